@@ -1,0 +1,368 @@
+-- The roster: one text for SQLite and PostgreSQL. Only TEXT, BIGINT, BOOLEAN, BYTEA. On PostgreSQL TEXT
+-- becomes TEXT COLLATE "C"; /* keyed */ becomes WITHOUT ROWID on SQLite (rows that are their key).
+-- Every key begins with the tenant: that is the isolation, and later the shard key. Times are unix
+-- microseconds, UTC. The four look-ups that carry no tenant (host, connection id, token hash, session
+-- hash) have plain indexes, never unique ones.
+
+CREATE TABLE tenants (
+    tenant_id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    host TEXT,
+    options TEXT NOT NULL DEFAULT '{}',
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+CREATE INDEX tenants_name ON tenants (name);
+CREATE INDEX tenants_host ON tenants (host);
+
+CREATE TABLE organizations (
+    tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    display_name TEXT,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    UNIQUE (tenant_id, name)
+);
+
+-- A domain an organization has proven. One owner per tenant.
+CREATE TABLE domains (
+    tenant_id TEXT NOT NULL,
+    domain TEXT NOT NULL,
+    organization_id TEXT NOT NULL,
+    verified_at BIGINT,
+    PRIMARY KEY (tenant_id, domain),
+    FOREIGN KEY (tenant_id, organization_id) REFERENCES organizations (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX domains_organization ON domains (tenant_id, organization_id);
+
+CREATE TABLE connections (
+    tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    organization_id TEXT,
+    options TEXT NOT NULL DEFAULT '{}',
+    -- Options that are secrets, as one sealed JSON object.
+    secrets BYTEA,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    UNIQUE (tenant_id, name),
+    FOREIGN KEY (tenant_id, organization_id) REFERENCES organizations (tenant_id, id)
+);
+CREATE INDEX connections_id ON connections (id);
+CREATE INDEX connections_organization ON connections (tenant_id, organization_id);
+
+-- Bearer tokens. connection_id NULL is a management token. hash = HMAC-SHA256 under the configured key.
+CREATE TABLE tokens (
+    tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,
+    id TEXT NOT NULL,
+    connection_id TEXT,
+    name TEXT NOT NULL,
+    hash BYTEA NOT NULL,
+    scopes TEXT NOT NULL,
+    expires_at BIGINT,
+    revoked_at BIGINT,
+    last_used_at BIGINT,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX tokens_hash ON tokens (hash);
+CREATE INDEX tokens_connection ON tokens (tenant_id, connection_id);
+
+CREATE TABLE mapping_versions (
+    tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    text TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    published_at BIGINT NOT NULL,
+    published_by TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, name, version)
+);
+
+-- Profiles. doc = what the write policy let through; provenance = per attribute path, why it is so.
+CREATE TABLE users (
+    tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,
+    id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    organization_id TEXT,
+    email TEXT,
+    email_key TEXT,
+    username_key TEXT,
+    blocked BOOLEAN NOT NULL DEFAULT FALSE,
+    doc TEXT NOT NULL,
+    provenance TEXT NOT NULL,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    last_login_at BIGINT,
+    logins_count BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (tenant_id, id),
+    UNIQUE (tenant_id, user_id)
+);
+CREATE INDEX users_email ON users (tenant_id, email_key);
+
+-- One user at one connection. raw = what the connection says now (for a push the merged SCIM resource
+-- without id, meta, groups, password); mapped = the mapping's result over the whole of it. An identity
+-- that is both pushed and logged in with keeps both once per side. listed = pushed and not deleted:
+-- what a SCIM client sees. position 0 = primary.
+CREATE TABLE identities (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    connection_id TEXT NOT NULL,
+    profile_id TEXT,
+    position BIGINT NOT NULL DEFAULT 0,
+    external_id TEXT,
+    user_name TEXT,
+    user_name_key TEXT,
+    -- What a group member list shows: displayName, else userName.
+    label TEXT,
+    state TEXT NOT NULL,
+    listed BOOLEAN NOT NULL,
+    active BOOLEAN NOT NULL DEFAULT TRUE,
+    raw TEXT,
+    raw_hash TEXT,
+    mapped TEXT,
+    mapping TEXT,
+    mapping_version BIGINT,
+    login_raw TEXT,
+    login_raw_hash TEXT,
+    login_mapped TEXT,
+    login_mapping TEXT,
+    login_mapping_version BIGINT,
+    last_source TEXT NOT NULL,
+    missing_runs BIGINT NOT NULL DEFAULT 0,
+    version BIGINT NOT NULL DEFAULT 1,
+    first_seen BIGINT NOT NULL,
+    last_seen BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE,
+    FOREIGN KEY (tenant_id, profile_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX identities_external ON identities (tenant_id, connection_id, external_id) WHERE external_id IS NOT NULL;
+CREATE UNIQUE INDEX identities_user_name ON identities (tenant_id, connection_id, user_name_key) WHERE listed;
+CREATE INDEX identities_former_name ON identities (tenant_id, connection_id, user_name_key) WHERE NOT listed;
+CREATE UNIQUE INDEX identities_listed ON identities (tenant_id, connection_id, id) WHERE listed;
+CREATE INDEX identities_profile ON identities (tenant_id, profile_id);
+
+-- Searchable values of identities (SCIM filters) and of users (API search): folded unless the attribute
+-- is case-exact, capped at 512 bytes plus a hash.
+CREATE TABLE identity_values (
+    tenant_id TEXT NOT NULL,
+    connection_id TEXT NOT NULL,
+    attribute TEXT NOT NULL,
+    value_key TEXT NOT NULL,
+    identity_id TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, connection_id, attribute, value_key, identity_id),
+    FOREIGN KEY (tenant_id, identity_id) REFERENCES identities (tenant_id, id) ON DELETE CASCADE
+) /* keyed */;
+CREATE INDEX identity_values_identity ON identity_values (tenant_id, identity_id);
+
+CREATE TABLE user_values (
+    tenant_id TEXT NOT NULL,
+    attribute TEXT NOT NULL,
+    value_key TEXT NOT NULL,
+    profile_id TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, attribute, value_key, profile_id),
+    FOREIGN KEY (tenant_id, profile_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+) /* keyed */;
+CREATE INDEX user_values_profile ON user_values (tenant_id, profile_id);
+
+-- Groups of one connection. raw = the SCIM resource without id, meta, members.
+CREATE TABLE groups (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    connection_id TEXT NOT NULL,
+    external_id TEXT,
+    name TEXT NOT NULL,
+    name_key TEXT NOT NULL,
+    raw TEXT NOT NULL,
+    raw_hash TEXT NOT NULL,
+    mapped TEXT,
+    mapping TEXT,
+    mapping_version BIGINT,
+    listed BOOLEAN NOT NULL DEFAULT TRUE,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX groups_name ON groups (tenant_id, connection_id, name_key) WHERE listed;
+CREATE UNIQUE INDEX groups_external ON groups (tenant_id, connection_id, external_id) WHERE listed AND external_id IS NOT NULL;
+CREATE UNIQUE INDEX groups_listed ON groups (tenant_id, connection_id, id) WHERE listed;
+
+-- Who is in a group: an identity (kind User) or a group (kind Group) of the same connection.
+CREATE TABLE members (
+    tenant_id TEXT NOT NULL,
+    group_id TEXT NOT NULL,
+    member_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    added_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, group_id, member_id),
+    FOREIGN KEY (tenant_id, group_id) REFERENCES groups (tenant_id, id) ON DELETE CASCADE
+) /* keyed */;
+CREATE INDEX members_of ON members (tenant_id, member_id, group_id);
+
+-- One reason a profile is blocked. origin = the identity whose source says so, '' for an administrator.
+CREATE TABLE blocks (
+    tenant_id TEXT NOT NULL,
+    profile_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    since BIGINT NOT NULL,
+    actor TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    expires_at BIGINT,
+    PRIMARY KEY (tenant_id, profile_id, kind, origin),
+    FOREIGN KEY (tenant_id, profile_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+
+-- The inbox: what needs a person's decision or attention.
+CREATE TABLE conflicts (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    connection_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL,
+    -- What the conflict is about, so that a repeated push opens it once.
+    subject TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    occurrences BIGINT NOT NULL DEFAULT 1,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    resolved_at BIGINT,
+    resolved_by TEXT,
+    PRIMARY KEY (tenant_id, id),
+    UNIQUE (tenant_id, connection_id, kind, subject)
+);
+
+-- What must not come back: user_ids of deleted people, salted hashes of erased external ids.
+CREATE TABLE tombstones (
+    tenant_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, kind, subject)
+);
+
+-- One row per event that changed a profile: the values before and their provenance. Lives as long as the user.
+CREATE TABLE history (
+    tenant_id TEXT NOT NULL,
+    profile_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    event TEXT NOT NULL,
+    connection_id TEXT,
+    identity_id TEXT,
+    mapping TEXT,
+    mapping_version BIGINT,
+    actor TEXT NOT NULL,
+    changes TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, profile_id, id),
+    FOREIGN KEY (tenant_id, profile_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+
+-- Who did what with which outcome. position is given after the commit, in an order readers can follow.
+CREATE TABLE log (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    position BIGINT,
+    kind TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    connection_id TEXT,
+    identity_id TEXT,
+    group_id TEXT,
+    profile_id TEXT,
+    actor TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    history_id TEXT,
+    detail TEXT,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX log_position ON log (tenant_id, position) WHERE position IS NOT NULL;
+CREATE INDEX log_waiting ON log (tenant_id, id) WHERE position IS NULL;
+CREATE INDEX log_age ON log (tenant_id, created_at);
+
+CREATE TABLE outbox (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    position BIGINT,
+    kind TEXT NOT NULL,
+    profile_id TEXT,
+    group_id TEXT,
+    connection_id TEXT,
+    version BIGINT NOT NULL,
+    changed TEXT NOT NULL,
+    log_id TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX outbox_position ON outbox (tenant_id, position) WHERE position IS NOT NULL;
+CREATE INDEX outbox_waiting ON outbox (tenant_id, id) WHERE position IS NULL;
+CREATE INDEX outbox_age ON outbox (tenant_id, created_at);
+
+CREATE TABLE runs (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    connection_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    list_hash TEXT,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    finished_at BIGINT,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX runs_connection ON runs (tenant_id, connection_id, id);
+
+-- The changes a run made or holds, one row each.
+CREATE TABLE run_items (
+    tenant_id TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    state TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, run_id, id),
+    FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
+);
+
+-- Totals in slots, so that creates do not queue for one row. scope = connection id.
+CREATE TABLE counters (
+    tenant_id TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    slot BIGINT NOT NULL,
+    total BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, scope, kind, slot)
+) /* keyed */;
+
+-- Work that one replica at a time does. tenant_id '' = the installation's own.
+CREATE TABLE leases (
+    tenant_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    fencing BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, name)
+);

@@ -1,0 +1,20 @@
+//! Rosterd keeps one roster from every directory.
+//!
+//! A source (an IdP that pushes SCIM, a directory, a login) hands over a [`profile::SourceRecord`]; a
+//! [`mapping`] turns it into normalised attributes; [`provisioning`] decides a `Plan` (pure) and applies it in
+//! one transaction of the [`store`]; [`scim`] and the other edges read from the store. `ARCHITECTURE.md` has
+//! the flow, the invariants and the table of who may use whom.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod mapping;
+pub mod model;
+pub mod profile;
+pub mod provisioning;
+pub mod scim;
+pub mod secret;
+pub mod store;
+pub mod telemetry;

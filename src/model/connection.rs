@@ -1,0 +1,125 @@
+//! A connection and the options that every kind shares, typed (design: "Options that every kind shares").
+
+use super::ids::{ConnectionId, OrganizationId, TenantId};
+
+/// The source kinds. More join here as their connectors are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionKind {
+    Scim,
+    Database,
+}
+
+impl ConnectionKind {
+    pub const ALL: [Self; 2] = [Self::Scim, Self::Database];
+
+    /// The word on the command line and in `connections.kind`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scim => "scim",
+            Self::Database => "database",
+        }
+    }
+
+    /// First part of a `user_id`, and `strategy` on the management API.
+    pub fn strategy(self) -> &'static str {
+        match self {
+            Self::Scim => "scim",
+            Self::Database => "auth0",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// A source of users.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    pub tenant_id: TenantId,
+    pub id: ConnectionId,
+    pub name: String,
+    pub kind: ConnectionKind,
+    pub organization_id: Option<OrganizationId>,
+    pub options: Options,
+    pub version: i64,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+/// Who may write the roots of a profile by default (design §3, "Who may write what").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetUserRootAttributes {
+    OnEachLogin,
+    OnFirstLogin,
+    NeverOnLogin,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinOn {
+    ExternalId,
+    Username,
+    Email,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnEmailMatch {
+    Conflict,
+    New,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deprovision {
+    Deactivate,
+    Grace { days: u32 },
+    Delete,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repost {
+    Reactivate,
+    Conflict,
+}
+
+/// How many destructive changes an hour of pushes (or one sync run) may hold: the larger of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Budget {
+    Off,
+    Limit { count: u32, percent: u32 },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupPatchResponse {
+    /// 200 with members up to 200 of them, else 204.
+    Auto,
+    Ok,
+    NoContent,
+}
+
+/// What a SCIM connection takes as an identity's external id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScimUserIdAttribute {
+    ExternalId,
+    UserName,
+}
+
+/// The options of one connection, each with its default filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    pub mapping: String,
+    pub group_mapping: Option<String>,
+    pub set_user_root_attributes: SetUserRootAttributes,
+    pub create_on_login: bool,
+    /// Name of the connection whose profiles a new identity of this one joins.
+    pub join: Option<String>,
+    pub join_on: JoinOn,
+    pub on_email_match: OnEmailMatch,
+    pub deprovision: Deprovision,
+    pub repost: Repost,
+    pub budget: Budget,
+    pub missing_runs: u32,
+    pub strict: bool,
+    pub put_groups_without_members_keep: bool,
+    pub group_patch_response: GroupPatchResponse,
+    pub scim_user_id_attribute: ScimUserIdAttribute,
+}

@@ -1,0 +1,41 @@
+//! A type per kind of id, so that an identity's id can't be passed where a profile's is wanted.
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            pub fn new(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// A hard wall: nothing of one tenant is readable from another.
+    TenantId,
+    /// `org_` and 32 hex.
+    OrganizationId,
+    /// `con_` and 32 hex.
+    ConnectionId,
+    /// `users.id`, a UUIDv7: what foreign keys use. The public `user_id` is another thing.
+    ProfileId,
+    /// `identities.id`, a UUIDv7: also the SCIM `id` of a user.
+    IdentityId,
+    /// `groups.id`, a UUIDv7: also the SCIM `id` of a group.
+    GroupId,
+    TokenId,
+}
