@@ -6,6 +6,7 @@
 //! Refuses: knowing SCIM, deciding anything.
 
 pub mod batch;
+pub mod statements;
 pub mod value;
 
 pub use batch::{Batch, Write};

@@ -1,0 +1,18 @@
+//! The registry of statements. Each store file lists its own with [`statements!`]; [`all`] chains them, and a test
+//! prepares every one on both databases.
+
+/// `statements! { FIND_USER = "SELECT …"; }` makes a constant per statement and `ALL`, the list of them.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $sql:expr;)+) => {
+        $($(#[$doc])* pub(super) const $name: &str = $sql;)+
+        /// Every statement of this file, by name.
+        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),+];
+    };
+}
+pub(super) use statements;
+
+/// Every fixed statement of the store: `(name, text)`.
+pub fn all() -> Vec<(&'static str, &'static str)> {
+    let files: [&[(&str, &str)]; 0] = [];
+    files.concat()
+}
