@@ -95,6 +95,8 @@ CREATE TABLE users (
     organization_id TEXT,
     email TEXT,
     email_key TEXT,
+    -- Verified, or fed by a directory: what on_email_match may see.
+    email_trusted BOOLEAN NOT NULL DEFAULT FALSE,
     username_key TEXT,
     blocked BOOLEAN NOT NULL DEFAULT FALSE,
     doc TEXT NOT NULL,

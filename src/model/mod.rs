@@ -2,6 +2,10 @@
 
 pub mod access;
 pub mod connection;
+pub mod event;
 pub mod fold;
+pub mod group;
+pub mod identity;
 pub mod ids;
 pub mod query;
+pub mod user;

@@ -1,1 +1,93 @@
-//! (being built)
+//! The one write path. Every source ends here: `decide` turns a record, the state it meets and the policy into a
+//! plan (pure), `apply` turns the plan into one batch, the shells in [`push`] and [`push_group`] read before and
+//! store after. Owns the rules of the roster (design §3). Refuses to know SCIM, HTTP or SQL.
+
+pub mod apply;
+pub mod decide;
+pub mod decide_group;
+pub mod plan;
+pub mod policy;
+pub mod provenance;
+pub mod push;
+pub mod push_group;
+mod rounds;
+mod turns;
+pub mod user_id;
+
+use crate::clock::{Clock, Entropy};
+use crate::mapping::Mapping;
+use crate::model::connection::Connection;
+use crate::store::{self, Store};
+use decide::{Desk, Moment};
+use plan::Refusal;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// What stopped a write. A [`Refusal`] is the rules' own answer; the rest stopped us.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("refused: {0:?}")]
+    Refused(Refusal),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// What the caller says the row's version has to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// No If-Match.
+    Any,
+    /// One of these.
+    OneOf(Vec<i64>),
+}
+
+impl Expected {
+    pub(crate) fn check(&self, version: i64) -> Result<(), Error> {
+        match self {
+            Self::OneOf(versions) if !versions.contains(&version) => Err(Refusal::VersionMismatch.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Who asks, on which connection.
+pub struct Request<'a> {
+    pub connection: &'a Connection,
+    /// `token:{id}`.
+    pub actor: &'a str,
+    pub request_id: &'a str,
+}
+
+/// Reads what a resource can be searched by out of it: attribute name and value key.
+pub type ValuesOf = fn(&Map<String, Value>) -> Vec<(String, String)>;
+
+/// Carries writes out. One per process: writers of the same row wait for each other in it.
+pub struct Provisioner {
+    store: Store,
+    clock: Clock,
+    entropy: Entropy,
+    mapping: Arc<dyn Mapping>,
+    values_of: ValuesOf,
+    turns: turns::Turns,
+}
+
+impl Provisioner {
+    pub fn new(store: Store, clock: Clock, entropy: Entropy, mapping: Arc<dyn Mapping>, values_of: ValuesOf) -> Self {
+        Self { store, clock, entropy, mapping, values_of, turns: turns::Turns::default() }
+    }
+
+    fn desk<'a>(&'a self, request: &Request<'a>) -> Desk<'a> {
+        Desk { moment: self.moment(request), connection: request.connection, mapping: self.mapping.as_ref() }
+    }
+
+    fn moment<'a>(&'a self, request: &Request<'a>) -> Moment<'a> {
+        let now = self.clock.now();
+        Moment { now: now - now % 1_000, actor: request.actor, request_id: request.request_id, entropy: &self.entropy }
+    }
+}

@@ -1,0 +1,219 @@
+//! The shipped SCIM mapping (design §4, "shipped SCIM mapping"), as a table of rules in code. Each rule has a line
+//! in [`ScimMapping::text`], written in the mapping language, so that provenance can name it already.
+
+use super::{Absent, Given, Mapped, Mapping, Rule};
+use serde_json::{Map, Value};
+
+const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+type Input = Map<String, Value>;
+
+struct Line {
+    target: &'static str,
+    text: &'static str,
+    absent: Absent,
+    required: bool,
+    run: fn(&Input) -> Given,
+}
+
+const fn line(target: &'static str, text: &'static str, run: fn(&Input) -> Given) -> Line {
+    Line { target, text, absent: Absent::Clear, required: false, run }
+}
+
+/// Lines before the first rule in the published text.
+const HEADER: &str = "mapping scim from scim to profile\n\n";
+const HEADER_LINES: u32 = 2;
+
+/// One line each, in the order of the text. `email` keeps: a push that leaves the address out takes none away.
+const LINES: &[Line] = &[
+    Line { required: true, ..line("username", "username = $userName with required", |i| text(i, &["userName"], 350)) },
+    line("given_name", "given_name = $name.givenName", |i| text(i, &["name", "givenName"], 150)),
+    line("family_name", "family_name = $name.familyName", |i| text(i, &["name", "familyName"], 150)),
+    line("name", "name = $displayName ?? $name.formatted ?? full_name($name) ?? $nickName ?? $userName", full_name),
+    line("nickname", "nickname = $nickName ?? local_part(work_first($emails))", nickname),
+    Line { absent: Absent::Keep, ..line("email", "email = work_first($emails) with absent keep, check email", email) },
+    line("email_verified", "email_verified = false", |_| Given::Value(Value::Bool(false))),
+    line("phone_number", "phone_number = e164?(work_first($phoneNumbers))", phone),
+    line("picture", "picture = work_first($photos)", |i| given(preferred(i.get("photos")), 2048)),
+    line("locale", "locale = $locale ?? $preferredLanguage", |i| either(i, "locale", "preferredLanguage", 64)),
+    line("zoneinfo", "zoneinfo = $timezone", |i| text(i, &["timezone"], 64)),
+    line("blocked", "blocked = not $active", |i| Given::Value(Value::Bool(i.get("active") == Some(&Value::Bool(false))))),
+    line("app_metadata.title", "app_metadata.title = $title", |i| text(i, &["title"], 1024)),
+    line("app_metadata.user_type", "app_metadata.user_type = $userType", |i| text(i, &["userType"], 1024)),
+    line("app_metadata.roles", "app_metadata.roles = $roles[*].value", roles),
+    line("app_metadata.employee_number", "app_metadata.employee_number = $enterprise:employeeNumber", |i| text(i, &[ENTERPRISE, "employeeNumber"], 1024)),
+    line("app_metadata.department", "app_metadata.department = $enterprise:department", |i| text(i, &[ENTERPRISE, "department"], 1024)),
+    line("app_metadata.division", "app_metadata.division = $enterprise:division", |i| text(i, &[ENTERPRISE, "division"], 1024)),
+    line("app_metadata.cost_center", "app_metadata.cost_center = $enterprise:costCenter", |i| text(i, &[ENTERPRISE, "costCenter"], 1024)),
+    line("app_metadata.organization", "app_metadata.organization = $enterprise:organization", |i| text(i, &[ENTERPRISE, "organization"], 1024)),
+    line("app_metadata.manager", "app_metadata.manager = $enterprise:manager.value", |i| text(i, &[ENTERPRISE, "manager", "value"], 1024)),
+];
+
+/// The mapping every SCIM connection starts with.
+pub struct ScimMapping;
+
+impl Mapping for ScimMapping {
+    fn name(&self) -> &'static str {
+        "scim"
+    }
+
+    fn version(&self) -> i64 {
+        1
+    }
+
+    fn text(&self) -> String {
+        LINES.iter().fold(HEADER.to_owned(), |text, line| text + line.text + "\n")
+    }
+
+    fn map(&self, input: &Input) -> Mapped {
+        let given = (HEADER_LINES + 1..)
+            .zip(LINES)
+            .map(|(number, line)| {
+                let rule =
+                    Rule { target: line.target, line: number, policy: None, absent: line.absent, required: line.required };
+                (rule, (line.run)(input))
+            })
+            .collect();
+        Mapped { given, gate: None }
+    }
+}
+
+fn at<'i>(input: &'i Input, path: &[&str]) -> Option<&'i str> {
+    let (first, rest) = path.split_first()?;
+    let mut value = input.get(*first)?;
+    for key in rest {
+        value = value.get(key)?;
+    }
+    value.as_str().filter(|text| !text.is_empty())
+}
+
+fn given(value: Option<&str>, bytes_max: usize) -> Given {
+    match value {
+        None => Given::Absent,
+        Some(text) if text.len() > bytes_max => Given::Error(format!("longer than {bytes_max} bytes")),
+        Some(text) => Given::Value(text.into()),
+    }
+}
+
+fn text(input: &Input, path: &[&str], bytes_max: usize) -> Given {
+    given(at(input, path), bytes_max)
+}
+
+fn either(input: &Input, first: &str, second: &str, bytes_max: usize) -> Given {
+    given(at(input, &[first]).or_else(|| at(input, &[second])), bytes_max)
+}
+
+/// The primary element's value, else the work one's, else the first's.
+fn preferred(list: Option<&Value>) -> Option<&str> {
+    let elements = list?.as_array()?;
+    let valued = || elements.iter().filter(|e| e.get("value").and_then(Value::as_str).is_some_and(|text| !text.is_empty()));
+    let is_work = |e: &&Value| e.get("type").and_then(Value::as_str).is_some_and(|kind| kind.eq_ignore_ascii_case("work"));
+    valued()
+        .find(|e| e.get("primary") == Some(&Value::Bool(true)))
+        .or_else(|| valued().find(is_work))
+        .or_else(|| valued().next())
+        .and_then(|e| e["value"].as_str())
+}
+
+fn full_name(input: &Input) -> Given {
+    let joined = || match (at(input, &["name", "givenName"]), at(input, &["name", "familyName"])) {
+        (Some(first), Some(last)) => Some(format!("{first} {last}")),
+        (one, other) => one.or(other).map(str::to_owned),
+    };
+    let name = at(input, &["displayName"])
+        .or_else(|| at(input, &["name", "formatted"]))
+        .map(str::to_owned)
+        .or_else(joined)
+        .or_else(|| at(input, &["nickName"]).map(str::to_owned))
+        .or_else(|| at(input, &["userName"]).map(str::to_owned));
+    given(name.as_deref(), 600)
+}
+
+fn nickname(input: &Input) -> Given {
+    let local_part = || preferred(input.get("emails")).and_then(|email| email.split_once('@')).map(|(local, _)| local);
+    given(at(input, &["nickName"]).or_else(local_part), 350)
+}
+
+/// RFC 5321 §4.5.3.1 lengths and one `@` with something on both sides; more would refuse real addresses.
+fn email(input: &Input) -> Given {
+    let Some(address) = preferred(input.get("emails")) else { return Given::Absent };
+    match address.rsplit_once('@') {
+        Some((local, domain)) if !local.is_empty() && !domain.is_empty() && local.len() <= 64 && address.len() <= 254 => {
+            Given::Value(address.into())
+        }
+        _ => Given::Error("not an e-mail address".into()),
+    }
+}
+
+/// `+` and digits once separators are gone; anything else is absent, not an error: sources send local formats.
+fn phone(input: &Input) -> Given {
+    let Some(sent) = preferred(input.get("phoneNumbers")) else { return Given::Absent };
+    let sent = sent.strip_prefix("tel:").unwrap_or(sent);
+    let bare: String = sent.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/')).collect();
+    match bare.strip_prefix('+') {
+        Some(digits) if (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) => {
+            Given::Value(bare.into())
+        }
+        _ => Given::Absent,
+    }
+}
+
+fn roles(input: &Input) -> Given {
+    let values: Vec<Value> = input
+        .get("roles")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|role| role.get("value").filter(|v| v.as_str().is_some_and(|text| !text.is_empty())).cloned())
+        .collect();
+    if values.is_empty() { Given::Absent } else { Given::Value(Value::Array(values)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn mapped(input: Value) -> Map<String, Value> {
+        let Value::Object(input) = input else { panic!("an object") };
+        serde_json::from_str(&ScimMapping.map(&input).to_text()).expect("an object")
+    }
+
+    #[test]
+    fn every_rule_stands_on_the_line_it_names() {
+        let text = ScimMapping.text();
+        for (rule, _) in ScimMapping.map(&Map::new()).given {
+            let line = text.lines().nth(rule.line as usize - 1).expect("a line");
+            assert!(line.starts_with(&format!("{} =", rule.target)), "line {}: {line}", rule.line);
+        }
+    }
+
+    #[test]
+    fn the_primary_address_wins_then_work_then_the_first() {
+        let list = json!([{"value": "home@x", "type": "home"}, {"value": "work@x", "type": "work"}, {"value": "p@x", "primary": true}]);
+        assert_eq!(mapped(json!({"emails": list}))["email"], "p@x");
+        let list = json!([{"value": "home@x", "type": "home"}, {"value": "work@x", "type": "work"}]);
+        assert_eq!(mapped(json!({"emails": list}))["email"], "work@x");
+        assert_eq!(mapped(json!({"emails": [{"value": "home@x"}]}))["email"], "home@x");
+    }
+
+    #[test]
+    fn a_bad_address_is_an_error_of_that_attribute_alone() {
+        let Value::Object(input) = json!({"userName": "u", "emails": [{"value": "nobody"}]}) else { panic!() };
+        let mapped = ScimMapping.map(&input);
+        let errors: Vec<_> = mapped.given.iter().filter(|(_, g)| matches!(g, Given::Error(_))).map(|(r, _)| r.target).collect();
+        assert_eq!(errors, ["email"]);
+    }
+
+    #[test]
+    fn phones_are_normalised_to_e164_or_left_out() {
+        assert_eq!(mapped(json!({"phoneNumbers": [{"value": "+49 (30) 123-45"}]}))["phone_number"], "+493012345");
+        assert_eq!(mapped(json!({"phoneNumbers": [{"value": "ext. 12"}]})).get("phone_number"), None);
+    }
+
+    #[test]
+    fn blocked_is_active_turned_round_and_never_true_by_absence() {
+        assert_eq!(mapped(json!({"active": false}))["blocked"], true);
+        assert_eq!(mapped(json!({}))["blocked"], false);
+    }
+}

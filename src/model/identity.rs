@@ -1,0 +1,61 @@
+//! One user at one connection, as stored.
+
+use super::ids::{ConnectionId, IdentityId, ProfileId, TenantId};
+
+/// What the connection says of the person now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityState {
+    Active,
+    /// The source said so: SCIM `active:false`, a disabled directory entry.
+    DisabledAtSource,
+    /// DELETEd by the source; kept for revival under its external id.
+    Deleted,
+}
+
+impl IdentityState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::DisabledAtSource => "disabled_at_source",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Active, Self::DisabledAtSource, Self::Deleted].into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// A row of `identities`, push side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identity {
+    pub tenant_id: TenantId,
+    pub id: IdentityId,
+    pub connection_id: ConnectionId,
+    /// None while a mapping's `skip` keeps the person out of the roster.
+    pub profile_id: Option<ProfileId>,
+    /// 0 = primary.
+    pub position: i64,
+    pub external_id: Option<String>,
+    pub user_name: Option<String>,
+    pub user_name_key: Option<String>,
+    pub label: Option<String>,
+    pub state: IdentityState,
+    /// Pushed and not deleted: what a SCIM client sees.
+    pub listed: bool,
+    pub active: bool,
+    /// JSON text of the merged resource; None before the first push.
+    pub raw: Option<String>,
+    pub raw_hash: Option<String>,
+    /// JSON text: the mapping's result over the whole of `raw`.
+    pub mapped: Option<String>,
+    pub mapping: Option<String>,
+    pub mapping_version: Option<i64>,
+    pub last_source: String,
+    pub version: i64,
+    pub first_seen: i64,
+    pub last_seen: i64,
+    pub created_at: i64,
+    pub updated_at: i64,
+    pub deleted_at: Option<i64>,
+}

@@ -1,0 +1,76 @@
+//! From a plan to one batch. Pure: the order of the parts is all it decides, and that is fixed so that the list of
+//! statement shapes stays short (each shape is prepared once on PostgreSQL).
+
+use super::plan::{GroupPlan, GroupWrite, IdentityWrite, ProfileWrite, Refusal, UserPlan};
+use crate::model::ids::TenantId;
+use crate::store::{Batch, events, groups, identities, users};
+
+/// Everything a user's write leaves behind, in one transaction.
+pub fn user(plan: &UserPlan) -> Batch {
+    let mut batch = Batch::default();
+    let identity = plan.identity.identity();
+    let tenant = &identity.tenant_id;
+    // The profile first: SQLite checks the identity's foreign key as it goes.
+    match &plan.profile {
+        ProfileWrite::Insert(user) => users::insert(&mut batch, user),
+        ProfileWrite::Update { user, expected } => users::update(&mut batch, user, *expected),
+        ProfileWrite::None | ProfileWrite::Remove { .. } => {}
+    }
+    if plan.leaves_groups {
+        groups::leave_all(&mut batch, tenant, identity.id.as_str(), identity.updated_at);
+        identities::delete_all_values(&mut batch, identity);
+    }
+    match &plan.identity {
+        IdentityWrite::Insert(identity) => identities::insert(&mut batch, identity),
+        IdentityWrite::Update { identity, expected } => identities::update(&mut batch, identity, *expected),
+        IdentityWrite::Remove { identity, expected } => identities::delete(&mut batch, identity, *expected),
+    }
+    if let ProfileWrite::Remove { user, reason } = &plan.profile {
+        users::delete(&mut batch, user, reason, identity.updated_at);
+    }
+    identities::delete_values(&mut batch, identity, &plan.values.gone);
+    identities::insert_values(&mut batch, identity, &plan.values.new);
+    if let Some(profile) = &identity.profile_id {
+        for (kind, origin) in &plan.lifts {
+            users::delete_block(&mut batch, tenant, profile, *kind, origin);
+        }
+        for block in &plan.blocks {
+            users::insert_block(&mut batch, tenant, profile, block);
+        }
+    }
+    if let Some(history) = &plan.history {
+        events::insert_history(&mut batch, tenant, history);
+    }
+    events::insert_log(&mut batch, tenant, &plan.log);
+    events::insert_outbox(&mut batch, tenant, &plan.outbox);
+    groups::count(&mut batch, tenant, &identity.connection_id, "user", plan.slot, plan.counted);
+    events::open_conflicts(&mut batch, tenant, &plan.inbox);
+    batch
+}
+
+/// Everything a group's write leaves behind, in one transaction.
+pub fn group(plan: &GroupPlan) -> Batch {
+    let mut batch = Batch::default();
+    let group = plan.group.group();
+    match &plan.group {
+        GroupWrite::Insert(group) => groups::insert(&mut batch, group),
+        GroupWrite::Update { group, expected } => groups::update(&mut batch, group, *expected),
+        GroupWrite::Touch { group, expected } => groups::touch(&mut batch, group, *expected),
+        GroupWrite::Remove { group, expected } => groups::end(&mut batch, group, *expected),
+    }
+    groups::delete_members(&mut batch, group, &plan.leaves);
+    groups::insert_members(&mut batch, group, &plan.joins);
+    events::insert_log(&mut batch, &group.tenant_id, &plan.log);
+    events::insert_outbox(&mut batch, &group.tenant_id, &plan.outbox);
+    groups::count(&mut batch, &group.tenant_id, &group.connection_id, "group", plan.slot, plan.counted);
+    batch
+}
+
+/// The rows a refusal opens, if it opens any.
+pub fn refusal(tenant: &TenantId, refusal: &Refusal) -> Option<Batch> {
+    let Refusal::EmailElsewhere { inbox, log } = refusal else { return None };
+    let mut batch = Batch::default();
+    events::insert_log(&mut batch, tenant, std::slice::from_ref(log));
+    events::open_conflicts(&mut batch, tenant, std::slice::from_ref(inbox));
+    Some(batch)
+}

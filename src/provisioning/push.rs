@@ -1,0 +1,224 @@
+//! Pushed users: the shell around [`super::decide`]. Reads, decides, applies; goes round again when the row moved
+//! meanwhile. The only way a SCIM write reaches a profile.
+
+use super::decide::{self, Arrival, Desk, Joined, Known, UserEvent};
+use super::plan::{Decision, IdentityWrite, Refusal, UserPlan};
+use super::rounds::Rounds;
+use super::{Error, Expected, Provisioner, Request, apply, user_id};
+use crate::model::connection::{Connection, Deprovision};
+use crate::model::fold::fold;
+use crate::model::identity::Identity;
+use crate::model::ids::IdentityId;
+use crate::profile::SourceRecord;
+use crate::store::{self, identities};
+use serde_json::{Map, Value};
+
+/// What a write came to, for the answer.
+#[derive(Debug)]
+pub struct Pushed {
+    /// The row as it stands after the write.
+    pub identity: Identity,
+    /// Some group names it: the answer has to read which.
+    pub in_groups: bool,
+    /// False when everything was so already.
+    pub changed: bool,
+}
+
+impl Provisioner {
+    /// A POST. Refused, answered by a revived identity, or a new one.
+    pub async fn create_user(&self, request: &Request<'_>, record: &SourceRecord) -> Result<Pushed, Error> {
+        let connection = request.connection;
+        let who = record.external_id.as_deref().or(record.user_name.as_deref()).unwrap_or_default();
+        let _turn = self.turns.take((connection.id.as_str(), "arrival", fold(who))).await;
+        let mut rounds = Rounds::new(&self.entropy);
+        loop {
+            match self.create_user_once(request, record).await {
+                Err(Error::Store(reason)) => rounds.again(reason).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn create_user_once(&self, request: &Request<'_>, record: &SourceRecord) -> Result<Pushed, Error> {
+        let connection = request.connection;
+        let desk = self.desk(request);
+        let id = IdentityId::new(desk.moment.id());
+        let wanted = user_id::wanted(connection, record.external_id.as_deref(), id.as_str());
+        let mapped = desk.mapping.map(&record.payload);
+        let email_key = mapped.given.iter().find_map(|(rule, given)| match given {
+            crate::mapping::Given::Value(Value::String(email)) if rule.target == "email" => Some(fold(email)),
+            _ => None,
+        });
+        let user_name_key = record.user_name.as_deref().map(fold);
+        let claims = identities::find_claims(
+            &self.store,
+            connection,
+            &identities::Wanted {
+                external_id: record.external_id.as_deref(),
+                user_name_key: user_name_key.as_deref(),
+                email_key: email_key.as_deref(),
+                user_id: &wanted,
+                erased_hash: None,
+            },
+        )
+        .await?;
+        let user_id = match decide::arrival(&wanted, record, &claims)? {
+            Arrival::Known(id) => {
+                let known = self.known(connection, &id).await?.ok_or(store::Error::Stale)?;
+                let event = decide::repost(&known, record, connection.options.repost)?;
+                return self.settle(&desk, decide::write(&desk, event, known.clone(), record), Some(&known)).await;
+            }
+            Arrival::New { user_id } => user_id,
+        };
+        let joined = self.joined(connection, record, email_key.as_deref()).await?;
+        let decision = decide::create(&desk, record, id, user_id, joined, &claims);
+        self.settle(&desk, decision, None).await
+    }
+
+    /// A PUT or PATCH. `edit` makes the new record of the current resource; it runs again each round.
+    pub async fn edit_user<E>(
+        &self,
+        request: &Request<'_>,
+        id: &IdentityId,
+        expected: &Expected,
+        event: UserEvent,
+        edit: impl Fn(&Map<String, Value>) -> Result<SourceRecord, E> + Sync,
+    ) -> Result<Result<Pushed, E>, Error> {
+        let _turn = self.turns.take((request.connection.id.as_str(), id.as_str())).await;
+        let mut rounds = Rounds::new(&self.entropy);
+        loop {
+            let known = self.known(request.connection, id).await?.filter(|known| known.identity.listed).ok_or(Refusal::NotFound)?;
+            expected.check(known.identity.version)?;
+            let record = match edit(&resource(&known.identity)?) {
+                Ok(record) => record,
+                Err(refused) => return Ok(Err(refused)),
+            };
+            let desk = self.desk(request);
+            let done = async {
+                self.unclaimed(request.connection, &known.identity, &record).await?;
+                self.settle(&desk, decide::write(&desk, event, known.clone(), &record), Some(&known)).await
+            };
+            match done.await {
+                Err(Error::Store(reason)) => rounds.again(reason).await?,
+                done => return done.map(Ok),
+            }
+        }
+    }
+
+    /// A DELETE.
+    pub async fn delete_user(&self, request: &Request<'_>, id: &IdentityId, expected: &Expected) -> Result<(), Error> {
+        let connection = request.connection;
+        let _turn = self.turns.take((connection.id.as_str(), id.as_str())).await;
+        let mut rounds = Rounds::new(&self.entropy);
+        loop {
+            let known = self.known(connection, id).await?.filter(|known| known.identity.listed).ok_or(Refusal::NotFound)?;
+            expected.check(known.identity.version)?;
+            let last = match (&known.user, connection.options.deprovision) {
+                (Some(user), Deprovision::Delete) => {
+                    identities::count_of_profile(&self.store, &connection.tenant_id, &user.id).await? <= 1
+                }
+                _ => false,
+            };
+            let desk = self.desk(request);
+            match self.settle(&desk, decide::delete(&desk, known.clone(), last), Some(&known)).await {
+                Err(Error::Store(reason)) => rounds.again(reason).await?,
+                done => return done.map(drop),
+            }
+        }
+    }
+
+    /// Loads an identity with all that a decision about it reads. Blocks only when the profile says there are any.
+    async fn known(&self, connection: &Connection, id: &IdentityId) -> Result<Option<Known>, Error> {
+        let Some(found) = identities::find(&self.store, connection, id).await? else { return Ok(None) };
+        let blocks = match &found.user {
+            Some(user) if user.blocked => identities::find_blocks(&self.store, &connection.tenant_id, &user.id).await?,
+            _ => Vec::new(),
+        };
+        let values = if found.identity.listed { (self.values_of)(&resource(&found.identity)?) } else { Vec::new() };
+        Ok(Some(Known { identity: found.identity, user: found.user, blocks, values, in_groups: found.in_groups }))
+    }
+
+    /// The profile a new identity is to join by the configured pair, if there is exactly one.
+    async fn joined(&self, connection: &Connection, record: &SourceRecord, email_key: Option<&str>) -> Result<Option<Joined>, Error> {
+        use crate::model::connection::JoinOn;
+        let options = &connection.options;
+        let Some(join) = &options.join else { return Ok(None) };
+        let key = match options.join_on {
+            JoinOn::ExternalId => record.external_id.clone(),
+            JoinOn::Username => record.user_name.as_deref().map(fold),
+            JoinOn::Email => email_key.map(str::to_owned),
+        };
+        let Some(key) = key else { return Ok(None) };
+        let tenant = &connection.tenant_id;
+        let Some(id) = identities::find_join(&self.store, connection, join, options.join_on, &key).await? else { return Ok(None) };
+        let Some((user, position)) = identities::find_profile(&self.store, tenant, &id).await? else { return Ok(None) };
+        let blocks = identities::find_blocks(&self.store, tenant, &id).await?;
+        Ok(Some(Joined { user, position, blocks }))
+    }
+
+    /// A changed userName or externalId must not be another identity's. The unique keys decide in the end; this
+    /// read says which one it is.
+    async fn unclaimed(&self, connection: &Connection, identity: &Identity, record: &SourceRecord) -> Result<(), Error> {
+        let user_name_key = record.user_name.as_deref().map(fold);
+        let renamed = user_name_key != identity.user_name_key;
+        let renumbered = record.external_id != identity.external_id;
+        if !renamed && !renumbered {
+            return Ok(());
+        }
+        let claims = identities::find_claims(
+            &self.store,
+            connection,
+            &identities::Wanted {
+                external_id: record.external_id.as_deref().filter(|_| renumbered),
+                user_name_key: user_name_key.as_deref().filter(|_| renamed),
+                email_key: None,
+                user_id: "",
+                erased_hash: None,
+            },
+        )
+        .await?;
+        if claims.by_external_id.is_some_and(|other| other != identity.id) {
+            return Err(Refusal::Taken { attribute: "externalId" }.into());
+        }
+        if claims.by_user_name.is_some_and(|(other, _)| other != identity.id) {
+            return Err(Refusal::Taken { attribute: "userName" }.into());
+        }
+        Ok(())
+    }
+
+    /// Carries a decision out.
+    async fn settle(&self, desk: &Desk<'_>, decision: Decision<UserPlan>, known: Option<&Known>) -> Result<Pushed, Error> {
+        let in_groups = known.is_some_and(|known| known.in_groups);
+        match decision {
+            Decision::Write(plan) => {
+                self.store.apply(apply::user(&plan)).await?;
+                let identity = match plan.identity {
+                    IdentityWrite::Insert(identity) => identity,
+                    IdentityWrite::Update { identity, expected } | IdentityWrite::Remove { identity, expected } => {
+                        Identity { version: expected + 1, ..identity }
+                    }
+                };
+                Ok(Pushed { identity, in_groups, changed: true })
+            }
+            Decision::Nothing => {
+                let identity = known.expect("nothing changes only where something was").identity.clone();
+                Ok(Pushed { identity, in_groups, changed: false })
+            }
+            Decision::Refused(refusal) => {
+                if let Some(batch) = apply::refusal(&desk.connection.tenant_id, &refusal) {
+                    self.store.apply(batch).await?;
+                }
+                Err(refusal.into())
+            }
+        }
+    }
+}
+
+/// The stored resource of an identity, as a document.
+pub fn resource(identity: &Identity) -> Result<Map<String, Value>, Error> {
+    match &identity.raw {
+        None => Ok(Map::new()),
+        Some(text) => serde_json::from_str(text)
+            .map_err(|_| Error::Store(store::Error::Corrupt { what: "identities.raw is not a JSON object" })),
+    }
+}

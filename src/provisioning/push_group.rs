@@ -1,0 +1,234 @@
+//! Pushed groups: the shell around [`super::decide_group`]. Member changes come as what the source asked for and are
+//! reduced to who really joins and leaves before anything is decided.
+
+use super::decide_group::{self, GroupEvent, Moves};
+use super::plan::{Decision, GroupPlan, GroupWrite, Refusal};
+use super::rounds::Rounds;
+use super::{Error, Expected, Provisioner, Request, apply};
+use crate::model::fold::fold;
+use crate::model::group::{Group, Member, MemberKind};
+use crate::model::ids::GroupId;
+use crate::model::query::Query;
+use crate::profile::GroupRecord;
+use crate::store::{self, groups};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// One change of members as a source asks for it, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MemberChange {
+    Add(Vec<String>),
+    Remove(Vec<String>),
+    /// Those whose member element satisfies the query.
+    RemoveWhere(Query),
+    /// Exactly these from now on.
+    Replace(Vec<String>),
+}
+
+/// What a write came to, for the answer.
+#[derive(Debug)]
+pub struct PushedGroup {
+    pub group: Group,
+    pub changed: bool,
+}
+
+impl Provisioner {
+    /// A POST.
+    pub async fn create_group(&self, request: &Request<'_>, record: &GroupRecord, members: &[String]) -> Result<PushedGroup, Error> {
+        let connection = request.connection;
+        let name_key = fold(&record.name);
+        let _turn = self.turns.take((connection.id.as_str(), "group arrival", name_key.as_str())).await;
+        let mut rounds = Rounds::new(&self.entropy);
+        loop {
+            let done = async {
+                self.group_unclaimed(request, record, "").await?;
+                let moment = self.moment(request);
+                let id = GroupId::new(moment.id());
+                let wanted = Wish::from_changes(&[MemberChange::Add(members.to_vec())]);
+                let moves = self.moves(request, id.as_str(), wanted, true).await?;
+                let plan = decide_group::create(&moment, connection, id, record, moves.joins);
+                self.settle_group(Decision::Write(Box::new(plan)), None).await
+            };
+            match done.await {
+                Err(Error::Store(reason)) => rounds.again(reason).await?,
+                done => return done,
+            }
+        }
+    }
+
+    /// A PUT or PATCH. `edit` makes the new record and the member changes of the current resource; it runs again
+    /// each round.
+    pub async fn edit_group<E>(
+        &self,
+        request: &Request<'_>,
+        id: &str,
+        expected: &Expected,
+        event: GroupEvent,
+        edit: impl Fn(&Map<String, Value>) -> Result<(GroupRecord, Vec<MemberChange>), E> + Sync,
+    ) -> Result<Result<PushedGroup, E>, Error> {
+        let _turn = self.turns.take((request.connection.id.as_str(), id)).await;
+        let mut rounds = Rounds::new(&self.entropy);
+        loop {
+            let current = groups::find(&self.store, request.connection, id).await?.ok_or(Refusal::NotFound)?;
+            expected.check(current.version)?;
+            let document: Map<String, Value> = serde_json::from_str(&current.raw)
+                .map_err(|_| store::Error::Corrupt { what: "groups.raw is not a JSON object" })?;
+            let (record, changes) = match edit(&document) {
+                Ok(edited) => edited,
+                Err(refused) => return Ok(Err(refused)),
+            };
+            let done = async {
+                if fold(&record.name) != current.name_key || record.external_id != current.external_id {
+                    self.group_unclaimed(request, &record, id).await?;
+                }
+                let wish = self.wish(request, id, &changes).await?;
+                let moves = self.moves(request, id, wish, false).await?;
+                let compared = (*expected != Expected::Any).then_some(current.version);
+                let decision = decide_group::write(&self.moment(request), event, current.clone(), &record, moves, compared);
+                self.settle_group(decision, Some(&current)).await
+            };
+            match done.await {
+                Err(Error::Store(reason)) => rounds.again(reason).await?,
+                done => return done.map(Ok),
+            }
+        }
+    }
+
+    /// A DELETE.
+    pub async fn delete_group(&self, request: &Request<'_>, id: &str, expected: &Expected) -> Result<(), Error> {
+        let _turn = self.turns.take((request.connection.id.as_str(), id)).await;
+        let mut rounds = Rounds::new(&self.entropy);
+        loop {
+            let current = groups::find(&self.store, request.connection, id).await?.ok_or(Refusal::NotFound)?;
+            expected.check(current.version)?;
+            let compared = (*expected != Expected::Any).then_some(current.version);
+            let decision = decide_group::delete(&self.moment(request), current.clone(), compared);
+            match self.settle_group(decision, Some(&current)).await {
+                Err(Error::Store(reason)) => rounds.again(reason).await?,
+                done => return done.map(drop),
+            }
+        }
+    }
+
+    async fn group_unclaimed(&self, request: &Request<'_>, record: &GroupRecord, except: &str) -> Result<(), Error> {
+        let key = fold(&record.name);
+        let claim =
+            groups::find_claim(&self.store, request.connection, &key, record.external_id.as_deref(), except).await?;
+        claim.map_or(Ok(()), |attribute| Err(Refusal::Taken { attribute }.into()))
+    }
+
+    /// The changes in order, reduced to who is wanted in or out; reads the group's members only where a query or a
+    /// replacement needs them.
+    async fn wish(&self, request: &Request<'_>, id: &str, changes: &[MemberChange]) -> Result<Wish, Error> {
+        let reads = |change: &MemberChange| matches!(change, MemberChange::RemoveWhere(_) | MemberChange::Replace(_));
+        if !changes.iter().any(reads) {
+            return Ok(Wish::from_changes(changes));
+        }
+        let current = groups::find_members(&self.store, &request.connection.tenant_id, id).await?;
+        let mut wish = Wish::default();
+        for change in changes {
+            match change {
+                MemberChange::RemoveWhere(query) => {
+                    let matching = current.iter().filter(|member| {
+                        let element = json!({"value": member.id, "type": member.kind.as_str(), "display": member.label});
+                        element.as_object().is_some_and(|element| query.matches(element))
+                    });
+                    wish.want(matching.map(|member| member.id.clone()), false);
+                }
+                MemberChange::Replace(ids) => {
+                    wish.0.values_mut().for_each(|wanted| *wanted = false);
+                    wish.want(current.iter().map(|member| member.id.clone()), false);
+                    wish.want(ids.iter().cloned(), true);
+                }
+                plain => wish.plain(plain),
+            }
+        }
+        Ok(wish)
+    }
+
+    /// Who of the wanted really joins and leaves. Unknown ids to add refuse the whole write; to remove they are no
+    /// change.
+    async fn moves(&self, request: &Request<'_>, id: &str, wish: Wish, is_new: bool) -> Result<Moves, Error> {
+        let tenant = &request.connection.tenant_id;
+        let ids: Vec<String> = wish.0.keys().cloned().collect();
+        if ids.is_empty() {
+            return Ok(Moves::default());
+        }
+        let present = if is_new { Default::default() } else { groups::find_members_among(&self.store, tenant, id, &ids).await? };
+        let (mut joining, mut leaves) = (Vec::new(), Vec::new());
+        for (member, wanted) in wish.0 {
+            match (wanted, present.contains(&member)) {
+                (true, false) => joining.push(member),
+                (false, true) => leaves.push(member),
+                _ => {}
+            }
+        }
+        let kinds = groups::find_kinds(&self.store, request.connection, &joining).await?;
+        let (mut joins, mut unknown) = (Vec::new(), Vec::new());
+        for member in joining {
+            match kinds.get(&member) {
+                Some(kind) => joins.push(Member { id: member, kind: *kind }),
+                None => unknown.push(member),
+            }
+        }
+        if !unknown.is_empty() {
+            return Err(if unknown.iter().any(|member| member == id) {
+                Refusal::Cycle { group_id: id.to_owned() }.into()
+            } else {
+                Refusal::UnknownMembers { ids: unknown }.into()
+            });
+        }
+        for member in joins.iter().filter(|member| member.kind == MemberKind::Group) {
+            if groups::closes_cycle(&self.store, tenant, id, &member.id).await? {
+                return Err(Refusal::Cycle { group_id: member.id.clone() }.into());
+            }
+        }
+        Ok(Moves { joins, leaves })
+    }
+
+    async fn settle_group(&self, decision: Decision<GroupPlan>, known: Option<&Group>) -> Result<PushedGroup, Error> {
+        match decision {
+            Decision::Write(plan) => {
+                self.store.apply(apply::group(&plan)).await?;
+                let group = match plan.group {
+                    GroupWrite::Insert(group) => group,
+                    GroupWrite::Update { group, .. } | GroupWrite::Touch { group, .. } | GroupWrite::Remove { group, .. } => {
+                        Group { version: group.version + 1, ..group }
+                    }
+                };
+                Ok(PushedGroup { group, changed: true })
+            }
+            Decision::Nothing => {
+                let group = known.expect("nothing changes only where something was").clone();
+                Ok(PushedGroup { group, changed: false })
+            }
+            Decision::Refused(refusal) => Err(refusal.into()),
+        }
+    }
+}
+
+/// Per id: wanted in or out. The last word counts.
+#[derive(Default)]
+struct Wish(BTreeMap<String, bool>);
+
+impl Wish {
+    fn from_changes(changes: &[MemberChange]) -> Self {
+        let mut wish = Self::default();
+        changes.iter().for_each(|change| wish.plain(change));
+        wish
+    }
+
+    fn plain(&mut self, change: &MemberChange) {
+        match change {
+            MemberChange::Add(ids) => self.want(ids.iter().cloned(), true),
+            MemberChange::Remove(ids) => self.want(ids.iter().cloned(), false),
+            MemberChange::RemoveWhere(_) | MemberChange::Replace(_) => {}
+        }
+    }
+
+    fn want(&mut self, ids: impl IntoIterator<Item = String>, wanted: bool) {
+        for id in ids {
+            self.0.insert(id, wanted);
+        }
+    }
+}

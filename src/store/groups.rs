@@ -1,0 +1,290 @@
+//! Groups and who is in them. Membership is rows: adding or removing one member costs the same in a group of ten and
+//! of half a million. Every statement names tenant and connection, so an id of another one is simply not there.
+
+use super::dialect::in_list;
+use super::statements::statements;
+use super::{Batch, Error, Row, Store, Value, Write};
+use crate::args;
+use crate::model::connection::Connection;
+use crate::model::group::{Group, Member, MemberKind};
+use crate::model::ids::{ConnectionId, GroupId, TenantId};
+use std::collections::{HashMap, HashSet};
+
+/// Ids asked for in one statement.
+const IDS_PER_READ: usize = 256;
+/// Member rows read at a time.
+const MEMBERS_PER_READ: i64 = 1_000;
+/// How deep nested groups are followed (design §3, "Groups").
+pub const NESTING_MAX: i64 = 20;
+
+macro_rules! group_columns {
+    () => {
+        "g.tenant_id, g.id, g.connection_id, g.external_id, g.name, g.name_key, g.raw, g.raw_hash, g.version, g.created_at, g.updated_at"
+    };
+}
+
+statements! {
+    FIND = concat!("SELECT ", group_columns!(), " FROM groups g WHERE g.tenant_id = $1 AND g.connection_id = $2 AND g.id = $3 AND g.listed");
+    /// Is the name or the external id borne by another listed group?
+    FIND_CLAIM = "SELECT CASE WHEN g.name_key = $3 THEN 'displayName' ELSE 'externalId' END FROM groups g \
+        WHERE g.tenant_id = $1 AND g.connection_id = $2 AND g.listed AND (g.name_key = $3 OR g.external_id = $4) AND g.id <> $5";
+    FIND_MEMBERS = "SELECT m.member_id, m.kind, coalesce(i.label, n.name) FROM members m \
+        LEFT JOIN identities i ON i.tenant_id = m.tenant_id AND i.id = m.member_id AND i.listed \
+        LEFT JOIN groups n ON n.tenant_id = m.tenant_id AND n.id = m.member_id AND n.listed \
+        WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.member_id > $3 ORDER BY m.member_id LIMIT $4";
+    /// Of a user or group up through nested groups: how near, and which.
+    COUNT_MEMBERS_TO = "SELECT count(*) FROM (SELECT 1 FROM members m WHERE m.tenant_id = $1 AND m.group_id = $2 LIMIT $3) AS few";
+    /// Does `$3` hold `$2`, at any depth?
+    FIND_CYCLE = "WITH RECURSIVE up(id, depth) AS (\
+        SELECT m.group_id, CAST(1 AS BIGINT) FROM members m WHERE m.tenant_id = $1 AND m.member_id = $2 \
+        UNION SELECT m.group_id, up.depth + 1 FROM members m JOIN up ON m.member_id = up.id \
+        WHERE m.tenant_id = $1 AND up.depth < 20) \
+        SELECT up.id FROM up WHERE up.id = $3 LIMIT 1";
+
+    INSERT = "INSERT INTO groups (tenant_id, id, connection_id, external_id, name, name_key, raw, raw_hash, version, created_at, updated_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    UPDATE = "UPDATE groups SET external_id = $4, name = $5, name_key = $6, raw = $7, raw_hash = $8, version = version + 1, \
+        updated_at = $9 WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND listed AND version = $10";
+    /// Members moved: blind, so that concurrent member changes never wait for each other's version.
+    TOUCH = "UPDATE groups SET version = version + 1, updated_at = $4 WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND listed";
+    TOUCH_IF = "UPDATE groups SET version = version + 1, updated_at = $4 WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 \
+        AND listed AND version = $5";
+    END = "UPDATE groups SET listed = FALSE, deleted_at = $4, updated_at = $4, version = version + 1 \
+        WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND listed";
+    END_IF = "UPDATE groups SET listed = FALSE, deleted_at = $4, updated_at = $4, version = version + 1 \
+        WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND listed AND version = $5";
+    INSERT_MEMBERS = "INSERT INTO members (tenant_id, group_id, member_id, kind, added_at) VALUES ($1, $2, $3, $4, $5)";
+    DELETE_MEMBERS = "DELETE FROM members WHERE tenant_id = $1 AND group_id = $2 AND member_id = $3";
+    DELETE_ALL_MEMBERS = "DELETE FROM members WHERE tenant_id = $1 AND group_id = $2";
+    /// Before the rows of a leaver go: its groups move their version. Reads the state from before on both databases
+    /// only because it stands first in the batch.
+    TOUCH_GROUPS_OF = "UPDATE groups SET version = version + 1, updated_at = $3 WHERE tenant_id = $1 AND id IN \
+        (SELECT m.group_id FROM members m WHERE m.tenant_id = $1 AND m.member_id = $2)";
+    DELETE_MEMBERSHIPS_OF = "DELETE FROM members WHERE tenant_id = $1 AND member_id = $2";
+    COUNT = "INSERT INTO counters (tenant_id, scope, kind, slot, total) VALUES ($1, $2, $3, $4, $5) \
+        ON CONFLICT (tenant_id, scope, kind, slot) DO UPDATE SET total = counters.total + excluded.total";
+    SUM = "SELECT CAST(coalesce(sum(total), 0) AS BIGINT) FROM counters WHERE tenant_id = $1 AND scope = $2 AND kind = $3";
+}
+
+/// One row of a member list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    pub id: String,
+    pub kind: MemberKind,
+    pub label: Option<String>,
+}
+
+/// One group a user or group is in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Membership {
+    pub group_id: String,
+    pub name: String,
+    /// Not by way of another group.
+    pub direct: bool,
+}
+
+pub(super) fn group(row: &Row, at: usize) -> Result<Group, Error> {
+    Ok(Group {
+        tenant_id: TenantId::new(row.text(at)?),
+        id: GroupId::new(row.text(at + 1)?),
+        connection_id: ConnectionId::new(row.text(at + 2)?),
+        external_id: row.opt_text(at + 3)?,
+        name: row.text(at + 4)?,
+        name_key: row.text(at + 5)?,
+        raw: row.text(at + 6)?,
+        raw_hash: row.text(at + 7)?,
+        version: row.int(at + 8)?,
+        created_at: row.int(at + 9)?,
+        updated_at: row.int(at + 10)?,
+    })
+}
+
+/// A listed group of this connection.
+pub async fn find(store: &Store, connection: &Connection, id: &str) -> Result<Option<Group>, Error> {
+    let rows = store.read(FIND, args![&connection.tenant_id, &connection.id, id]).await?;
+    rows.first().map(|row| group(row, 0)).transpose()
+}
+
+/// Which unique attribute another group than `except` already bears: `displayName` or `externalId`.
+pub async fn find_claim(
+    store: &Store,
+    connection: &Connection,
+    name_key: &str,
+    external_id: Option<&str>,
+    except: &str,
+) -> Result<Option<&'static str>, Error> {
+    let rows = store.read(FIND_CLAIM, args![&connection.tenant_id, &connection.id, name_key, external_id, except]).await?;
+    rows.first()
+        .map(|row| Ok(if row.text(0)? == "displayName" { "displayName" } else { "externalId" }))
+        .transpose()
+}
+
+fn kind(text: &str) -> Result<MemberKind, Error> {
+    match text {
+        "User" => Ok(MemberKind::User),
+        "Group" => Ok(MemberKind::Group),
+        _ => Err(Error::Corrupt { what: "unknown member kind" }),
+    }
+}
+
+/// Every member, in order of id.
+pub async fn find_members(store: &Store, tenant: &TenantId, group: &str) -> Result<Vec<Listed>, Error> {
+    let mut members = Vec::new();
+    let mut after = String::new();
+    loop {
+        let rows = store.read(FIND_MEMBERS, args![tenant, group, after.as_str(), MEMBERS_PER_READ]).await?;
+        for row in &rows {
+            members.push(Listed { id: row.text(0)?, kind: kind(&row.text(1)?)?, label: row.opt_text(2)? });
+        }
+        match members.last() {
+            Some(last) if i64::try_from(rows.len()) == Ok(MEMBERS_PER_READ) => after.clone_from(&last.id),
+            _ => return Ok(members),
+        }
+    }
+}
+
+/// Has the group more than `max` members? Reads at most one row more than that.
+pub async fn has_more_members_than(store: &Store, tenant: &TenantId, group: &str, max: i64) -> Result<bool, Error> {
+    let rows = store.read(COUNT_MEMBERS_TO, args![tenant, group, max + 1]).await?;
+    rows.first().map_or(Ok(false), |row| Ok(row.int(0)? > max))
+}
+
+/// Which of `ids` are in the group now.
+pub async fn find_members_among(store: &Store, tenant: &TenantId, group: &str, ids: &[String]) -> Result<HashSet<String>, Error> {
+    let mut found = HashSet::new();
+    for chunk in ids.chunks(IDS_PER_READ) {
+        let (list, padded) = in_list(3, chunk);
+        let sql = format!("SELECT member_id FROM members WHERE tenant_id = $1 AND group_id = $2 AND member_id IN ({list})");
+        let mut args = args![tenant, group];
+        args.extend(padded);
+        for row in store.read_built(sql, args).await? {
+            found.insert(row.text(0)?);
+        }
+    }
+    Ok(found)
+}
+
+/// What each of `ids` is on this connection; an id that is nothing here is missing from the answer.
+pub async fn find_kinds(store: &Store, connection: &Connection, ids: &[String]) -> Result<HashMap<String, MemberKind>, Error> {
+    let mut found = HashMap::new();
+    for chunk in ids.chunks(IDS_PER_READ) {
+        let (list, padded) = in_list(3, chunk);
+        let sql = format!(
+            "SELECT id, 'User' FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND listed AND id IN ({list}) \
+             UNION ALL SELECT id, 'Group' FROM groups WHERE tenant_id = $1 AND connection_id = $2 AND listed AND id IN ({list})"
+        );
+        let mut args = args![&connection.tenant_id, &connection.id];
+        args.extend(padded);
+        for row in store.read_built(sql, args).await? {
+            found.insert(row.text(0)?, kind(&row.text(1)?)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Would `group` hold itself if `member` joined it?
+pub async fn closes_cycle(store: &Store, tenant: &TenantId, group: &str, member: &str) -> Result<bool, Error> {
+    if group == member {
+        return Ok(true);
+    }
+    Ok(!store.read(FIND_CYCLE, args![tenant, group, member]).await?.is_empty())
+}
+
+/// The groups each of `ids` is in, nested ones included; direct ones marked.
+pub async fn find_memberships(store: &Store, tenant: &TenantId, ids: &[String]) -> Result<HashMap<String, Vec<Membership>>, Error> {
+    let mut found: HashMap<String, Vec<Membership>> = HashMap::new();
+    for chunk in ids.chunks(IDS_PER_READ) {
+        let (list, padded) = in_list(2, chunk);
+        let sql = format!(
+            "WITH RECURSIVE up(member, id, depth) AS (\
+             SELECT m.member_id, m.group_id, CAST(1 AS BIGINT) FROM members m WHERE m.tenant_id = $1 AND m.member_id IN ({list}) \
+             UNION SELECT up.member, m.group_id, up.depth + 1 FROM members m JOIN up ON m.member_id = up.id \
+             WHERE m.tenant_id = $1 AND up.depth < {NESTING_MAX}) \
+             SELECT up.member, g.id, g.name, min(up.depth) FROM up JOIN groups g ON g.tenant_id = $1 AND g.id = up.id AND g.listed \
+             GROUP BY up.member, g.id, g.name ORDER BY up.member, g.id"
+        );
+        let mut args = args![tenant];
+        args.extend(padded);
+        for row in store.read_built(sql, args).await? {
+            let membership = Membership { group_id: row.text(1)?, name: row.text(2)?, direct: row.int(3)? == 1 };
+            found.entry(row.text(0)?).or_default().push(membership);
+        }
+    }
+    Ok(found)
+}
+
+/// How many users or groups a connection lists: the sum over the slots.
+pub async fn total(store: &Store, connection: &Connection, kind: &str) -> Result<i64, Error> {
+    let rows = store.read(SUM, args![&connection.tenant_id, &connection.id, kind]).await?;
+    rows.first().map_or(Ok(0), |row| row.int(0))
+}
+
+/// Moves a connection's count in one slot; nothing when it stays.
+pub fn count(batch: &mut Batch, tenant: &TenantId, connection: &ConnectionId, kind: &str, slot: i64, by: i64) {
+    if by != 0 {
+        batch.any(COUNT, args![tenant, connection, kind, slot, by]);
+    }
+}
+
+pub fn insert(batch: &mut Batch, g: &Group) {
+    batch.one(
+        INSERT,
+        args![
+            &g.tenant_id, &g.id, &g.connection_id, g.external_id.as_ref(), g.name.as_str(), g.name_key.as_str(),
+            g.raw.as_str(), g.raw_hash.as_str(), g.version, g.created_at, g.updated_at,
+        ],
+    );
+}
+
+pub fn update(batch: &mut Batch, g: &Group, expected: i64) {
+    batch.one(
+        UPDATE,
+        args![
+            &g.tenant_id, &g.connection_id, &g.id, g.external_id.as_ref(), g.name.as_str(), g.name_key.as_str(),
+            g.raw.as_str(), g.raw_hash.as_str(), g.updated_at, expected,
+        ],
+    );
+}
+
+/// Moves the version alone; compared only if the client named one.
+pub fn touch(batch: &mut Batch, g: &Group, expected: Option<i64>) {
+    match expected {
+        None => batch.one(TOUCH, args![&g.tenant_id, &g.connection_id, &g.id, g.updated_at]),
+        Some(version) => batch.one(TOUCH_IF, args![&g.tenant_id, &g.connection_id, &g.id, g.updated_at, version]),
+    }
+}
+
+/// Ends the group: its member rows and its own memberships go, the groups it was in move their version.
+pub fn end(batch: &mut Batch, g: &Group, expected: Option<i64>) {
+    leave_all(batch, &g.tenant_id, g.id.as_str(), g.updated_at);
+    match expected {
+        None => batch.one(END, args![&g.tenant_id, &g.connection_id, &g.id, g.updated_at]),
+        Some(version) => batch.one(END_IF, args![&g.tenant_id, &g.connection_id, &g.id, g.updated_at, version]),
+    }
+    batch.any(DELETE_ALL_MEMBERS, args![&g.tenant_id, &g.id]);
+}
+
+/// A user or group leaves every group it is in.
+pub fn leave_all(batch: &mut Batch, tenant: &TenantId, member: &str, now: i64) {
+    batch.any(TOUCH_GROUPS_OF, args![tenant, member, now]);
+    batch.any(DELETE_MEMBERSHIPS_OF, args![tenant, member]);
+}
+
+fn each_must(batch: &mut Batch, sql: &'static str, rows: Vec<Vec<Value>>) {
+    if !rows.is_empty() {
+        let must = Some(rows.len() as u64);
+        batch.0.push(Write::Each { sql, rows, must });
+    }
+}
+
+/// A row that is there already refuses the batch: the caller reads again.
+pub fn insert_members(batch: &mut Batch, g: &Group, members: &[Member]) {
+    let rows = members.iter().map(|m| args![&g.tenant_id, &g.id, m.id.as_str(), m.kind.as_str(), g.updated_at]).collect();
+    each_must(batch, INSERT_MEMBERS, rows);
+}
+
+/// A row that is gone already makes the batch stale: the caller reads again.
+pub fn delete_members(batch: &mut Batch, g: &Group, members: &[String]) {
+    let rows = members.iter().map(|id| args![&g.tenant_id, &g.id, id.as_str()]).collect();
+    each_must(batch, DELETE_MEMBERS, rows);
+}

@@ -1,0 +1,358 @@
+//! Identities, their searchable values, and what a push has to know before it decides. Every statement names the
+//! tenant and, for what a SCIM client may see, the connection.
+
+use super::statements::statements;
+use super::{Batch, Error, Row, Store, Value};
+use crate::args;
+use crate::model::connection::{Connection, JoinOn};
+use crate::model::ids::{ConnectionId, IdentityId, ProfileId, TenantId};
+use crate::model::identity::{Identity, IdentityState};
+use crate::model::user::{Block, BlockKind, User};
+
+/// The columns [`identity`] reads, in its order.
+macro_rules! identity_columns {
+    () => {
+        "i.tenant_id, i.id, i.connection_id, i.profile_id, i.position, i.external_id, i.user_name, i.user_name_key, \
+         i.label, i.state, i.listed, i.active, i.raw, i.raw_hash, i.mapped, i.mapping, i.mapping_version, i.last_source, \
+         i.version, i.first_seen, i.last_seen, i.created_at, i.updated_at, i.deleted_at"
+    };
+}
+const IDENTITY_COLUMNS: usize = 24;
+
+/// The columns [`user`] reads, in its order.
+macro_rules! user_columns {
+    () => {
+        "u.id, u.user_id, u.organization_id, u.email, u.email_key, u.email_trusted, u.username_key, u.blocked, u.doc, \
+         u.provenance, u.version, u.created_at, u.updated_at"
+    };
+}
+
+statements! {
+    /// An identity with its profile and whether it is in any group: all a write or a read of one user needs.
+    FIND = concat!("SELECT ", identity_columns!(), ", ", user_columns!(), ", \
+        CAST(CASE WHEN EXISTS (SELECT 1 FROM members m WHERE m.tenant_id = i.tenant_id AND m.member_id = i.id) THEN 1 ELSE 0 END AS BIGINT) \
+        FROM identities i LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id \
+        WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.id = $3");
+    /// What a SCIM read of one user needs, and nothing else.
+    FIND_RESOURCE = "SELECT i.raw, i.version, i.created_at, i.updated_at, \
+        CAST(CASE WHEN EXISTS (SELECT 1 FROM members m WHERE m.tenant_id = i.tenant_id AND m.member_id = i.id) THEN 1 ELSE 0 END AS BIGINT) \
+        FROM identities i WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.id = $3 AND i.listed";
+    /// Who already stands where a new identity wants to: by external id, by user name, by former user name, by a
+    /// trusted address of the same organization, and whether the user_id is borne or was. One round trip.
+    FIND_CLAIMS = "SELECT 'external_id', i.id, i.external_id FROM identities i \
+        WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.external_id = $3 \
+        UNION ALL SELECT 'user_name', i.id, i.external_id FROM identities i \
+        WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.user_name_key = $4 AND i.listed \
+        UNION ALL SELECT 'former_name', i.id, i.external_id FROM identities i \
+        WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.user_name_key = $4 AND NOT i.listed AND i.deleted_at IS NOT NULL \
+        UNION ALL SELECT 'email', u.id, u.user_id FROM users u \
+        WHERE u.tenant_id = $1 AND u.email_key = $5 AND u.email_trusted AND u.organization_id IS NOT DISTINCT FROM $6 \
+        AND EXISTS (SELECT 1 FROM identities o WHERE o.tenant_id = u.tenant_id AND o.profile_id = u.id AND o.connection_id <> $2) \
+        UNION ALL SELECT 'user_id', u.id, u.user_id FROM users u \
+        WHERE u.tenant_id = $1 AND u.user_id = $7 \
+        UNION ALL SELECT 'former_user_id', t.subject, t.subject FROM tombstones t \
+        WHERE t.tenant_id = $1 AND t.kind = 'user_id' AND t.subject >= $7 AND t.subject <= $8 \
+        UNION ALL SELECT 'later_user_id', u.id, u.user_id FROM users u \
+        WHERE u.tenant_id = $1 AND u.user_id > $7 AND u.user_id <= $8 \
+        UNION ALL SELECT 'erased', t.subject, t.subject FROM tombstones t \
+        WHERE t.tenant_id = $1 AND t.kind = 'erased' AND t.subject = $9";
+    FIND_BLOCKS = "SELECT kind, origin, since, actor, reason, expires_at FROM blocks \
+        WHERE tenant_id = $1 AND profile_id = $2 ORDER BY kind, origin";
+    FIND_JOIN_EXTERNAL = "SELECT i.profile_id FROM identities i JOIN connections c ON c.tenant_id = i.tenant_id AND c.id = i.connection_id \
+        WHERE i.tenant_id = $1 AND c.name = $2 AND c.organization_id IS NOT DISTINCT FROM $3 AND i.external_id = $4 AND i.profile_id IS NOT NULL";
+    FIND_JOIN_USER_NAME = "SELECT i.profile_id FROM identities i JOIN connections c ON c.tenant_id = i.tenant_id AND c.id = i.connection_id \
+        WHERE i.tenant_id = $1 AND c.name = $2 AND c.organization_id IS NOT DISTINCT FROM $3 AND i.user_name_key = $4 AND i.listed AND i.profile_id IS NOT NULL";
+    /// Only a verified address, in a domain this organization has proven.
+    FIND_JOIN_EMAIL = "SELECT i.profile_id FROM users u JOIN identities i ON i.tenant_id = u.tenant_id AND i.profile_id = u.id \
+        JOIN connections c ON c.tenant_id = i.tenant_id AND c.id = i.connection_id \
+        JOIN domains d ON d.tenant_id = u.tenant_id AND d.domain = $5 AND d.verified_at IS NOT NULL AND d.organization_id = $3 \
+        WHERE u.tenant_id = $1 AND c.name = $2 AND c.organization_id IS NOT DISTINCT FROM $3 AND u.email_key = $4 AND u.email_trusted";
+    FIND_PROFILE = concat!("SELECT ", user_columns!(), ", \
+        CAST((SELECT coalesce(max(i.position), -1) FROM identities i WHERE i.tenant_id = u.tenant_id AND i.profile_id = u.id) AS BIGINT) \
+        FROM users u WHERE u.tenant_id = $1 AND u.id = $2");
+    COUNT_OF_PROFILE = "SELECT count(*) FROM identities WHERE tenant_id = $1 AND profile_id = $2";
+
+    INSERT = "INSERT INTO identities (tenant_id, id, connection_id, profile_id, position, external_id, user_name, user_name_key, \
+        label, state, listed, active, raw, raw_hash, mapped, mapping, mapping_version, last_source, version, first_seen, last_seen, \
+        created_at, updated_at, deleted_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)";
+    UPDATE = "UPDATE identities SET profile_id = $4, position = $5, external_id = $6, user_name = $7, user_name_key = $8, \
+        label = $9, state = $10, listed = $11, active = $12, raw = $13, raw_hash = $14, mapped = $15, mapping = $16, \
+        mapping_version = $17, last_source = $18, version = version + 1, last_seen = $19, updated_at = $20, deleted_at = $21 \
+        WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND version = $22";
+    DELETE = "DELETE FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND version = $4";
+    INSERT_VALUES = "INSERT INTO identity_values (tenant_id, connection_id, attribute, value_key, identity_id) \
+        VALUES ($1, $2, $3, $4, $5)";
+    DELETE_VALUES = "DELETE FROM identity_values WHERE tenant_id = $1 AND connection_id = $2 AND attribute = $3 \
+        AND value_key = $4 AND identity_id = $5";
+    DELETE_ALL_VALUES = "DELETE FROM identity_values WHERE tenant_id = $1 AND identity_id = $2";
+    FIND_GRACE_OVER = "SELECT id, version FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND NOT listed \
+        AND state = 'deleted' AND deleted_at < $3 ORDER BY id LIMIT 200";
+}
+
+/// An identity as loaded, with its profile.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub identity: Identity,
+    pub user: Option<User>,
+    /// Is it a direct member of some group?
+    pub in_groups: bool,
+}
+
+/// The stored text of one listed user, for a read.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    pub raw: String,
+    pub version: i64,
+    pub created_at: i64,
+    pub updated_at: i64,
+    pub in_groups: bool,
+}
+
+/// Who stands where a new identity wants to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Claims {
+    pub by_external_id: Option<IdentityId>,
+    /// A listed identity of this user name, with its external id.
+    pub by_user_name: Option<(IdentityId, Option<String>)>,
+    /// Deleted identities that last had this user name, with their external ids.
+    pub by_former_name: Vec<(IdentityId, Option<String>)>,
+    /// Profiles fed by another connection of the same organization that have this address: id and user_id.
+    pub by_email: Vec<(ProfileId, String)>,
+    /// user_ids from the wanted one on (`…`, `…~2`, `…~3`) that are borne or were.
+    pub user_ids_taken: Vec<String>,
+    /// The external id belongs to a person who asked to be erased.
+    pub erased: bool,
+}
+
+/// What [`Claims`] are asked about.
+pub struct Wanted<'a> {
+    pub external_id: Option<&'a str>,
+    pub user_name_key: Option<&'a str>,
+    pub email_key: Option<&'a str>,
+    pub user_id: &'a str,
+    pub erased_hash: Option<&'a str>,
+}
+
+pub(super) fn identity(row: &Row, at: usize) -> Result<Identity, Error> {
+    Ok(Identity {
+        tenant_id: TenantId::new(row.text(at)?),
+        id: IdentityId::new(row.text(at + 1)?),
+        connection_id: ConnectionId::new(row.text(at + 2)?),
+        profile_id: row.opt_text(at + 3)?.map(ProfileId::new),
+        position: row.int(at + 4)?,
+        external_id: row.opt_text(at + 5)?,
+        user_name: row.opt_text(at + 6)?,
+        user_name_key: row.opt_text(at + 7)?,
+        label: row.opt_text(at + 8)?,
+        state: IdentityState::parse(&row.text(at + 9)?).ok_or(Error::Corrupt { what: "unknown identity state" })?,
+        listed: row.bool(at + 10)?,
+        active: row.bool(at + 11)?,
+        raw: row.opt_text(at + 12)?,
+        raw_hash: row.opt_text(at + 13)?,
+        mapped: row.opt_text(at + 14)?,
+        mapping: row.opt_text(at + 15)?,
+        mapping_version: row.opt_int(at + 16)?,
+        last_source: row.text(at + 17)?,
+        version: row.int(at + 18)?,
+        first_seen: row.int(at + 19)?,
+        last_seen: row.int(at + 20)?,
+        created_at: row.int(at + 21)?,
+        updated_at: row.int(at + 22)?,
+        deleted_at: row.opt_int(at + 23)?,
+    })
+}
+
+fn user(tenant: &TenantId, row: &Row, at: usize) -> Result<Option<User>, Error> {
+    let Some(id) = row.opt_text(at)? else { return Ok(None) };
+    Ok(Some(User {
+        tenant_id: tenant.clone(),
+        id: ProfileId::new(id),
+        user_id: row.text(at + 1)?,
+        organization_id: row.opt_text(at + 2)?.map(crate::model::ids::OrganizationId::new),
+        email: row.opt_text(at + 3)?,
+        email_key: row.opt_text(at + 4)?,
+        email_trusted: row.bool(at + 5)?,
+        username_key: row.opt_text(at + 6)?,
+        blocked: row.bool(at + 7)?,
+        doc: row.text(at + 8)?,
+        provenance: row.text(at + 9)?,
+        version: row.int(at + 10)?,
+        created_at: row.int(at + 11)?,
+        updated_at: row.int(at + 12)?,
+    }))
+}
+const USER_COLUMNS: usize = 13;
+
+/// One identity of one connection, whatever its state.
+pub async fn find(store: &Store, connection: &Connection, id: &IdentityId) -> Result<Option<Found>, Error> {
+    let rows = store.read(FIND, args![&connection.tenant_id, &connection.id, id]).await?;
+    rows.first()
+        .map(|row| {
+            Ok(Found {
+                identity: identity(row, 0)?,
+                user: user(&connection.tenant_id, row, IDENTITY_COLUMNS)?,
+                in_groups: row.int(IDENTITY_COLUMNS + USER_COLUMNS)? != 0,
+            })
+        })
+        .transpose()
+}
+
+/// The stored text of a listed user.
+pub async fn find_resource(store: &Store, connection: &Connection, id: &str) -> Result<Option<Resource>, Error> {
+    let rows = store.read(FIND_RESOURCE, args![&connection.tenant_id, &connection.id, id]).await?;
+    rows.first()
+        .map(|row| {
+            Ok(Resource {
+                raw: row.text(0)?,
+                version: row.int(1)?,
+                created_at: row.int(2)?,
+                updated_at: row.int(3)?,
+                in_groups: row.int(4)? != 0,
+            })
+        })
+        .transpose()
+}
+
+/// Who stands where a new identity of `connection` wants to.
+pub async fn find_claims(store: &Store, connection: &Connection, wanted: &Wanted<'_>) -> Result<Claims, Error> {
+    let rows = store
+        .read(
+            FIND_CLAIMS,
+            args![
+                &connection.tenant_id,
+                &connection.id,
+                wanted.external_id,
+                wanted.user_name_key,
+                wanted.email_key,
+                connection.organization_id.as_ref(),
+                wanted.user_id,
+                format!("{}~9999", wanted.user_id),
+                wanted.erased_hash,
+            ],
+        )
+        .await?;
+    let mut claims = Claims::default();
+    for row in &rows {
+        let (id, with) = (row.text(1)?, row.opt_text(2)?);
+        match row.text(0)?.as_str() {
+            "external_id" => claims.by_external_id = Some(IdentityId::new(id)),
+            "user_name" => claims.by_user_name = Some((IdentityId::new(id), with)),
+            "former_name" => claims.by_former_name.push((IdentityId::new(id), with)),
+            "email" => claims.by_email.push((ProfileId::new(id), with.unwrap_or_default())),
+            "erased" => claims.erased = true,
+            _ => claims.user_ids_taken.push(with.unwrap_or_default()),
+        }
+    }
+    Ok(claims)
+}
+
+/// A profile to join, with the position its next identity takes.
+pub async fn find_profile(store: &Store, tenant: &TenantId, id: &ProfileId) -> Result<Option<(User, i64)>, Error> {
+    let rows = store.read(FIND_PROFILE, args![tenant, id]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    Ok(user(tenant, row, 0)?.zip(Some(row.int(USER_COLUMNS)? + 1)))
+}
+
+/// The profile that `key` names on the connection called `join`, of the same organization.
+pub async fn find_join(
+    store: &Store,
+    connection: &Connection,
+    join: &str,
+    on: JoinOn,
+    key: &str,
+) -> Result<Option<ProfileId>, Error> {
+    let organization = connection.organization_id.as_ref();
+    let (sql, args) = match on {
+        JoinOn::ExternalId => (FIND_JOIN_EXTERNAL, args![&connection.tenant_id, join, organization, key]),
+        JoinOn::Username => (FIND_JOIN_USER_NAME, args![&connection.tenant_id, join, organization, key]),
+        JoinOn::Email => {
+            let domain = key.rsplit_once('@').map_or("", |(_, domain)| domain);
+            (FIND_JOIN_EMAIL, args![&connection.tenant_id, join, organization, key, domain])
+        }
+    };
+    let rows = store.read(sql, args).await?;
+    // Two different people under one key: joining either would be a guess.
+    let mut found: Option<ProfileId> = None;
+    for row in &rows {
+        let id = ProfileId::new(row.text(0)?);
+        if found.as_ref().is_some_and(|other| *other != id) {
+            return Ok(None);
+        }
+        found = Some(id);
+    }
+    Ok(found)
+}
+
+pub async fn find_blocks(store: &Store, tenant: &TenantId, profile: &ProfileId) -> Result<Vec<Block>, Error> {
+    let rows = store.read(FIND_BLOCKS, args![tenant, profile]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Block {
+                kind: BlockKind::parse(&row.text(0)?).ok_or(Error::Corrupt { what: "unknown block kind" })?,
+                origin: row.text(1)?,
+                since: row.int(2)?,
+                actor: row.text(3)?,
+                reason: row.text(4)?,
+                expires_at: row.opt_int(5)?,
+            })
+        })
+        .collect()
+}
+
+/// How many identities a profile has.
+pub async fn count_of_profile(store: &Store, tenant: &TenantId, profile: &ProfileId) -> Result<i64, Error> {
+    let rows = store.read(COUNT_OF_PROFILE, args![tenant, profile]).await?;
+    rows.first().map_or(Ok(0), |row| row.int(0))
+}
+
+/// Deleted identities of `connection` whose grace ended before `before`, at most 200.
+pub async fn find_grace_over(store: &Store, connection: &Connection, before: i64) -> Result<Vec<IdentityId>, Error> {
+    let rows = store.read(FIND_GRACE_OVER, args![&connection.tenant_id, &connection.id, before]).await?;
+    rows.iter().map(|row| row.text(0).map(IdentityId::new)).collect()
+}
+
+pub fn insert(batch: &mut Batch, i: &Identity) {
+    batch.one(
+        INSERT,
+        args![
+            &i.tenant_id, &i.id, &i.connection_id, i.profile_id.as_ref(), i.position, i.external_id.as_ref(),
+            i.user_name.as_ref(), i.user_name_key.as_ref(), i.label.as_ref(), i.state.as_str(), i.listed, i.active,
+            i.raw.as_ref(), i.raw_hash.as_ref(), i.mapped.as_ref(), i.mapping.as_ref(), i.mapping_version,
+            i.last_source.as_str(), i.version, i.first_seen, i.last_seen, i.created_at, i.updated_at, i.deleted_at,
+        ],
+    );
+}
+
+/// Writes the row if it still has version `expected`; the version moves by one.
+pub fn update(batch: &mut Batch, i: &Identity, expected: i64) {
+    batch.one(
+        UPDATE,
+        args![
+            &i.tenant_id, &i.connection_id, &i.id, i.profile_id.as_ref(), i.position, i.external_id.as_ref(),
+            i.user_name.as_ref(), i.user_name_key.as_ref(), i.label.as_ref(), i.state.as_str(), i.listed, i.active,
+            i.raw.as_ref(), i.raw_hash.as_ref(), i.mapped.as_ref(), i.mapping.as_ref(), i.mapping_version,
+            i.last_source.as_str(), i.last_seen, i.updated_at, i.deleted_at, expected,
+        ],
+    );
+}
+
+pub fn delete(batch: &mut Batch, i: &Identity, expected: i64) {
+    batch.one(DELETE, args![&i.tenant_id, &i.connection_id, &i.id, expected]);
+}
+
+fn value_rows(i: &Identity, values: &[(String, String)]) -> Vec<Vec<Value>> {
+    values.iter().map(|(attribute, key)| args![&i.tenant_id, &i.connection_id, attribute, key, &i.id]).collect()
+}
+
+pub fn insert_values(batch: &mut Batch, i: &Identity, values: &[(String, String)]) {
+    batch.each(INSERT_VALUES, value_rows(i, values));
+}
+
+pub fn delete_values(batch: &mut Batch, i: &Identity, values: &[(String, String)]) {
+    batch.each(DELETE_VALUES, value_rows(i, values));
+}
+
+pub fn delete_all_values(batch: &mut Batch, i: &Identity) {
+    batch.any(DELETE_ALL_VALUES, args![&i.tenant_id, &i.id]);
+}

@@ -1,0 +1,60 @@
+//! Profiles and their blocks: the writes. Reads for provisioning stand beside the identity they come with.
+
+use super::Batch;
+use super::statements::statements;
+use crate::args;
+use crate::model::ids::{ProfileId, TenantId};
+use crate::model::user::{Block, BlockKind, User};
+
+statements! {
+    INSERT = "INSERT INTO users (tenant_id, id, user_id, organization_id, email, email_key, email_trusted, username_key, blocked, \
+        doc, provenance, version, created_at, updated_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    UPDATE = "UPDATE users SET email = $3, email_key = $4, email_trusted = $5, username_key = $6, blocked = $7, doc = $8, \
+        provenance = $9, version = version + 1, updated_at = $10 WHERE tenant_id = $1 AND id = $2 AND version = $11";
+    DELETE = "DELETE FROM users WHERE tenant_id = $1 AND id = $2 AND version = $3";
+    INSERT_BLOCK = "INSERT INTO blocks (tenant_id, profile_id, kind, origin, since, actor, reason, expires_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    DELETE_BLOCK = "DELETE FROM blocks WHERE tenant_id = $1 AND profile_id = $2 AND kind = $3 AND origin = $4";
+    INSERT_TOMBSTONE = "INSERT INTO tombstones (tenant_id, kind, subject, reason, created_at) VALUES ($1, $2, $3, $4, $5) \
+        ON CONFLICT (tenant_id, kind, subject) DO NOTHING";
+}
+
+pub fn insert(batch: &mut Batch, u: &User) {
+    batch.one(
+        INSERT,
+        args![
+            &u.tenant_id, &u.id, u.user_id.as_str(), u.organization_id.as_ref(), u.email.as_ref(), u.email_key.as_ref(),
+            u.email_trusted, u.username_key.as_ref(), u.blocked, u.doc.as_str(), u.provenance.as_str(), u.version,
+            u.created_at, u.updated_at,
+        ],
+    );
+}
+
+/// Writes the row if it still has version `expected`; the version moves by one.
+pub fn update(batch: &mut Batch, u: &User, expected: i64) {
+    batch.one(
+        UPDATE,
+        args![
+            &u.tenant_id, &u.id, u.email.as_ref(), u.email_key.as_ref(), u.email_trusted, u.username_key.as_ref(),
+            u.blocked, u.doc.as_str(), u.provenance.as_str(), u.updated_at, expected,
+        ],
+    );
+}
+
+/// Removes the profile with its blocks and history; its user_id is never borne again.
+pub fn delete(batch: &mut Batch, u: &User, reason: &str, now: i64) {
+    batch.one(DELETE, args![&u.tenant_id, &u.id, u.version]);
+    batch.any(INSERT_TOMBSTONE, args![&u.tenant_id, "user_id", u.user_id.as_str(), reason, now]);
+}
+
+pub fn insert_block(batch: &mut Batch, tenant: &TenantId, profile: &ProfileId, b: &Block) {
+    batch.one(
+        INSERT_BLOCK,
+        args![tenant, profile, b.kind.as_str(), b.origin.as_str(), b.since, b.actor.as_str(), b.reason.as_str(), b.expires_at],
+    );
+}
+
+pub fn delete_block(batch: &mut Batch, tenant: &TenantId, profile: &ProfileId, kind: BlockKind, origin: &str) {
+    batch.one(DELETE_BLOCK, args![tenant, profile, kind.as_str(), origin]);
+}
