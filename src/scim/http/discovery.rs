@@ -1,0 +1,26 @@
+//! `/ServiceProviderConfig`, `/ResourceTypes`, `/Schemas` (RFC 7644 §4): read-only, and 403 where a filter is sent.
+
+use super::Call;
+use super::answer::{Answer, Refused, not_found};
+use super::route::Route;
+use crate::scim::error::ScimError;
+use crate::scim::schema::discovery::{self, Features};
+
+pub(super) fn get(call: &Call<'_>, route: &Route) -> Result<Answer, Refused> {
+    if call.parameter("filter").is_some() {
+        return Err(ScimError::status(403, "discovery endpoints take no filter").into());
+    }
+    let base = call.base.as_str();
+    match route {
+        Route::ServiceProviderConfig => Ok(json(discovery::service_provider_config(base, &Features::current()))),
+        Route::ResourceTypes => Ok(json(discovery::resource_types(base))),
+        Route::ResourceType(id) => discovery::resource_type(base, id).map(json).ok_or_else(|| not_found().into()),
+        Route::Schemas => Ok(json(discovery::schemas(base))),
+        Route::Schema(urn) => discovery::schema(base, urn).map(json).ok_or_else(|| not_found().into()),
+        _ => Err(not_found().into()),
+    }
+}
+
+fn json(value: impl serde::Serialize) -> Answer {
+    Answer::json(200, serde_json::to_string(&value).unwrap_or_default())
+}

@@ -1,0 +1,193 @@
+//! Lists: `GET /Users`, `GET /Groups` and their `/.search`. What the store can decide by its indexes it decides; the
+//! rest is decided over documents under a budget, and past the budget the answer is `tooMany`, never a part.
+
+use super::answer::{Answer, Refused};
+use super::render::{self, Also, Owned};
+use super::route::Resources;
+use super::Call;
+use crate::model::query::Query;
+use crate::scim::error::{ScimError, ScimType};
+use crate::scim::filter;
+use crate::scim::list::ListParams;
+use crate::scim::projection::Projection;
+use crate::scim::schema::{ResourceType, registry};
+use crate::store::groups::{self, Listed, Membership};
+use crate::store::lists::{self, Item};
+use crate::store::query_sql::{self, Compiled, Target};
+use axum::body::Body;
+use std::collections::HashMap;
+
+/// Rows read at a time while walking.
+const WALK: i64 = 500;
+/// Member rows one walk may read, all groups together.
+const MEMBERS_MAX: usize = 100_000;
+
+pub(super) async fn get(call: &Call<'_>, which: Resources) -> Result<Answer, Refused> {
+    let params = ListParams::parse(call.query.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
+    list(call, which, params).await
+}
+
+pub(super) async fn search(call: &Call<'_>, which: Resources, body: Body) -> Result<Answer, Refused> {
+    let body = call.json(body).await?;
+    let Some(body) = body.as_object() else {
+        return Err(ScimError::of(ScimType::InvalidSyntax, "the body must be a SearchRequest object").into());
+    };
+    let params = ListParams::from_search_request(body)?;
+    list(call, which, params).await
+}
+
+fn resource_type(which: Resources) -> &'static ResourceType {
+    match which {
+        Resources::Users => &registry().user,
+        Resources::Groups => &registry().group,
+    }
+}
+
+fn target(which: Resources) -> Target {
+    match which {
+        Resources::Users => Target::Users,
+        Resources::Groups => Target::Groups,
+    }
+}
+
+async fn list(call: &Call<'_>, which: Resources, params: ListParams) -> Result<Answer, Refused> {
+    let resource_type = resource_type(which);
+    let projection =
+        Projection::parse(params.attributes.as_deref(), params.excluded_attributes.as_deref(), resource_type)?;
+    let (total, items) = match &params.filter {
+        None => unfiltered(call, which, &params).await?,
+        Some(text) => {
+            let query = filter::compile(&filter::parse(text)?, resource_type)?;
+            let compiled = query_sql::compile(&query, target(which), lists::FIRST_ARGUMENT);
+            if compiled.exact {
+                indexed(call, which, &params, &compiled).await?
+            } else {
+                walked(call, which, &params, &query, &compiled).await?
+            }
+        }
+    };
+    let derived = Derived::read(call, which, &items, &projection).await?;
+    let texts: Vec<String> = items
+        .iter()
+        .map(|item| render::text(&call.base, which, &item.raw, &derived.owned(item), &projection))
+        .collect();
+    Ok(Answer::json(200, render::list(total, params.start_index, &texts)))
+}
+
+async fn unfiltered(call: &Call<'_>, which: Resources, params: &ListParams) -> Result<(i64, Vec<Item>), Refused> {
+    let (store, connection) = (&call.scim.store, call.connection);
+    let kind = match which {
+        Resources::Users => "user",
+        Resources::Groups => "group",
+    };
+    let total = groups::total(store, connection, kind).await?;
+    if params.count == 0 {
+        return Ok((total, Vec::new()));
+    }
+    let items = lists::page(store, connection, target(which), None, params.offset(), params.count).await?;
+    Ok((total, items))
+}
+
+/// The condition says it all: a page by it, and a count only where the page does not tell.
+async fn indexed(call: &Call<'_>, which: Resources, params: &ListParams, compiled: &Compiled) -> Result<(i64, Vec<Item>), Refused> {
+    let (store, connection, offset) = (&call.scim.store, call.connection, params.offset());
+    let items = if params.count == 0 {
+        Vec::new()
+    } else {
+        lists::page(store, connection, target(which), Some(compiled), offset, params.count).await?
+    };
+    let seen = i64::try_from(items.len()).unwrap_or(i64::MAX);
+    let is_last = params.count > 0 && seen < params.count && (seen > 0 || offset == 0);
+    let total = if is_last { offset + seen } else { lists::count(store, connection, target(which), compiled).await? };
+    Ok((total, items))
+}
+
+/// The condition narrows; the query decides over each document it leaves.
+async fn walked(
+    call: &Call<'_>,
+    which: Resources,
+    params: &ListParams,
+    query: &Query,
+    compiled: &Compiled,
+) -> Result<(i64, Vec<Item>), Refused> {
+    let (mut total, mut looked_at, mut members_read) = (0_i64, 0_i64, 0_usize);
+    let mut page = Vec::new();
+    let mut last = String::new();
+    let whole = Projection::parse(None, None, resource_type(which))?;
+    loop {
+        let items = lists::after(&call.scim.store, call.connection, target(which), Some(compiled), &last, WALK).await?;
+        let Some(end) = items.last() else { break };
+        last.clone_from(&end.id);
+        let ended = i64::try_from(items.len()).is_ok_and(|read| read < WALK);
+        looked_at += i64::try_from(items.len()).unwrap_or(i64::MAX);
+        if looked_at > call.scim.scan_max {
+            return Err(too_many(call.scim.scan_max));
+        }
+        let derived = Derived::read(call, which, &items, &whole).await?;
+        members_read += derived.members.values().map(Vec::len).sum::<usize>();
+        if members_read > MEMBERS_MAX {
+            return Err(too_many(call.scim.scan_max));
+        }
+        for item in items {
+            let document = render::document(&call.base, which, &item.raw, &derived.owned(&item));
+            if query.matches(&document) {
+                total += 1;
+                if total > params.offset() && i64::try_from(page.len()).is_ok_and(|shown| shown < params.count) {
+                    page.push(item);
+                }
+            }
+        }
+        if ended {
+            break;
+        }
+    }
+    Ok((total, page))
+}
+
+fn too_many(scan_max: i64) -> Refused {
+    ScimError::of(
+        ScimType::TooMany,
+        format!("the filter has no indexed attribute and more than {scan_max} resources to look at; add userName, externalId, emails or id to it"),
+    )
+    .into()
+}
+
+/// The derived lists of a page, each read in one go.
+#[derive(Default)]
+struct Derived {
+    groups: HashMap<String, Vec<Membership>>,
+    members: HashMap<String, Vec<Listed>>,
+}
+
+impl Derived {
+    async fn read(call: &Call<'_>, which: Resources, items: &[Item], projection: &Projection) -> Result<Self, Refused> {
+        let (store, tenant) = (&call.scim.store, &call.connection.tenant_id);
+        let mut derived = Self::default();
+        match which {
+            Resources::Users if projection.wants("groups") => {
+                let ids: Vec<String> = items.iter().filter(|item| item.in_groups).map(|item| item.id.clone()).collect();
+                if !ids.is_empty() {
+                    derived.groups = groups::find_memberships(store, tenant, &ids).await?;
+                }
+            }
+            Resources::Groups if projection.wants("members") => {
+                for item in items {
+                    derived.members.insert(item.id.clone(), groups::find_members(store, tenant, &item.id).await?);
+                }
+            }
+            _ => {}
+        }
+        Ok(derived)
+    }
+
+    fn owned<'a>(&'a self, item: &'a Item) -> Owned<'a> {
+        let also = if let Some(members) = self.members.get(&item.id) {
+            Also::Members(members)
+        } else if let Some(groups) = self.groups.get(&item.id) {
+            Also::Groups(groups)
+        } else {
+            Also::None
+        };
+        Owned { id: &item.id, version: item.version, created_at: item.created_at, updated_at: item.updated_at, also }
+    }
+}

@@ -1,0 +1,119 @@
+//! `/Users` and `/Users/{id}`: the verbs on one user.
+
+use super::answer::{Answer, Refused, not_found};
+use super::conditions::{etag, expected, none_match_hits, refuses_existing};
+use super::record;
+use super::render::{self, Also, Owned};
+use super::route::Resources;
+use super::Call;
+use crate::model::ids::IdentityId;
+use crate::provisioning::decide::UserEvent;
+use crate::provisioning::push::Pushed;
+use crate::scim::error::ScimError;
+use crate::scim::projection::Projection;
+use crate::scim::schema::registry;
+use crate::scim::{patch, resource};
+use crate::store::{groups, identities};
+use axum::body::Body;
+use axum::http::{Method, header};
+
+pub(super) async fn create(call: &Call<'_>, body: Body) -> Result<Answer, Refused> {
+    let projection = projection(call)?;
+    let accepted = resource::accept(&registry().user, call.json(body).await?, call.mode())?;
+    let record = record::user(accepted.document);
+    let pushed = call.scim.provisioner.create_user(&call.provisioning(), &record).await?;
+    let location = render::location(&call.base, Resources::Users, pushed.identity.id.as_str());
+    Ok(answer(call, 201, &pushed, &projection).await?.with(header::LOCATION, location))
+}
+
+pub(super) async fn one(call: &Call<'_>, id: &str, body: Body) -> Result<Answer, Refused> {
+    match call.method {
+        Method::PUT => replace(call, id, body).await,
+        Method::PATCH => modify(call, id, body).await,
+        Method::DELETE => delete(call, id).await,
+        _ => read(call, id).await,
+    }
+}
+
+fn projection(call: &Call<'_>) -> Result<Projection, ScimError> {
+    Projection::parse(call.parameter("attributes"), call.parameter("excludedAttributes"), &registry().user)
+}
+
+async fn read(call: &Call<'_>, id: &str) -> Result<Answer, Refused> {
+    let projection = projection(call)?;
+    let found = identities::find_resource(&call.scim.store, call.connection, id).await?.ok_or_else(not_found)?;
+    if none_match_hits(&call.headers, found.version) {
+        return Ok(Answer::empty(304).with(header::ETAG, etag(found.version)));
+    }
+    let memberships = memberships(call, id, found.in_groups && projection.wants("groups")).await?;
+    let owned = Owned {
+        id,
+        version: found.version,
+        created_at: found.created_at,
+        updated_at: found.updated_at,
+        also: Also::Groups(&memberships),
+    };
+    let text = render::text(&call.base, Resources::Users, &found.raw, &owned, &projection);
+    Ok(Answer::json(200, text).with(header::ETAG, etag(found.version)))
+}
+
+async fn replace(call: &Call<'_>, id: &str, body: Body) -> Result<Answer, Refused> {
+    if refuses_existing(&call.headers) {
+        return Err(ScimError::status(412, "If-None-Match is * and a PUT never creates").into());
+    }
+    let projection = projection(call)?;
+    let sent = call.json(body).await?;
+    let pushed = call
+        .scim
+        .provisioner
+        .edit_user(&call.provisioning(), &IdentityId::new(id), &expected(&call.headers), UserEvent::Replaced, |current| {
+            let accepted = resource::accept_put(&registry().user, sent.clone(), current, call.mode())?;
+            Ok::<_, ScimError>(record::user(accepted.document))
+        })
+        .await??;
+    answer(call, 200, &pushed, &projection).await
+}
+
+async fn modify(call: &Call<'_>, id: &str, body: Body) -> Result<Answer, Refused> {
+    let projection = projection(call)?;
+    let sent = call.json(body).await?;
+    let pushed = call
+        .scim
+        .provisioner
+        .edit_user(&call.provisioning(), &IdentityId::new(id), &expected(&call.headers), UserEvent::Patched, |current| {
+            let patched = patch::apply(&registry().user, current, sent.clone(), id, call.mode())?;
+            Ok::<_, ScimError>(record::user(patched.document))
+        })
+        .await??;
+    answer(call, 200, &pushed, &projection).await
+}
+
+async fn delete(call: &Call<'_>, id: &str) -> Result<Answer, Refused> {
+    call.scim.provisioner.delete_user(&call.provisioning(), &IdentityId::new(id), &expected(&call.headers)).await?;
+    Ok(Answer::empty(204))
+}
+
+async fn memberships(call: &Call<'_>, id: &str, wanted: bool) -> Result<Vec<groups::Membership>, Refused> {
+    if !wanted {
+        return Ok(Vec::new());
+    }
+    let ids = [id.to_owned()];
+    let mut found = groups::find_memberships(&call.scim.store, &call.connection.tenant_id, &ids).await?;
+    Ok(found.remove(id).unwrap_or_default())
+}
+
+async fn answer(call: &Call<'_>, status: u16, pushed: &Pushed, projection: &Projection) -> Result<Answer, Refused> {
+    let identity = &pushed.identity;
+    let id = identity.id.as_str();
+    let memberships = memberships(call, id, pushed.in_groups && projection.wants("groups")).await?;
+    let owned = Owned {
+        id,
+        version: identity.version,
+        created_at: identity.created_at,
+        updated_at: identity.updated_at,
+        also: Also::Groups(&memberships),
+    };
+    let raw = identity.raw.as_deref().unwrap_or("{}");
+    let text = render::text(&call.base, Resources::Users, raw, &owned, projection);
+    Ok(Answer::json(status, text).with(header::ETAG, etag(identity.version)))
+}
