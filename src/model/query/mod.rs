@@ -11,6 +11,8 @@
 //!   cut ([`super::fold::KEY_BYTES_MAX`]) proves equality but not `Contains`, `EndsWith` or order.
 
 mod matches;
+#[cfg(test)]
+mod tests;
 
 pub use matches::parse_instant;
 
