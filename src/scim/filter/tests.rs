@@ -321,6 +321,23 @@ mod refusals {
     }
 
     #[test]
+    fn an_error_does_not_tell_what_was_compared_with() {
+        for text in [
+            r#"password eq "s3cret""#,
+            "password eq s3cret x",
+            r#"password eq "s3cret"#,
+            r#"password eq "s3cret" "s3cret""#,
+            r#"password eq "\xs3cret""#,
+            "active eq s3cret",
+            r#"password eq"s3cret""#,
+            "password eq (s3cret",
+        ] {
+            let error = user(text).expect_err(text);
+            assert!(!error.detail.contains("s3cret"), "{}", error.detail);
+        }
+    }
+
+    #[test]
     fn operators_a_type_lacks_are_refused() {
         for operator in ["gt", "ge", "lt", "le", "co", "sw", "ew"] {
             assert_refused(&format!("active {operator} true"));
