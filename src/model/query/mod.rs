@@ -1,6 +1,18 @@
 //! The protocol-neutral predicate. An edge (SCIM filter, later the API search) turns its syntax tree into a
 //! [`Query`]; the store renders what is indexed to bound SQL; [`Query::matches`] decides the rest over a document.
 //! Nothing here knows SCIM or SQL.
+//!
+//! What a comparison means, over documents and over rows alike:
+//! - A path leads to zero or more values: lists along it are opened. `null`, `[]`, `{}` and the empty string are no
+//!   values, and neither is a value of another type than the field's.
+//! - A comparison holds if **any** of the values satisfies it. `NotEqual` also holds if there is none.
+//! - Text that is not case-exact is compared in its folded form ([`super::fold`]); text is ordered by bytes.
+//! - Over rows of the value table: `NotEqual` = no row, or a row with another key; `Present` = a row. A key that was
+//!   cut ([`super::fold::KEY_BYTES_MAX`]) proves equality but not `Contains`, `EndsWith` or order.
+
+mod matches;
+
+pub use matches::parse_instant;
 
 /// A predicate over one resource document (a JSON object).
 #[derive(Clone, Debug, PartialEq)]

@@ -1,0 +1,253 @@
+//! Tokens to a tree, by recursive descent. Every nesting is counted, so no input can exhaust the stack.
+
+use super::ast::{Filter, Operator, Value};
+use super::lexer::{Lexer, Spanned, Token};
+use super::{DEPTH_MAX, LENGTH_MAX, TERMS_MAX, VALUE_PATHS_MAX, excerpt, refused};
+use crate::scim::error::ScimError;
+use crate::scim::path::AttributePath;
+use serde_json::Number;
+
+/// Reads a filter (RFC 7644 §3.4.2.2). Precedence: brackets and parentheses, `not`, `and`, `or`; keywords and
+/// operators in any case. Errors: `invalidFilter` for bad syntax or beyond a limit of [`super`].
+pub fn parse(text: &str) -> Result<Filter, ScimError> {
+    let mut parser = Parser::new(text)?;
+    let filter = parser.or()?;
+    match parser.next()? {
+        None => Ok(filter),
+        Some(found) => Err(parser.unexpected(Some(&found), "\"and\", \"or\" or the end")),
+    }
+}
+
+/// Reads the `[filter]` that `text` begins with, as in a PATCH path, and returns what follows the bracket.
+/// Errors: as [`parse`].
+pub fn parse_element(text: &str) -> Result<(Filter, &str), ScimError> {
+    let mut parser = Parser::new(text)?;
+    parser.next()?;
+    let filter = parser.bracketed()?;
+    let rest = parser.lexer.rest_from(parser.end);
+    Ok((filter, rest))
+}
+
+struct Parser<'t> {
+    lexer: Lexer<'t>,
+    /// A token that was looked at and not taken.
+    ahead: Option<Spanned<'t>>,
+    /// Where the token taken last ended.
+    end: usize,
+    depth: usize,
+    terms: usize,
+    value_paths: usize,
+    in_brackets: bool,
+}
+
+impl<'t> Parser<'t> {
+    fn new(text: &'t str) -> Result<Self, ScimError> {
+        if text.len() > LENGTH_MAX {
+            return Err(refused(format!("the filter is longer than {LENGTH_MAX} bytes")));
+        }
+        let lexer = Lexer::new(text);
+        Ok(Self { lexer, ahead: None, end: 0, depth: 0, terms: 0, value_paths: 0, in_brackets: false })
+    }
+
+    fn next(&mut self) -> Result<Option<Spanned<'t>>, ScimError> {
+        let token = match self.ahead.take() {
+            Some(token) => Some(token),
+            None => self.lexer.next()?,
+        };
+        if let Some(token) = &token {
+            self.end = token.end;
+        }
+        Ok(token)
+    }
+
+    fn peek(&mut self) -> Result<Option<&Token<'t>>, ScimError> {
+        if self.ahead.is_none() {
+            self.ahead = self.lexer.next()?;
+        }
+        Ok(self.ahead.as_ref().map(|spanned| &spanned.token))
+    }
+
+    fn take_keyword(&mut self, keyword: &str) -> Result<bool, ScimError> {
+        let found = matches!(self.peek()?, Some(Token::Word(word)) if word.eq_ignore_ascii_case(keyword));
+        if found {
+            self.next()?;
+        }
+        Ok(found)
+    }
+
+    fn or(&mut self) -> Result<Filter, ScimError> {
+        let mut filter = self.and()?;
+        while self.take_keyword("or")? {
+            filter = Filter::Or(Box::new(filter), Box::new(self.and()?));
+        }
+        Ok(filter)
+    }
+
+    fn and(&mut self) -> Result<Filter, ScimError> {
+        let mut filter = self.unary()?;
+        while self.take_keyword("and")? {
+            filter = Filter::And(Box::new(filter), Box::new(self.unary()?));
+        }
+        Ok(filter)
+    }
+
+    fn unary(&mut self) -> Result<Filter, ScimError> {
+        let found = self.next()?;
+        match found.as_ref().map(|spanned| &spanned.token) {
+            Some(Token::Open) => self.grouped(),
+            Some(Token::Word(word)) if word.eq_ignore_ascii_case("not") => {
+                let open = self.next()?;
+                if !matches!(&open, Some(Spanned { token: Token::Open, .. })) {
+                    return Err(self.unexpected(open.as_ref(), "\"(\" after \"not\""));
+                }
+                Ok(Filter::Not(Box::new(self.grouped()?)))
+            }
+            Some(Token::Word(word)) => self.term(word),
+            _ => Err(self.unexpected(found.as_ref(), "an attribute, \"not\" or \"(\"")),
+        }
+    }
+
+    /// What follows an opened parenthesis.
+    fn grouped(&mut self) -> Result<Filter, ScimError> {
+        self.descend()?;
+        let filter = self.or()?;
+        let close = self.next()?;
+        if !matches!(&close, Some(Spanned { token: Token::Close, .. })) {
+            return Err(self.unexpected(close.as_ref(), "\")\""));
+        }
+        self.depth -= 1;
+        Ok(filter)
+    }
+
+    /// What follows an opened bracket.
+    fn bracketed(&mut self) -> Result<Filter, ScimError> {
+        if self.in_brackets {
+            return Err(refused("brackets don't nest"));
+        }
+        self.value_paths += 1;
+        if self.value_paths > VALUE_PATHS_MAX {
+            return Err(refused(format!("the filter has more than {VALUE_PATHS_MAX} value paths")));
+        }
+        self.descend()?;
+        self.in_brackets = true;
+        let filter = self.or()?;
+        let close = self.next()?;
+        if !matches!(&close, Some(Spanned { token: Token::CloseBracket, .. })) {
+            return Err(self.unexpected(close.as_ref(), "\"]\""));
+        }
+        self.in_brackets = false;
+        self.depth -= 1;
+        Ok(filter)
+    }
+
+    fn descend(&mut self) -> Result<(), ScimError> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(refused(format!("the filter nests deeper than {DEPTH_MAX}")));
+        }
+        Ok(())
+    }
+
+    /// `path pr`, `path op value`, `path[filter]`, `path[filter].sub op value`.
+    fn term(&mut self, word: &str) -> Result<Filter, ScimError> {
+        let path = attribute_path(word)?;
+        if self.peek()? != Some(&Token::OpenBracket) {
+            return self.condition(path);
+        }
+        self.next()?;
+        let inner = self.bracketed()?;
+        let end = self.end;
+        let trailing = match &self.ahead_after(end)? {
+            Some(word) => Some(attribute_path(word)?),
+            None => None,
+        };
+        let inner = match trailing {
+            // Some clients write the last condition behind the bracket: it is about the same element.
+            Some(sub) => Filter::And(Box::new(inner), Box::new(self.condition(sub)?)),
+            None => inner,
+        };
+        Ok(Filter::Element(path, Box::new(inner)))
+    }
+
+    /// Takes the `.sub` that stands right at `end`, if one does.
+    fn ahead_after(&mut self, end: usize) -> Result<Option<&'t str>, ScimError> {
+        self.peek()?;
+        match &self.ahead {
+            Some(Spanned { token: Token::Word(word), start, .. }) if *start == end => match word.strip_prefix('.') {
+                Some(sub) => {
+                    self.next()?;
+                    Ok(Some(sub))
+                }
+                None => Ok(None),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    /// What follows a path: `pr`, or an operator and a value.
+    fn condition(&mut self, path: AttributePath) -> Result<Filter, ScimError> {
+        self.terms += 1;
+        if self.terms > TERMS_MAX {
+            return Err(refused(format!("the filter has more than {TERMS_MAX} comparisons")));
+        }
+        let found = self.next()?;
+        let Some(Spanned { token: Token::Word(word), .. }) = found else {
+            return Err(self.unexpected(found.as_ref(), "an operator"));
+        };
+        if word.eq_ignore_ascii_case("pr") {
+            return Ok(Filter::Present(path));
+        }
+        let operator = Operator::parse(word).ok_or_else(|| refused(format!("\"{}\" is not an operator", excerpt(word))))?;
+        let before = self.end;
+        let found = self.next()?;
+        let value = match &found {
+            Some(Spanned { token: Token::Text(text), start, .. }) if *start > before => Value::String(text.clone()),
+            Some(Spanned { token: Token::Word(word), .. }) => bare(word)?,
+            _ => return Err(self.unexpected(found.as_ref(), "a value")),
+        };
+        Ok(Filter::Compare(path, operator, value))
+    }
+
+    fn unexpected(&self, found: Option<&Spanned<'t>>, expected: &str) -> ScimError {
+        match found {
+            Some(found) => {
+                let at = excerpt(self.lexer.rest_from(found.start));
+                refused(format!("expected {expected} at byte {}, found: {at}", found.start))
+            }
+            None => refused(format!("expected {expected}, but the filter ends")),
+        }
+    }
+}
+
+fn attribute_path(word: &str) -> Result<AttributePath, ScimError> {
+    AttributePath::parse(word).ok_or_else(|| refused(format!("\"{}\" is not an attribute path", excerpt(word))))
+}
+
+/// A value without quotes: a JSON literal, or a word taken as a string (Microsoft's documents show them).
+fn bare(word: &str) -> Result<Value, ScimError> {
+    match word {
+        "true" => return Ok(Value::Boolean(true)),
+        "false" => return Ok(Value::Boolean(false)),
+        "null" => return Ok(Value::Null),
+        _ => {}
+    }
+    if let Some(number) = number(word) {
+        return Ok(Value::Number(number));
+    }
+    let keyword = ["and", "or", "not"].iter().any(|keyword| keyword.eq_ignore_ascii_case(word));
+    if keyword || word.contains(|c: char| c.is_control() || c == '\\') {
+        return Err(refused(format!("expected a value, found: {}", excerpt(word))));
+    }
+    Ok(Value::String(word.to_owned()))
+}
+
+/// A JSON number. `str::parse` and not `serde_json`, whose fast path may be off by the last bit.
+fn number(word: &str) -> Option<Number> {
+    let digits = word.strip_prefix('-').unwrap_or(word);
+    let json = digits.starts_with(|c: char| c.is_ascii_digit()) && serde_json::from_str::<Number>(word).is_ok();
+    if !json {
+        return None;
+    }
+    let integer = word.parse::<i64>().map(Number::from).or_else(|_| word.parse::<u64>().map(Number::from));
+    integer.ok().or_else(|| word.parse::<f64>().ok().and_then(Number::from_f64))
+}
