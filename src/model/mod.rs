@@ -4,4 +4,6 @@ pub mod access;
 pub mod connection;
 pub mod fold;
 pub mod ids;
+pub mod nearest;
+pub mod options;
 pub mod query;
