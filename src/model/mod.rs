@@ -7,3 +7,4 @@ pub mod ids;
 pub mod nearest;
 pub mod options;
 pub mod query;
+pub mod tenant;

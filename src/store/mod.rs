@@ -5,8 +5,16 @@
 //! Owns: the two executors, the migrations, every statement, the compilation of `model::query` to bound SQL.
 //! Refuses: knowing SCIM, deciding anything.
 
+pub mod audit;
 pub mod batch;
+pub mod connections;
+pub mod mapping_versions;
+pub mod organizations;
+pub mod retention;
 pub mod statements;
+pub mod tenants;
+pub mod tokens;
+pub mod users_read;
 pub mod value;
 
 pub use batch::{Batch, Write};

@@ -13,6 +13,15 @@ pub(super) use statements;
 
 /// Every fixed statement of the store: `(name, text)`.
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    let files: [&[(&str, &str)]; 0] = [];
+    let files: [&[(&str, &str)]; 8] = [
+        super::audit::ALL,
+        super::connections::ALL,
+        super::mapping_versions::ALL,
+        super::organizations::ALL,
+        super::retention::ALL,
+        super::tenants::ALL,
+        super::tokens::ALL,
+        super::users_read::ALL,
+    ];
     files.concat()
 }
