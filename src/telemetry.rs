@@ -100,10 +100,14 @@ impl Metrics {
         self.retention_deleted.get_or_create(&KindLabels { kind }).inc_by(rows);
     }
 
-    /// Notes the state of the store; called when somebody asks for the numbers.
-    pub fn store(&self, waiting: usize, ready: bool) {
-        self.store_queue.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    /// Notes whether the store can take work; called when somebody asks for the numbers.
+    pub fn store_ready(&self, ready: bool) {
         self.store_ready.set(i64::from(ready));
+    }
+
+    /// Notes how many writes wait for the store.
+    pub fn store_queue(&self, waiting: usize) {
+        self.store_queue.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
     /// The OpenMetrics text.
