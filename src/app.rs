@@ -1,1 +1,169 @@
-//! (being built)
+//! The composition root: configuration, keys and store become one router and its background work.
+//!
+//! Owns: which edge hangs where, readiness, starting and stopping. Refuses: any rule of its own.
+
+pub mod retention;
+pub mod server;
+
+use crate::clock::{Clock, Entropy};
+use crate::config::{Config, DatabaseConfig};
+use crate::http::authenticate::Authenticator;
+use crate::http::observe::{Observer, observe};
+use crate::http::rate::RateLimit;
+use crate::http::refusal::refuse;
+use crate::mapping::scim::ScimMapping;
+use crate::provisioning::Provisioner;
+use crate::scim;
+use crate::secret::KeyRing;
+use crate::store::{Store, StoreOptions};
+use crate::telemetry::Metrics;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long `/readyz` waits for the store.
+const PING_TIME: Duration = Duration::from_secs(2);
+
+/// Everything the edges are built from. Clones share it.
+#[derive(Clone)]
+pub struct App {
+    pub config: Arc<Config>,
+    pub store: Store,
+    pub keys: KeyRing,
+    pub clock: Clock,
+    pub entropy: Entropy,
+    pub authenticator: Authenticator,
+    pub metrics: Metrics,
+    /// Base of absolute links, without a trailing slash.
+    pub public_url: Arc<str>,
+    stopping: Arc<AtomicBool>,
+}
+
+/// What an edge answers under: a path prefix and the routes below it.
+pub type Edge = (&'static str, Router);
+
+impl App {
+    /// Puts the parts together. `public_url` is the configured one or the address that is listened on.
+    pub fn build(config: Config, store: Store, keys: KeyRing, clock: Clock, entropy: Entropy, public_url: &str) -> Self {
+        let rate = RateLimit::new(config.limits.token_requests_per_second, config.limits.token_burst, clock.clone());
+        Self {
+            authenticator: Authenticator::new(store.clone(), keys.clone(), clock.clone(), rate),
+            config: Arc::new(config),
+            store,
+            keys,
+            clock,
+            entropy,
+            metrics: Metrics::new(),
+            public_url: Arc::from(public_url),
+            stopping: Arc::default(),
+        }
+    }
+
+    /// The edges this program has. A new one is one line here.
+    pub fn edges(&self) -> Vec<Edge> {
+        vec![("/scim/v2", scim::http::router(Arc::new(self.scim())))]
+    }
+
+    fn scim(&self) -> scim::http::Scim {
+        let provisioner = Provisioner::new(
+            self.store.clone(),
+            self.clock.clone(),
+            self.entropy.clone(),
+            Arc::new(ScimMapping),
+            scim::http::record::values,
+        );
+        scim::http::Scim {
+            store: self.store.clone(),
+            provisioner: Arc::new(provisioner),
+            authenticator: self.authenticator.clone(),
+            public_url: self.public_url.to_string(),
+            body_bytes_max: self.config.server.body_bytes_max,
+            body_timeout: self.config.server.body_timeout,
+            scan_max: i64::from(self.config.scim.filter_scan_max),
+        }
+    }
+
+    /// One router over health, numbers and `edges`, with everything around a request in place.
+    pub fn router(&self, edges: Vec<Edge>) -> Router {
+        let mut router = Router::new()
+            .route("/healthz", get(|| async { json(StatusCode::OK, r#"{"status":"alive"}"#) }))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics))
+            .with_state(self.clone());
+        for (prefix, edge) in edges {
+            router = router.nest(prefix, edge);
+        }
+        let observer = Observer {
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            metrics: self.metrics.clone(),
+            in_flight_max: self.config.limits.requests_in_flight,
+        };
+        router
+            .fallback(async |request: Request| {
+                refuse(request.uri().path(), StatusCode::NOT_FOUND, "there is nothing at this path", None)
+            })
+            .method_not_allowed_fallback(async |request: Request| {
+                refuse(request.uri().path(), StatusCode::METHOD_NOT_ALLOWED, "this path has no such method", None)
+            })
+            .layer(axum::middleware::from_fn_with_state(observer, observe))
+    }
+
+    /// From now on `/readyz` says no: whoever balances load sends no more.
+    pub fn stop_being_ready(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// Why the gateway should get no requests, if it should not.
+    async fn unready(&self) -> Option<&'static str> {
+        if self.stopping.load(Ordering::SeqCst) {
+            return Some("stopping");
+        }
+        if !self.store.is_ready() {
+            return Some("store");
+        }
+        match tokio::time::timeout(PING_TIME, self.store.ping()).await {
+            Ok(Ok(())) => None,
+            _ => Some("store"),
+        }
+    }
+}
+
+/// How the store is opened.
+pub fn store_options(config: &DatabaseConfig) -> StoreOptions {
+    StoreOptions {
+        url: config.url.secret(),
+        pool_size: config.pool_size,
+        pool_wait_ms: u64::try_from(config.pool_wait.as_millis()).unwrap_or(u64::MAX),
+        queue_max: config.queue_max,
+        sqlite_readers: config.sqlite_readers,
+        statement_cache: config.statement_cache,
+    }
+}
+
+async fn readyz(State(app): State<App>) -> Response {
+    match app.unready().await {
+        None => json(StatusCode::OK, r#"{"status":"ready"}"#),
+        Some("stopping") => json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"unready","reason":"stopping"}"#),
+        Some(_) => json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"unready","reason":"store"}"#),
+    }
+}
+
+async fn metrics(State(app): State<App>) -> Response {
+    app.metrics.store_ready(app.store.is_ready());
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, kind)], app.metrics.render()).into_response()
+}
+
+fn json(status: StatusCode, body: &'static str) -> Response {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, "application/json".parse().expect("a constant header"));
+    headers.insert(CACHE_CONTROL, "no-store".parse().expect("a constant header"));
+    (status, headers, body).into_response()
+}

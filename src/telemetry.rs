@@ -1,1 +1,147 @@
-//! (being built)
+//! What the process says about itself: logs on stderr, and the numbers behind `/metrics`.
+//!
+//! Refuses: query values, bodies, tokens. A route is named by its template, never by the path that was asked for.
+
+use crate::config::{LogConfig, LogFormat};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use std::sync::Arc;
+use tracing_subscriber::EnvFilter;
+
+/// Sends logs to stderr as the configuration says. The first call of a process wins.
+pub fn log_to_stderr(config: &LogConfig) {
+    let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second call finds a subscriber in place, which is fine.
+    let _already = match config.format {
+        LogFormat::Text => subscriber.with_ansi(false).try_init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).with_current_span(false).try_init(),
+    };
+}
+
+/// Names a request in the metrics.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteLabels {
+    method: &'static str,
+    route: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
+}
+
+type Durations = Family<RouteLabels, Histogram, fn() -> Histogram>;
+
+/// Every number the gateway keeps about itself.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    requests: Family<RequestLabels, Counter>,
+    durations: Durations,
+    pub in_flight: Gauge,
+    /// Requests turned away, by why.
+    refused: Family<KindLabels, Counter>,
+    retention_deleted: Family<KindLabels, Counter>,
+    store_queue: Gauge,
+    store_ready: Gauge,
+}
+
+impl Metrics {
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("rosterd");
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The running program", build);
+        let durations: Durations = Family::new_with_constructor(|| {
+            Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
+        });
+        let requests = Family::default();
+        registry.register("http_requests", "Requests answered", requests.clone());
+        registry.register("http_request_duration_seconds", "From the request's head to the answer's head", durations.clone());
+        let in_flight = Gauge::default();
+        registry.register("http_requests_in_flight", "Requests being worked on", in_flight.clone());
+        let refused = Family::default();
+        registry.register("http_requests_refused", "Requests turned away before any work", refused.clone());
+        let retention_deleted = Family::default();
+        registry.register("retention_deleted_rows", "Rows that retention removed", retention_deleted.clone());
+        let store_queue = Gauge::default();
+        registry.register("store_queue", "Writes waiting for the store", store_queue.clone());
+        let store_ready = Gauge::default();
+        registry.register("store_ready", "Whether the store can take work", store_ready.clone());
+        let registry = Arc::new(registry);
+        Self { registry, requests, durations, in_flight, refused, retention_deleted, store_queue, store_ready }
+    }
+
+    /// Counts an answered request.
+    pub fn request(&self, method: &'static str, route: &str, status: u16, seconds: f64) {
+        let route = route.to_owned();
+        self.durations.get_or_create(&RouteLabels { method, route: route.clone() }).observe(seconds);
+        self.requests.get_or_create(&RequestLabels { method, route, status }).inc();
+    }
+
+    /// Counts a request that was turned away for `kind` (`in_flight`, `rate`).
+    pub fn refused(&self, kind: &'static str) {
+        self.refused.get_or_create(&KindLabels { kind }).inc();
+    }
+
+    pub fn retention_deleted(&self, kind: &'static str, rows: u64) {
+        self.retention_deleted.get_or_create(&KindLabels { kind }).inc_by(rows);
+    }
+
+    /// Notes whether the store can take work; called when somebody asks for the numbers.
+    pub fn store_ready(&self, ready: bool) {
+        self.store_ready.set(i64::from(ready));
+    }
+
+    /// Notes how many writes wait for the store.
+    pub fn store_queue(&self, waiting: usize) {
+        self.store_queue.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// The OpenMetrics text.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String can't fail.
+        let _written = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_counted_by_route_method_and_status() {
+        let metrics = Metrics::new();
+        metrics.request("GET", "/scim/v2/Users/{id}", 200, 0.004);
+        metrics.retention_deleted("log", 7);
+        let text = metrics.render();
+        for line in [
+            "rosterd_http_requests_total{method=\"GET\",route=\"/scim/v2/Users/{id}\",status=\"200\"} 1",
+            "rosterd_http_request_duration_seconds_bucket{le=\"0.005\",method=\"GET\",route=\"/scim/v2/Users/{id}\"} 1",
+            "rosterd_retention_deleted_rows_total{kind=\"log\"} 7",
+            "rosterd_build_info{version=",
+        ] {
+            assert!(text.contains(line), "{line} in\n{text}");
+        }
+    }
+}

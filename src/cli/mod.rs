@@ -1,1 +1,90 @@
-//! (being built)
+//! The command line: one file per subcommand. Each reads its arguments, asks the store or lets it write, and prints.
+//!
+//! Exit codes: 0 done, 1 refused or failed, 2 the command line itself makes no sense. Results go to stdout, everything
+//! else to stderr. `--json` prints the management API's objects; a list is one JSON array.
+
+mod bootstrap;
+mod config;
+mod connection;
+mod context;
+mod migrate;
+mod organization;
+mod output;
+mod serve;
+mod span;
+mod tenant;
+mod token;
+mod users;
+mod why;
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// One roster from every directory.
+///
+/// Identity providers push users and groups over SCIM 2.0; a mapping turns what they send into one user store, with a
+/// reason kept for every value.
+#[derive(Debug, Parser)]
+#[command(name = "rosterd", version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Configuration file; without it ./rosterd.toml is read if it exists.
+    ///
+    /// Each key can also be set by an environment variable ROSTERD__SECTION__KEY, for instance
+    /// ROSTERD__SERVER__LISTEN.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the gateway
+    Serve(serve::ServeArgs),
+    /// Set up an empty database: a tenant, a SCIM connection with a token, an administrator's token
+    Bootstrap(bootstrap::BootstrapArgs),
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Hard walls: nothing of one tenant is visible from another
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
+    /// Customers inside a tenant, with the domains they have proven
+    #[command(subcommand, visible_alias = "org")]
+    Organization(organization::OrganizationCommand),
+    /// Sources of users
+    #[command(subcommand)]
+    Connection(connection::ConnectionCommand),
+    /// Bearer tokens for SCIM clients and administrators
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Profiles, and why each value is what it is
+    #[command(subcommand)]
+    Users(users::UsersCommand),
+}
+
+/// Runs one command.
+pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Serve(args) => serve::run(&global, &args).await,
+        Command::Bootstrap(args) => bootstrap::run(&global, &args).await,
+        Command::Migrate => migrate::run(&global).await,
+        Command::Config(command) => config::run(&global, &command),
+        Command::Tenant(command) => tenant::run(&global, command).await,
+        Command::Organization(command) => organization::run(&global, command).await,
+        Command::Connection(command) => connection::run(&global, command).await,
+        Command::Token(command) => token::run(&global, command).await,
+        Command::Users(command) => users::run(&global, command).await,
+    }
+}

@@ -1,7 +1,7 @@
-//! Who is calling, once the bearer token is known. Handlers get one of these or nothing.
+//! Who is calling, once the bearer token is known, and the tokens themselves. Handlers get a [`Principal`] or nothing.
 
 use super::connection::Connection;
-use super::ids::{TenantId, TokenId};
+use super::ids::{ConnectionId, TenantId, TokenId};
 use std::sync::Arc;
 
 /// The caller behind a valid token.
@@ -11,4 +11,67 @@ pub enum Principal {
     Scim { token: TokenId, connection: Arc<Connection>, scopes: Vec<String> },
     /// An administrator's token for the management API of one tenant.
     Management { token: TokenId, tenant: TenantId, scopes: Vec<String> },
+}
+
+impl Principal {
+    pub fn token(&self) -> &TokenId {
+        match self {
+            Self::Scim { token, .. } | Self::Management { token, .. } => token,
+        }
+    }
+
+    pub fn tenant(&self) -> &TenantId {
+        match self {
+            Self::Scim { connection, .. } => &connection.tenant_id,
+            Self::Management { tenant, .. } => tenant,
+        }
+    }
+
+    /// Whether the token was given `scope`, by name or by [`EVERY_SCOPE`].
+    pub fn allows(&self, scope: &str) -> bool {
+        let (Self::Scim { scopes, .. } | Self::Management { scopes, .. }) = self;
+        scopes.iter().any(|given| given == scope || given == EVERY_SCOPE)
+    }
+}
+
+/// Stands for every scope, also of later versions. What a management token gets when nothing is said.
+pub const EVERY_SCOPE: &str = "*";
+
+/// The only scope of the one-time code that signs in to the console: it opens nothing else.
+pub const CONSOLE_SCOPE: &str = "console:sign-in";
+
+/// What a SCIM token may be given; without a choice it gets all of them.
+pub const SCIM_SCOPES: [&str; 10] = [
+    "get:users",
+    "post:users",
+    "put:users",
+    "patch:users",
+    "delete:users",
+    "get:groups",
+    "post:groups",
+    "put:groups",
+    "patch:groups",
+    "delete:groups",
+];
+
+/// A stored token, without anything that could open something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Token {
+    pub tenant_id: TenantId,
+    pub id: TokenId,
+    /// `None`: a management token.
+    pub connection_id: Option<ConnectionId>,
+    pub name: String,
+    pub scopes: Vec<String>,
+    pub expires_at: Option<i64>,
+    pub revoked_at: Option<i64>,
+    pub last_used_at: Option<i64>,
+    pub created_at: i64,
+}
+
+impl Token {
+    /// Whether it opens anything at `now`.
+    pub fn is_live(&self, now: i64) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|at| now < at)
+    }
 }

@@ -1,6 +1,35 @@
-//! A connection and the options that every kind shares, typed (design: "Options that every kind shares").
+//! A connection, its name and its options as types. Their spelling on the outside is [`super::options`].
 
 use super::ids::{ConnectionId, OrganizationId, TenantId};
+
+/// Longest name of a connection.
+pub const NAME_CHARS_MAX: usize = 128;
+
+/// A name that stands for something else in a path (`/login/callback/…`).
+const RESERVED: [&str; 1] = ["callback"];
+
+/// Why a text can't name a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    #[error("a name has 1 to {NAME_CHARS_MAX} characters")]
+    Length,
+    #[error("a name consists of ASCII letters, digits and single hyphens between them")]
+    Characters,
+    #[error("this name is reserved for a path of ours")]
+    Reserved,
+}
+
+/// Whether `name` may name a connection (management API: no leading, trailing or double hyphen).
+pub fn check_name(name: &str) -> Result<(), NameError> {
+    if name.is_empty() || name.len() > NAME_CHARS_MAX {
+        return Err(NameError::Length);
+    }
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if !plain || name.starts_with('-') || name.ends_with('-') || name.contains("--") {
+        return Err(NameError::Characters);
+    }
+    if RESERVED.contains(&name) { Err(NameError::Reserved) } else { Ok(()) }
+}
 
 /// The source kinds. More join here as their connectors are built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,4 +151,22 @@ pub struct Options {
     pub put_groups_without_members_keep: bool,
     pub group_patch_response: GroupPatchResponse,
     pub scim_user_id_attribute: ScimUserIdAttribute,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_letters_digits_and_single_hyphens() {
+        for name in ["scim", "Acme-Okta", "a", "0", &"x".repeat(128)] {
+            assert_eq!(check_name(name), Ok(()), "{name}");
+        }
+        for name in ["-a", "a-", "a--b", "a_b", "a.b", "a b", "ä", "a/b"] {
+            assert_eq!(check_name(name), Err(NameError::Characters), "{name}");
+        }
+        assert_eq!(check_name(""), Err(NameError::Length));
+        assert_eq!(check_name(&"x".repeat(129)), Err(NameError::Length));
+        assert_eq!(check_name("callback"), Err(NameError::Reserved));
+    }
 }

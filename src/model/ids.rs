@@ -39,3 +39,13 @@ ids! {
     GroupId,
     TokenId,
 }
+
+/// `con_` and the 32 hex digits of a fresh UUID.
+pub fn new_connection_id(entropy: &crate::clock::Entropy, now: i64) -> ConnectionId {
+    ConnectionId::new(format!("con_{}", entropy.uuid(now).replace('-', "")))
+}
+
+/// `org_` and the 32 hex digits of a fresh UUID.
+pub fn new_organization_id(entropy: &crate::clock::Entropy, now: i64) -> OrganizationId {
+    OrganizationId::new(format!("org_{}", entropy.uuid(now).replace('-', "")))
+}

@@ -7,5 +7,8 @@ pub mod fold;
 pub mod group;
 pub mod identity;
 pub mod ids;
+pub mod nearest;
+pub mod options;
 pub mod query;
 pub mod user;
+pub mod tenant;

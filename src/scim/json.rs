@@ -376,21 +376,5 @@ mod tests {
         }
     }
 
-    /// Run by hand: `cargo test --lib scim::json -- --ignored --nocapture`.
-    #[test]
-    #[ignore = "a measurement, not a fact"]
-    fn costs_little_more_than_the_plain_parse() {
-        let user = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "bjensen@example.com",
-            "name": {"familyName": "Jensen", "givenName": "Barbara"}, "active": true,
-            "emails": [{"value": "bjensen@example.com", "type": "work", "primary": true}]});
-        let text = Value::from(vec![user; 500]).to_string();
-        let time = |run: &dyn Fn()| {
-            let start = std::time::Instant::now();
-            (0..20).for_each(|_| run());
-            start.elapsed()
-        };
-        let plain = time(&|| drop(serde_json::from_str::<Value>(&text).unwrap()));
-        let ours = time(&|| drop(parse(text.as_bytes(), &Limits::default()).unwrap()));
-        println!("plain {plain:?}, ours {ours:?}, {:.2}x", ours.as_secs_f64() / plain.as_secs_f64());
-    }
+
 }

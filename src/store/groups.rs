@@ -1,7 +1,7 @@
 //! Groups and who is in them. Membership is rows: adding or removing one member costs the same in a group of ten and
 //! of half a million. Every statement names tenant and connection, so an id of another one is simply not there.
 
-use super::dialect::in_list;
+use super::dialect::{in_list, pad_list};
 use super::statements::statements;
 use super::{Batch, Error, Row, Store, Value, Write};
 use crate::args;
@@ -153,10 +153,10 @@ pub async fn has_more_members_than(store: &Store, tenant: &TenantId, group: &str
 pub async fn find_members_among(store: &Store, tenant: &TenantId, group: &str, ids: &[String]) -> Result<HashSet<String>, Error> {
     let mut found = HashSet::new();
     for chunk in ids.chunks(IDS_PER_READ) {
-        let (list, padded) = in_list(3, chunk);
+        let list = in_list(3, chunk.len());
         let sql = format!("SELECT member_id FROM members WHERE tenant_id = $1 AND group_id = $2 AND member_id IN ({list})");
         let mut args = args![tenant, group];
-        args.extend(padded);
+        pad_list(&mut args, chunk.iter().map(Value::from));
         for row in store.read_built(sql, args).await? {
             found.insert(row.text(0)?);
         }
@@ -168,13 +168,13 @@ pub async fn find_members_among(store: &Store, tenant: &TenantId, group: &str, i
 pub async fn find_kinds(store: &Store, connection: &Connection, ids: &[String]) -> Result<HashMap<String, MemberKind>, Error> {
     let mut found = HashMap::new();
     for chunk in ids.chunks(IDS_PER_READ) {
-        let (list, padded) = in_list(3, chunk);
+        let list = in_list(3, chunk.len());
         let sql = format!(
             "SELECT id, 'User' FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND listed AND id IN ({list}) \
              UNION ALL SELECT id, 'Group' FROM groups WHERE tenant_id = $1 AND connection_id = $2 AND listed AND id IN ({list})"
         );
         let mut args = args![&connection.tenant_id, &connection.id];
-        args.extend(padded);
+        pad_list(&mut args, chunk.iter().map(Value::from));
         for row in store.read_built(sql, args).await? {
             found.insert(row.text(0)?, kind(&row.text(1)?)?);
         }
@@ -194,7 +194,7 @@ pub async fn closes_cycle(store: &Store, tenant: &TenantId, group: &str, member:
 pub async fn find_memberships(store: &Store, tenant: &TenantId, ids: &[String]) -> Result<HashMap<String, Vec<Membership>>, Error> {
     let mut found: HashMap<String, Vec<Membership>> = HashMap::new();
     for chunk in ids.chunks(IDS_PER_READ) {
-        let (list, padded) = in_list(2, chunk);
+        let list = in_list(2, chunk.len());
         let sql = format!(
             "WITH RECURSIVE up(member, id, depth) AS (\
              SELECT m.member_id, m.group_id, CAST(1 AS BIGINT) FROM members m WHERE m.tenant_id = $1 AND m.member_id IN ({list}) \
@@ -204,7 +204,7 @@ pub async fn find_memberships(store: &Store, tenant: &TenantId, ids: &[String]) 
              GROUP BY up.member, g.id, g.name ORDER BY up.member, g.id"
         );
         let mut args = args![tenant];
-        args.extend(padded);
+        pad_list(&mut args, chunk.iter().map(Value::from));
         for row in store.read_built(sql, args).await? {
             let membership = Membership { group_id: row.text(1)?, name: row.text(2)?, direct: row.int(3)? == 1 };
             found.entry(row.text(0)?).or_default().push(membership);

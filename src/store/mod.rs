@@ -5,6 +5,7 @@
 //! Owns: the two executors, the migrations, every statement, the compilation of `model::query` to bound SQL.
 //! Refuses: knowing SCIM, deciding anything.
 
+pub mod audit;
 pub mod batch;
 mod dialect;
 mod leases;
@@ -12,7 +13,19 @@ mod migrate;
 mod postgres;
 pub mod query_sql;
 mod sqlite;
+pub mod connections;
+pub mod events;
+pub mod groups;
+pub mod identities;
+pub mod lists;
+pub mod mapping_versions;
+pub mod organizations;
+pub mod retention;
 pub mod statements;
+pub mod tenants;
+pub mod tokens;
+pub mod users;
+pub mod users_read;
 pub mod value;
 
 pub use batch::{Batch, Write};

@@ -13,6 +13,20 @@ pub(super) use statements;
 
 /// Every fixed statement of the store: `(name, text)`.
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    let files: [&[(&str, &str)]; 1] = [super::leases::ALL];
+    let files: [&[(&str, &str)]; 13] = [
+        super::audit::ALL,
+        super::connections::ALL,
+        super::events::ALL,
+        super::groups::ALL,
+        super::identities::ALL,
+        super::leases::ALL,
+        super::mapping_versions::ALL,
+        super::organizations::ALL,
+        super::retention::ALL,
+        super::tenants::ALL,
+        super::tokens::ALL,
+        super::users::ALL,
+        super::users_read::ALL,
+    ];
     files.concat()
 }

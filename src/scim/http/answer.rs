@@ -126,7 +126,7 @@ impl From<store::Error> for Refused {
                 tracing::error!(%error, "the store is unavailable");
                 Self::later(503, "the server can't reach its database, ask again", RETRY_AFTER)
             }
-            store::Error::Corrupt { .. } | store::Error::Statement { .. } => {
+            store::Error::Corrupt { .. } | store::Error::Statement { .. } | store::Error::Setup { .. } => {
                 tracing::error!(%error, "internal error");
                 ScimError::status(500, "an internal error, see the server's log under this request id").into()
             }

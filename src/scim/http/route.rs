@@ -78,21 +78,6 @@ impl Route {
         self.allow().is_none_or(|allow| allow.split(", ").any(|allowed| allowed == method))
     }
 
-    /// The label of the route in metrics: never an id.
-    pub fn template(&self) -> &'static str {
-        match self {
-            Self::Collection(Resources::Users) => "/scim/v2/connections/{connection}/Users",
-            Self::Collection(Resources::Groups) => "/scim/v2/connections/{connection}/Groups",
-            Self::One(Resources::Users, _) => "/scim/v2/connections/{connection}/Users/{id}",
-            Self::One(Resources::Groups, _) => "/scim/v2/connections/{connection}/Groups/{id}",
-            Self::Search(Resources::Users) => "/scim/v2/connections/{connection}/Users/.search",
-            Self::Search(Resources::Groups) => "/scim/v2/connections/{connection}/Groups/.search",
-            Self::ServiceProviderConfig | Self::ResourceTypes | Self::ResourceType(_) | Self::Schemas | Self::Schema(_) => {
-                "/scim/v2/connections/{connection}/(discovery)"
-            }
-            Self::Unsupported(_) => "/scim/v2/connections/{connection}/(unsupported)",
-        }
-    }
 }
 
 fn decoded(segment: &str) -> Option<String> {

@@ -1,0 +1,65 @@
+//! Hourly: what is older than the configuration keeps it, in small batches with pauses, so that writers never wait long.
+//! Two replicas doing it at once delete the same rows, which is harmless.
+
+use super::App;
+use crate::clock::SECOND;
+use crate::config::RetentionConfig;
+use crate::store::{Error, retention::Kept, retention::delete_some, tenants};
+use std::time::Duration;
+
+const EVERY: Duration = Duration::from_secs(3_600);
+/// Not at the very start: a restart under load has other work.
+const FIRST_AFTER: Duration = Duration::from_secs(60);
+/// Rows in one batch, and the pause after it.
+const ROWS: usize = 500;
+const PAUSE: Duration = Duration::from_millis(20);
+/// Tenants read at a time.
+const TENANTS: i64 = 100;
+
+/// Runs until it is dropped.
+pub async fn run(app: App) {
+    tokio::time::sleep(FIRST_AFTER).await;
+    loop {
+        match pass(&app).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "retention removed old rows"),
+            Err(error) => tracing::warn!(%error, "retention stopped early and goes on in an hour"),
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// One pass over all tenants. Returns the number of rows that went.
+pub async fn pass(app: &App) -> Result<u64, Error> {
+    let now = app.clock.now();
+    let mut removed = 0;
+    let mut after = String::new();
+    loop {
+        let page = tenants::list(&app.store, &after, TENANTS).await?;
+        for tenant in &page {
+            for kept in Kept::ALL {
+                let before = now - days(&app.config.retention, kept) * 86_400 * SECOND;
+                loop {
+                    let rows = delete_some(&app.store, &tenant.id, kept, before, ROWS).await?;
+                    app.metrics.retention_deleted(kept.as_str(), rows as u64);
+                    removed += rows as u64;
+                    if rows < ROWS {
+                        break;
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+        match page.last() {
+            Some(last) => after = last.id.as_str().to_owned(),
+            None => return Ok(removed),
+        }
+    }
+}
+
+fn days(config: &RetentionConfig, kept: Kept) -> i64 {
+    match kept {
+        Kept::Log => config.log_days,
+        Kept::Events => config.events_days,
+    }
+}

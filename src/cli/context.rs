@@ -1,0 +1,155 @@
+//! What most commands begin with: the configuration, the keys, an open store, and the tenant that is meant.
+
+use super::Global;
+use crate::app::store_options;
+use crate::clock::{Clock, Entropy};
+use crate::config::{self, Config};
+use crate::model::access::Token;
+use crate::model::ids::{OrganizationId, TenantId};
+use crate::model::nearest::nearest;
+use crate::model::tenant::{DEFAULT_TENANT, Organization, Tenant};
+use crate::secret::KeyRing;
+use crate::store::audit::Audit;
+use crate::store::connections::StoredConnection;
+use crate::store::{self, Batch, Store, connections, organizations, tenants, tokens};
+use crate::telemetry;
+use anyhow::{Context as _, bail};
+use clap::Args;
+
+/// Rows read at a time where a command prints all of them.
+pub const PAGE: i64 = 200;
+
+/// The tenant a command works in.
+#[derive(Clone, Debug, Args)]
+pub struct TenantArg {
+    /// The tenant to work in
+    #[arg(long, default_value = DEFAULT_TENANT, value_name = "NAME")]
+    pub tenant: String,
+}
+
+/// The store and what is needed to use it.
+pub struct Context {
+    pub config: Config,
+    pub store: Store,
+    pub keys: KeyRing,
+    pub clock: Clock,
+    pub entropy: Entropy,
+}
+
+impl Context {
+    /// Reads the configuration and opens the store, whose schema is brought up to date unless `database.migrate` forbids.
+    pub async fn open(global: &Global) -> anyhow::Result<Self> {
+        let config = read_config(global)?;
+        let mut log = config.log.clone();
+        // A command's answer is its output; only trouble is worth a log line.
+        if log.level == "info" {
+            log.level = String::from("warn");
+        }
+        telemetry::log_to_stderr(&log);
+        Self::with_config(config).await
+    }
+
+    /// [`Self::open`] with a configuration at hand.
+    pub async fn with_config(config: Config) -> anyhow::Result<Self> {
+        let (clock, entropy) = (Clock::system(), Entropy::system());
+        let keys = config.secrets.key_ring(&config.database.url, &entropy)?;
+        let store = Store::open(&store_options(&config.database)).await.context("the database can't be opened")?;
+        if config.database.migrate {
+            store.migrate().await.context("the schema can't be brought up to date")?;
+        }
+        Ok(Self { config, store, keys, clock, entropy })
+    }
+
+    /// Base of absolute links.
+    pub fn public_url(&self) -> String {
+        let server = &self.config.server;
+        server.public_url.clone().unwrap_or_else(|| format!("http://{}", server.listen))
+    }
+
+    /// The record that an administrative write of this command carries.
+    pub fn audit(&self) -> Audit {
+        let at = self.clock.now();
+        Audit { actor: String::from("cli"), request_id: self.entropy.uuid(at), log_id: self.entropy.uuid(at), at }
+    }
+
+    /// Applies `batch`; `taken` says what a unique key that is taken means.
+    pub async fn apply(&self, batch: Batch, taken: impl FnOnce() -> String) -> anyhow::Result<()> {
+        match self.store.apply(batch).await {
+            Ok(_) => Ok(()),
+            Err(store::Error::Conflict) => bail!(taken()),
+            Err(store::Error::Stale) => bail!("somebody else changed it meanwhile; look again and repeat"),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub async fn tenant(&self, arg: &TenantArg) -> anyhow::Result<Tenant> {
+        self.find_tenant(&arg.tenant).await
+    }
+
+    pub async fn find_tenant(&self, name: &str) -> anyhow::Result<Tenant> {
+        if let Some(tenant) = tenants::find(&self.store, &TenantId::new(name)).await? {
+            return Ok(tenant);
+        }
+        let known = tenants::list(&self.store, "", PAGE).await?;
+        if known.is_empty() {
+            bail!("the database is empty: run `rosterd bootstrap` or `rosterd tenant create {name}` first");
+        }
+        bail!("there is no tenant {name}{}", did_you_mean(name, known.iter().map(|tenant| tenant.name.as_str())))
+    }
+
+    /// A connection by its name or id.
+    pub async fn find_connection(&self, tenant: &Tenant, name: &str) -> anyhow::Result<StoredConnection> {
+        let found = match name.strip_prefix("con_") {
+            Some(_) => connections::find(&self.store, &tenant.id, &crate::model::ids::ConnectionId::new(name)).await?,
+            None => connections::find_by_name(&self.store, &tenant.id, name).await?,
+        };
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let known = connections::list(&self.store, &tenant.id, "", PAGE).await?;
+        let names = known.iter().map(|stored| stored.connection.name.as_str());
+        bail!("there is no connection {name} in tenant {}{}", tenant.name, did_you_mean(name, names))
+    }
+
+    /// An organization by its name or id.
+    pub async fn find_organization(&self, tenant: &Tenant, name: &str) -> anyhow::Result<Organization> {
+        let found = match name.strip_prefix("org_") {
+            Some(_) => organizations::find(&self.store, &tenant.id, &OrganizationId::new(name)).await?,
+            None => organizations::find_by_name(&self.store, &tenant.id, name).await?,
+        };
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let known = organizations::list(&self.store, &tenant.id, "", PAGE).await?;
+        let names = known.iter().map(|organization| organization.name.as_str());
+        bail!("there is no organization {name} in tenant {}{}", tenant.name, did_you_mean(name, names))
+    }
+
+    /// A token by its id, or by its name if only one token that was not revoked has it.
+    pub async fn find_token(&self, tenant: &Tenant, name: &str) -> anyhow::Result<Token> {
+        if let Some(found) = tokens::find(&self.store, &tenant.id, &crate::model::ids::TokenId::new(name)).await? {
+            return Ok(found);
+        }
+        let mut named = tokens::find_by_name(&self.store, &tenant.id, name).await?;
+        match (named.pop(), named.len()) {
+            (Some(token), 0) => Ok(token),
+            (Some(_), others) => bail!("{} tokens are called {name}: name one by its id (`rosterd token list`)", others + 1),
+            (None, _) => {
+                let known = tokens::list(&self.store, &tenant.id, None, "", PAGE).await?;
+                let live = known.iter().filter(|token| token.revoked_at.is_none()).map(|token| token.name.as_str());
+                bail!("there is no token {name} in tenant {}{}", tenant.name, did_you_mean(name, live))
+            }
+        }
+    }
+}
+
+/// The configuration, or every complaint about it as one error.
+pub fn read_config(global: &Global) -> anyhow::Result<Config> {
+    let loaded = config::load(global.config.as_deref(), std::env::vars());
+    loaded.map(|loaded| loaded.config).map_err(|problems| anyhow::anyhow!("the configuration is not valid\n{problems}"))
+}
+
+/// `; did you mean X?`, or nothing.
+fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    nearest(name, known).map(|near| format!("; did you mean {near}?")).unwrap_or_default()
+}

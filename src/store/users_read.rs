@@ -1,0 +1,214 @@
+//! Profiles as administrators look at them: by whatever name they know, with identities, blocks and history.
+
+use super::statements::statements;
+use super::{Error, Row, Store};
+use crate::args;
+use crate::model::fold::fold;
+use crate::model::ids::{ConnectionId, IdentityId, ProfileId, TenantId};
+use serde_json::Value as Json;
+
+statements! {
+    USER_BY_USER_ID = "SELECT id, user_id, organization_id, blocked, doc, provenance, version, created_at, updated_at, \
+        last_login_at, logins_count FROM users WHERE tenant_id = $1 AND user_id = $2";
+    USER_BY_ID = "SELECT id, user_id, organization_id, blocked, doc, provenance, version, created_at, updated_at, \
+        last_login_at, logins_count FROM users WHERE tenant_id = $1 AND id = $2";
+    USERS_BY_EMAIL = "SELECT id, user_id, organization_id, blocked, doc, provenance, version, created_at, updated_at, \
+        last_login_at, logins_count FROM users WHERE tenant_id = $1 AND email_key = $2 ORDER BY id LIMIT $3";
+    USER_BY_IDENTITY = "SELECT u.id, u.user_id, u.organization_id, u.blocked, u.doc, u.provenance, u.version, u.created_at, \
+        u.updated_at, u.last_login_at, u.logins_count FROM identities i \
+        JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id WHERE i.tenant_id = $1 AND i.id = $2";
+    /// By way of the connections, so that the index on names is used.
+    USERS_BY_USER_NAME = "SELECT u.id, u.user_id, u.organization_id, u.blocked, u.doc, u.provenance, u.version, u.created_at, \
+        u.updated_at, u.last_login_at, u.logins_count FROM connections c \
+        JOIN identities i ON i.tenant_id = c.tenant_id AND i.connection_id = c.id \
+        JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id \
+        WHERE c.tenant_id = $1 AND i.user_name_key = $2 AND i.listed ORDER BY u.id LIMIT $3";
+    LIST_USERS = "SELECT id, user_id, organization_id, blocked, doc, provenance, version, created_at, updated_at, \
+        last_login_at, logins_count FROM users WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+    IDENTITIES_OF_USER = "SELECT i.id, c.id, c.name, c.kind, i.position, i.external_id, i.user_name, i.state, i.active, i.raw, \
+        i.mapped, i.mapping, i.mapping_version, i.login_mapped, i.login_mapping, i.login_mapping_version, i.last_source, \
+        i.first_seen, i.last_seen FROM identities i JOIN connections c ON c.tenant_id = i.tenant_id AND c.id = i.connection_id \
+        WHERE i.tenant_id = $1 AND i.profile_id = $2 ORDER BY i.position, i.id LIMIT 100";
+    BLOCKS_OF_USER = "SELECT kind, origin, since, actor, reason, expires_at FROM blocks \
+        WHERE tenant_id = $1 AND profile_id = $2 ORDER BY since, kind, origin LIMIT 100";
+    HISTORY_OF_USER = "SELECT h.id, h.version, h.event, c.name, h.identity_id, h.mapping, h.mapping_version, h.actor, h.changes, \
+        h.created_at FROM history h LEFT JOIN connections c ON c.tenant_id = h.tenant_id AND c.id = h.connection_id \
+        WHERE h.tenant_id = $1 AND h.profile_id = $2 ORDER BY h.version DESC, h.id DESC LIMIT $3";
+}
+
+/// A profile as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UserRecord {
+    pub id: ProfileId,
+    pub user_id: String,
+    pub organization_id: Option<String>,
+    pub blocked: bool,
+    /// The profile document.
+    pub doc: Json,
+    /// Per attribute path, why its value is so.
+    pub provenance: Json,
+    pub version: i64,
+    pub created_at: i64,
+    pub updated_at: i64,
+    pub last_login_at: Option<i64>,
+    pub logins_count: i64,
+}
+
+/// One identity of a profile, with the connection it belongs to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IdentityRecord {
+    pub id: IdentityId,
+    pub connection_id: ConnectionId,
+    pub connection: String,
+    pub kind: String,
+    /// 0: the primary one.
+    pub position: i64,
+    pub external_id: Option<String>,
+    pub user_name: Option<String>,
+    pub state: String,
+    pub active: bool,
+    pub raw: Json,
+    pub mapped: Json,
+    pub mapping: Option<String>,
+    pub mapping_version: Option<i64>,
+    pub login_mapped: Json,
+    pub login_mapping: Option<String>,
+    pub login_mapping_version: Option<i64>,
+    pub last_source: String,
+    pub first_seen: i64,
+    pub last_seen: i64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct BlockRecord {
+    pub kind: String,
+    pub origin: String,
+    pub since: i64,
+    pub actor: String,
+    pub reason: String,
+    pub expires_at: Option<i64>,
+}
+
+/// One event that changed a profile; `changes` holds the values before it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryRecord {
+    pub id: String,
+    pub version: i64,
+    pub event: String,
+    pub connection: Option<String>,
+    pub identity_id: Option<String>,
+    pub mapping: Option<String>,
+    pub mapping_version: Option<i64>,
+    pub actor: String,
+    pub changes: Json,
+    pub created_at: i64,
+}
+
+fn json(text: Option<String>) -> Result<Json, Error> {
+    let parsed = text.map(|text| serde_json::from_str(&text)).transpose();
+    parsed.map(Option::unwrap_or_default).map_err(|_| Error::Corrupt { what: "a document of a profile is no JSON" })
+}
+
+fn user(row: &Row) -> Result<UserRecord, Error> {
+    Ok(UserRecord {
+        id: ProfileId::new(row.text(0)?),
+        user_id: row.text(1)?,
+        organization_id: row.opt_text(2)?,
+        blocked: row.bool(3)?,
+        doc: json(row.opt_text(4)?)?,
+        provenance: json(row.opt_text(5)?)?,
+        version: row.int(6)?,
+        created_at: row.int(7)?,
+        updated_at: row.int(8)?,
+        last_login_at: row.opt_int(9)?,
+        logins_count: row.int(10)?,
+    })
+}
+
+fn identity(row: &Row) -> Result<IdentityRecord, Error> {
+    Ok(IdentityRecord {
+        id: IdentityId::new(row.text(0)?),
+        connection_id: ConnectionId::new(row.text(1)?),
+        connection: row.text(2)?,
+        kind: row.text(3)?,
+        position: row.int(4)?,
+        external_id: row.opt_text(5)?,
+        user_name: row.opt_text(6)?,
+        state: row.text(7)?,
+        active: row.bool(8)?,
+        raw: json(row.opt_text(9)?)?,
+        mapped: json(row.opt_text(10)?)?,
+        mapping: row.opt_text(11)?,
+        mapping_version: row.opt_int(12)?,
+        login_mapped: json(row.opt_text(13)?)?,
+        login_mapping: row.opt_text(14)?,
+        login_mapping_version: row.opt_int(15)?,
+        last_source: row.text(16)?,
+        first_seen: row.int(17)?,
+        last_seen: row.int(18)?,
+    })
+}
+
+/// Every profile that `name` may mean: a `user_id`, the id of the profile or of an identity (the SCIM id), an e-mail
+/// address, a user name. The first of these that finds something decides; at most `limit` profiles.
+pub async fn find(store: &Store, tenant: &TenantId, name: &str, limit: i64) -> Result<Vec<UserRecord>, Error> {
+    let key = fold(name);
+    for (sql, args) in [
+        (USER_BY_USER_ID, args![tenant, name]),
+        (USER_BY_ID, args![tenant, name]),
+        (USER_BY_IDENTITY, args![tenant, name]),
+        (USERS_BY_EMAIL, args![tenant, &key, limit]),
+        (USERS_BY_USER_NAME, args![tenant, &key, limit]),
+    ] {
+        let rows = store.read(sql, args).await?;
+        if !rows.is_empty() {
+            let mut found = rows.iter().map(user).collect::<Result<Vec<_>, _>>()?;
+            found.dedup_by(|a, b| a.id == b.id);
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Up to `limit` profiles whose ids come after `after` (at first "").
+pub async fn list(store: &Store, tenant: &TenantId, after: &str, limit: i64) -> Result<Vec<UserRecord>, Error> {
+    store.read(LIST_USERS, args![tenant, after, limit]).await?.iter().map(user).collect()
+}
+
+/// The identities of a profile, the primary one first.
+pub async fn identities(store: &Store, tenant: &TenantId, profile: &ProfileId) -> Result<Vec<IdentityRecord>, Error> {
+    store.read(IDENTITIES_OF_USER, args![tenant, profile]).await?.iter().map(identity).collect()
+}
+
+pub async fn blocks(store: &Store, tenant: &TenantId, profile: &ProfileId) -> Result<Vec<BlockRecord>, Error> {
+    let block = |row: &Row| {
+        Ok(BlockRecord {
+            kind: row.text(0)?,
+            origin: row.text(1)?,
+            since: row.int(2)?,
+            actor: row.text(3)?,
+            reason: row.text(4)?,
+            expires_at: row.opt_int(5)?,
+        })
+    };
+    store.read(BLOCKS_OF_USER, args![tenant, profile]).await?.iter().map(block).collect()
+}
+
+/// The newest `limit` events that changed the profile, newest first.
+pub async fn history(store: &Store, tenant: &TenantId, profile: &ProfileId, limit: i64) -> Result<Vec<HistoryRecord>, Error> {
+    let event = |row: &Row| {
+        Ok(HistoryRecord {
+            id: row.text(0)?,
+            version: row.int(1)?,
+            event: row.text(2)?,
+            connection: row.opt_text(3)?,
+            identity_id: row.opt_text(4)?,
+            mapping: row.opt_text(5)?,
+            mapping_version: row.opt_int(6)?,
+            actor: row.text(7)?,
+            changes: json(row.opt_text(8)?)?,
+            created_at: row.int(9)?,
+        })
+    };
+    store.read(HISTORY_OF_USER, args![tenant, profile, limit]).await?.iter().map(event).collect()
+}
