@@ -20,6 +20,7 @@ pub mod identities;
 pub mod lists;
 pub mod mapping_versions;
 pub mod organizations;
+pub mod positions;
 pub mod retention;
 pub mod statements;
 pub mod tenants;

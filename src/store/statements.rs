@@ -13,7 +13,7 @@ pub(super) use statements;
 
 /// Every fixed statement of the store: `(name, text)`.
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    let files: [&[(&str, &str)]; 13] = [
+    let files: [&[(&str, &str)]; 14] = [
         super::audit::ALL,
         super::connections::ALL,
         super::events::ALL,
@@ -22,6 +22,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         super::leases::ALL,
         super::mapping_versions::ALL,
         super::organizations::ALL,
+        super::positions::ALL,
         super::retention::ALL,
         super::tenants::ALL,
         super::tokens::ALL,

@@ -182,6 +182,8 @@ fn comparison(operator: Operator) -> Comparison {
 fn literal(attribute: &Attribute, value: &Value) -> Option<Literal> {
     match (attribute.kind, value) {
         (Type::String | Type::Reference | Type::Binary, Value::String(text)) => Some(Literal::Text(text.clone())),
+        // Compat: unquoted digits, as PingFederate sends user names and employee numbers.
+        (Type::String, Value::Number(number)) if number.is_i64() || number.is_u64() => Some(Literal::Text(number.to_string())),
         (Type::Boolean, value) => value.as_boolean().map(Literal::Boolean),
         (Type::Decimal | Type::Integer, Value::Number(number)) => Some(Literal::Number(number.clone())),
         (Type::DateTime, Value::String(text)) => parse_instant(text).map(Literal::Instant),
