@@ -13,9 +13,10 @@ pub(super) use statements;
 
 /// Every fixed statement of the store: `(name, text)`.
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    let files: [&[(&str, &str)]; 8] = [
+    let files: [&[(&str, &str)]; 9] = [
         super::audit::ALL,
         super::connections::ALL,
+        super::leases::ALL,
         super::mapping_versions::ALL,
         super::organizations::ALL,
         super::retention::ALL,
