@@ -136,7 +136,7 @@ impl App {
 }
 
 /// How the store is opened.
-pub fn store_options(config: &DatabaseConfig) -> StoreOptions {
+pub fn store_options(config: &DatabaseConfig, clock: &Clock) -> StoreOptions {
     StoreOptions {
         url: config.url.secret(),
         pool_size: config.pool_size,
@@ -144,6 +144,7 @@ pub fn store_options(config: &DatabaseConfig) -> StoreOptions {
         queue_max: config.queue_max,
         sqlite_readers: config.sqlite_readers,
         statement_cache: config.statement_cache,
+        clock: clock.clone(),
     }
 }
 

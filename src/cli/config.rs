@@ -25,13 +25,12 @@ pub fn run(global: &Global, command: &ConfigCommand) -> anyhow::Result<ExitCode>
     match config::load(global.config.as_deref(), std::env::vars()) {
         Ok(loaded) => {
             if args.json {
-                let setting = |setting: &config::Setting| {
-                    json!({ "key": setting.path, "value": setting.shown, "origin": setting.origin.to_string() })
-                };
+                let setting = |setting: &config::Setting| json!({ "key": setting.path, "value": setting.shown, "origin": setting.origin.to_string() });
                 let settings: Vec<Value> = loaded.settings.iter().map(setting).collect();
                 output::json(&json!({ "file": loaded.file, "settings": settings, "problems": [] }))?;
             } else {
-                let row = |setting: &config::Setting| vec![setting.path.clone(), setting.shown.clone(), setting.origin.to_string()];
+                let row =
+                    |setting: &config::Setting| vec![setting.path.clone(), setting.shown.clone(), setting.origin.to_string()];
                 output::table(&["KEY", "VALUE", "SET BY"], &loaded.settings.iter().map(row).collect::<Vec<_>>())?;
             }
             Ok(ExitCode::SUCCESS)

@@ -53,7 +53,7 @@ impl Context {
     pub async fn with_config(config: Config) -> anyhow::Result<Self> {
         let (clock, entropy) = (Clock::system(), Entropy::system());
         let keys = config.secrets.key_ring(&config.database.url, &entropy)?;
-        let store = Store::open(&store_options(&config.database)).await.context("the database can't be opened")?;
+        let store = Store::open(&store_options(&config.database, &clock)).await.context("the database can't be opened")?;
         if config.database.migrate {
             store.migrate().await.context("the schema can't be brought up to date")?;
         }

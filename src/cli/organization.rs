@@ -188,7 +188,12 @@ async fn list(context: &Context, args: ListArgs) -> anyhow::Result<()> {
         output::json(&all.iter().map(as_json).collect())?;
     } else {
         let row = |found: &Organization| {
-            vec![found.name.clone(), output::or_dash(found.display_name.as_deref()), found.domains.join(", "), found.id.to_string()]
+            vec![
+                found.name.clone(),
+                output::or_dash(found.display_name.as_deref()),
+                found.domains.join(", "),
+                found.id.to_string(),
+            ]
         };
         output::table(&["NAME", "DISPLAY NAME", "DOMAINS", "ID"], &all.iter().map(row).collect::<Vec<_>>())?;
     }

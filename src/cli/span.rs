@@ -28,7 +28,11 @@ impl std::str::FromStr for Expiry {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = || format!("`{text}` is no time: wanted a span like 90d, 12h, 30m or 45s, an instant like 2027-01-31T00:00:00Z, or never");
+        let wanted = || {
+            format!(
+                "`{text}` is no time: wanted a span like 90d, 12h, 30m or 45s, an instant like 2027-01-31T00:00:00Z, or never"
+            )
+        };
         if text == "never" {
             return Ok(Self::Never);
         }

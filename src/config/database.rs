@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 use crate::secret::Secret;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where the roster lives. The text may hold a password, so it does not print.
@@ -15,7 +15,9 @@ pub enum DatabaseUrl {
 impl DatabaseUrl {
     fn parse(text: &str) -> Option<Self> {
         let secret = || Secret::new(text.to_owned());
-        if text.strip_prefix("sqlite://").is_some_and(|path| !path.is_empty() && !path.starts_with('?')) {
+        // No parameters and no database in memory: what follows the scheme is the path of a file.
+        let is_file = |path: &str| !path.is_empty() && !path.contains(['?', '#']) && !path.contains(":memory:");
+        if text.strip_prefix("sqlite://").is_some_and(is_file) {
             Some(Self::Sqlite(secret()))
         } else if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             Some(Self::Postgres(secret()))
@@ -40,8 +42,7 @@ impl DatabaseUrl {
     /// The file of a SQLite database.
     pub fn sqlite_file(&self) -> Option<PathBuf> {
         let Self::Sqlite(text) = self else { return None };
-        let path = text.expose().trim_start_matches("sqlite://");
-        Some(Path::new(path.split('?').next().unwrap_or(path)).to_path_buf())
+        text.expose().strip_prefix("sqlite://").map(PathBuf::from)
     }
 }
 
@@ -58,8 +59,9 @@ pub struct DatabaseConfig {
     pub queue_max: usize,
     /// Reader threads on SQLite.
     pub sqlite_readers: usize,
-    /// Prepared statements kept per connection.
-    pub statement_cache: usize,
+    /// Whether prepared statements are kept between calls. Only a pooler in transaction mode that doesn't track them
+    /// needs false.
+    pub statement_cache: bool,
 }
 
 impl DatabaseConfig {
@@ -81,7 +83,7 @@ impl DatabaseConfig {
             pool_wait: Duration::from_millis(reader.integer("database.pool_wait_ms", 2_000, 10, 60_000)),
             queue_max: reader.integer("database.queue_max", 1_024, 16, 100_000),
             sqlite_readers: reader.integer("database.sqlite_readers", 2, 1, 64),
-            statement_cache: reader.integer("database.statement_cache", 256, 16, 10_000),
+            statement_cache: reader.boolean("database.statement_cache", true),
         }
     }
 }
@@ -100,6 +102,7 @@ fn without_credentials(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn a_shown_url_keeps_the_place_and_loses_the_password() {
@@ -109,7 +112,8 @@ mod tests {
 
     #[test]
     fn the_sqlite_file_is_what_follows_the_scheme() {
-        let url = DatabaseUrl::parse("sqlite:///var/lib/rosterd/rosterd.db?mode=rwc").expect("valid");
+        let url = DatabaseUrl::parse("sqlite:///var/lib/rosterd/rosterd.db").expect("valid");
         assert_eq!(url.sqlite_file().as_deref(), Some(Path::new("/var/lib/rosterd/rosterd.db")));
+        assert_eq!(DatabaseUrl::parse("sqlite://rosterd.db?mode=rwc"), None);
     }
 }

@@ -93,6 +93,13 @@ pub async fn has_identities(store: &Store, tenant: &TenantId, id: &ConnectionId)
 
 /// Refused with [`Error::Conflict`] if the name is taken.
 pub fn create(batch: &mut Batch, new: &StoredConnection, sealed: Option<Vec<u8>>, audit: &Audit) {
+    insert(batch, new, sealed);
+    let Connection { tenant_id, id, name, .. } = &new.connection;
+    audit.record(batch, tenant_id, "connection.created", Some(id.as_str()), name);
+}
+
+/// [`create`] without the log row, for a batch that makes the tenant as well.
+pub fn insert(batch: &mut Batch, new: &StoredConnection, sealed: Option<Vec<u8>>) {
     let Connection { tenant_id, id, name, kind, organization_id, created_at, updated_at, .. } = &new.connection;
     let options = Json::Object(new.set.clone()).to_string();
     let organization = organization_id.as_ref();
@@ -100,7 +107,6 @@ pub fn create(batch: &mut Batch, new: &StoredConnection, sealed: Option<Vec<u8>>
         INSERT_CONNECTION,
         args![tenant_id, id, name, kind.as_str(), organization, options, sealed, *created_at, *updated_at],
     );
-    audit.record(batch, tenant_id, "connection.created", Some(id.as_str()), name);
 }
 
 /// Writes organization and options of `changed`, whose version is the one that was read.

@@ -7,21 +7,21 @@
 
 pub mod audit;
 pub mod batch;
-mod dialect;
-mod leases;
-mod migrate;
-mod postgres;
-pub mod query_sql;
-mod sqlite;
 pub mod connections;
+mod dialect;
 pub mod events;
 pub mod groups;
 pub mod identities;
+mod leases;
 pub mod lists;
 pub mod mapping_versions;
+mod migrate;
 pub mod organizations;
 pub mod positions;
+mod postgres;
+pub mod query_sql;
 pub mod retention;
+mod sqlite;
 pub mod statements;
 pub mod tenants;
 pub mod tokens;

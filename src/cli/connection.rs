@@ -1,0 +1,362 @@
+//! `rosterd connection …`
+
+use super::context::{Context, PAGE, TenantArg};
+use super::{Global, output};
+use crate::clock::rfc3339;
+use crate::model::connection::{Connection, ConnectionKind, Options, check_name};
+use crate::model::ids::new_connection_id;
+use crate::model::nearest::nearest;
+use crate::model::options::{assignments, table};
+use crate::model::tenant::Tenant;
+use crate::store::connections::{self, StoredConnection};
+use crate::store::{Batch, organizations};
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+use std::process::ExitCode;
+
+#[derive(Debug, Subcommand)]
+pub enum ConnectionCommand {
+    /// Make a connection
+    Create(CreateArgs),
+    /// List all connections of a tenant
+    List(ListArgs),
+    /// Show one, by name or id, with every option in force
+    Show(ShowArgs),
+    /// Set options of a connection
+    Update(UpdateArgs),
+    /// Remove a connection nobody came in through, with its tokens
+    Delete(DeleteArgs),
+    /// List the options of a kind: what they take, their default, what they mean
+    Options(OptionsArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    /// 1 to 128 letters, digits and single hyphens; it stays for good
+    name: String,
+    /// What sends users: scim or database
+    #[arg(long, value_name = "KIND", value_parser = kind)]
+    kind: ConnectionKind,
+    /// The mapping it uses; short for --set mapping=NAME
+    #[arg(long, value_name = "NAME")]
+    mapping: Option<String>,
+    /// Set an option; repeatable. `rosterd connection options KIND` lists them
+    #[arg(long = "set", value_name = "OPTION=VALUE")]
+    set: Vec<String>,
+    #[command(flatten)]
+    tenant: TenantArg,
+    #[arg(long, help = "Print JSON")]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    tenant: TenantArg,
+    #[arg(long, help = "Print JSON")]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Name or id
+    name: String,
+    #[command(flatten)]
+    tenant: TenantArg,
+    #[arg(long, help = "Print JSON")]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct UpdateArgs {
+    /// Name or id
+    name: String,
+    /// The mapping it uses; short for --set mapping=NAME
+    #[arg(long, value_name = "NAME")]
+    mapping: Option<String>,
+    /// Set an option; an empty value sets it back to its default. Repeatable
+    #[arg(long = "set", value_name = "OPTION=VALUE")]
+    set: Vec<String>,
+    #[command(flatten)]
+    tenant: TenantArg,
+    #[arg(long, help = "Print JSON")]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DeleteArgs {
+    /// Name or id
+    name: String,
+    #[command(flatten)]
+    tenant: TenantArg,
+    /// Don't ask
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct OptionsArgs {
+    #[arg(value_name = "KIND", value_parser = kind)]
+    kind: ConnectionKind,
+    #[arg(long, help = "Print JSON")]
+    json: bool,
+}
+
+fn kind(text: &str) -> Result<ConnectionKind, String> {
+    let words = ConnectionKind::ALL.map(ConnectionKind::as_str);
+    ConnectionKind::parse(text).ok_or_else(|| {
+        let hint = nearest(text, words.into_iter()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        format!("there is no kind {text}{hint} The kinds are: {}", words.join(", "))
+    })
+}
+
+pub async fn run(global: &Global, command: ConnectionCommand) -> anyhow::Result<ExitCode> {
+    if let ConnectionCommand::Options(args) = &command {
+        print_options(args)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let context = Context::open(global).await?;
+    match command {
+        ConnectionCommand::Create(args) => create(&context, args).await?,
+        ConnectionCommand::List(args) => list(&context, args).await?,
+        ConnectionCommand::Show(args) => {
+            let tenant = context.tenant(&args.tenant).await?;
+            print(&context, &context.find_connection(&tenant, &args.name).await?, args.json)?;
+        }
+        ConnectionCommand::Update(args) => update(&context, args).await?,
+        ConnectionCommand::Delete(args) => return delete(&context, args).await,
+        ConnectionCommand::Options(_) => unreachable!("answered above"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A fresh connection of `kind` with the options `set`.
+pub fn new_connection(
+    context: &Context,
+    tenant: &Tenant,
+    name: &str,
+    kind: ConnectionKind,
+    set: Map<String, Value>,
+    at: i64,
+) -> anyhow::Result<StoredConnection> {
+    let connection = Connection {
+        tenant_id: tenant.id.clone(),
+        id: new_connection_id(&context.entropy, at),
+        name: name.to_owned(),
+        kind,
+        organization_id: None,
+        options: parse_options(kind, &set)?,
+        version: 1,
+        created_at: at,
+        updated_at: at,
+    };
+    Ok(StoredConnection { connection, set })
+}
+
+fn parse_options(kind: ConnectionKind, set: &Map<String, Value>) -> anyhow::Result<Options> {
+    Options::parse(kind, set).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{}\n`rosterd connection options {}` lists what there is", lines.join("\n"), kind.as_str())
+    })
+}
+
+/// Where a SCIM client of this connection is pointed at.
+pub fn scim_base_url(public_url: &str, connection: &Connection) -> Option<String> {
+    (connection.kind == ConnectionKind::Scim).then(|| format!("{public_url}/scim/v2/connections/{}", connection.id))
+}
+
+/// The connection as the management API shows it.
+pub fn as_json(stored: &StoredConnection, public_url: &str) -> Value {
+    let connection = &stored.connection;
+    let mut object = json!({
+        "id": connection.id,
+        "name": connection.name,
+        "strategy": connection.kind.strategy(),
+        "kind": connection.kind.as_str(),
+        "organization_id": connection.organization_id,
+        "options": connection.options.to_json(connection.kind),
+        "created_at": rfc3339(connection.created_at),
+        "updated_at": rfc3339(connection.updated_at),
+    });
+    if let Some(url) = scim_base_url(public_url, connection) {
+        object["scim_base_url"] = Value::String(url);
+    }
+    object
+}
+
+fn print(context: &Context, stored: &StoredConnection, json: bool) -> anyhow::Result<()> {
+    if json {
+        output::json(&as_json(stored, &context.public_url()))?;
+        return Ok(());
+    }
+    let connection = &stored.connection;
+    let mut fields = vec![
+        ("id", connection.id.to_string()),
+        ("name", connection.name.clone()),
+        ("kind", connection.kind.as_str().to_owned()),
+        ("organization", output::or_dash(connection.organization_id.as_ref().map(|id| id.as_str()))),
+        ("created", rfc3339(connection.created_at)),
+        ("updated", rfc3339(connection.updated_at)),
+    ];
+    fields.extend(scim_base_url(&context.public_url(), connection).map(|url| ("SCIM base URL", url)));
+    output::fields(&fields)?;
+    println!();
+    let options = connection.options.to_json(connection.kind);
+    let row = |(name, value): (&String, &Value)| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let origin = if stored.set.contains_key(name) { "set" } else { "default" };
+        vec![name.clone(), text, origin.to_owned()]
+    };
+    output::table(&["OPTION", "VALUE", ""], &options.iter().map(row).collect::<Vec<_>>())?;
+    Ok(())
+}
+
+/// `--set` and `--mapping` as one map; `organization` is taken out, it is a column of its own.
+fn changes(set: &[String], mapping: Option<String>) -> anyhow::Result<(Map<String, Value>, Option<Value>)> {
+    let mut map = assignments(set.iter().map(String::as_str))?;
+    if let Some(name) = mapping {
+        map.insert(String::from("mapping"), Value::String(name));
+    }
+    let organization = map.remove("organization");
+    Ok((map, organization))
+}
+
+/// Sets or takes away the organization; checks that the connection to join exists and is not a cycle of one.
+async fn resolve(
+    context: &Context,
+    tenant: &Tenant,
+    stored: &mut StoredConnection,
+    organization: Option<Value>,
+) -> anyhow::Result<()> {
+    match organization {
+        None => {}
+        Some(Value::String(name)) => {
+            stored.connection.organization_id = Some(context.find_organization(tenant, &name).await?.id);
+        }
+        Some(_) => stored.connection.organization_id = None,
+    }
+    if let Some(join) = &stored.connection.options.join {
+        if *join == stored.connection.name {
+            bail!("join: a connection can't join itself");
+        }
+        context.find_connection(tenant, join).await.context("join")?;
+    }
+    Ok(())
+}
+
+async fn create(context: &Context, args: CreateArgs) -> anyhow::Result<()> {
+    if let Err(error) = check_name(&args.name) {
+        bail!("`{}` can't name a connection: {error}", args.name);
+    }
+    let tenant = context.tenant(&args.tenant).await?;
+    let audit = context.audit();
+    let (mut set, organization) = changes(&args.set, args.mapping)?;
+    set.retain(|_, value| !value.is_null());
+    let mut stored = new_connection(context, &tenant, &args.name, args.kind, set, audit.at)?;
+    resolve(context, &tenant, &mut stored, organization).await?;
+    let mut batch = Batch::default();
+    connections::create(&mut batch, &stored, None, &audit);
+    context.apply(batch, || format!("there is a connection {} already", args.name)).await?;
+    print(context, &stored, args.json)
+}
+
+async fn list(context: &Context, args: ListArgs) -> anyhow::Result<()> {
+    let tenant = context.tenant(&args.tenant).await?;
+    let mut all: Vec<StoredConnection> = Vec::new();
+    loop {
+        let after = all.last().map(|stored| stored.connection.name.clone()).unwrap_or_default();
+        let page = connections::list(&context.store, &tenant.id, &after, PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        all.extend(page);
+    }
+    if args.json {
+        let url = context.public_url();
+        output::json(&all.iter().map(|stored| as_json(stored, &url)).collect())?;
+        return Ok(());
+    }
+    let mut rows = Vec::with_capacity(all.len());
+    for StoredConnection { connection, .. } in &all {
+        let organization = match &connection.organization_id {
+            Some(id) => organizations::find(&context.store, &tenant.id, id).await?.map(|found| found.name),
+            None => None,
+        };
+        rows.push(vec![
+            connection.name.clone(),
+            connection.kind.as_str().to_owned(),
+            connection.options.mapping.clone(),
+            output::or_dash(organization.as_deref()),
+            connection.id.to_string(),
+        ]);
+    }
+    output::table(&["NAME", "KIND", "MAPPING", "ORGANIZATION", "ID"], &rows)?;
+    Ok(())
+}
+
+async fn update(context: &Context, args: UpdateArgs) -> anyhow::Result<()> {
+    let tenant = context.tenant(&args.tenant).await?;
+    let mut stored = context.find_connection(&tenant, &args.name).await?;
+    let (set, organization) = changes(&args.set, args.mapping)?;
+    if set.is_empty() && organization.is_none() {
+        bail!("nothing to change: give --set OPTION=VALUE or --mapping NAME");
+    }
+    // Checked first, so that taking back an option that doesn't exist is a mistake and not silence.
+    parse_options(stored.connection.kind, &set)?;
+    for (name, value) in set {
+        if value.is_null() {
+            stored.set.remove(&name);
+        } else {
+            stored.set.insert(name, value);
+        }
+    }
+    stored.connection.options = parse_options(stored.connection.kind, &stored.set)?;
+    resolve(context, &tenant, &mut stored, organization).await?;
+    let (audit, mut batch) = (context.audit(), Batch::default());
+    connections::update(&mut batch, &stored, &audit);
+    context.apply(batch, || String::from("the organization is gone")).await?;
+    stored.connection.updated_at = audit.at;
+    print(context, &stored, args.json)
+}
+
+async fn delete(context: &Context, args: DeleteArgs) -> anyhow::Result<ExitCode> {
+    let tenant = context.tenant(&args.tenant).await?;
+    let connection = context.find_connection(&tenant, &args.name).await?.connection;
+    if connections::has_identities(&context.store, &tenant.id, &connection.id).await? {
+        bail!("users came in through connection {}; delete them first", connection.name);
+    }
+    if !output::confirmed(&format!("Delete connection {} with its tokens and groups", connection.name), args.yes)? {
+        return Ok(ExitCode::FAILURE);
+    }
+    let mut batch = Batch::default();
+    connections::delete(&mut batch, &connection, &context.audit());
+    context.apply(batch, || String::from("something still refers to the connection")).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_options(args: &OptionsArgs) -> anyhow::Result<()> {
+    let specs: Vec<_> = table().into_iter().filter(|spec| spec.applies_to(args.kind)).collect();
+    const ORGANIZATION: [&str; 3] =
+        ["organization", "the name of an organization, or nothing", "The customer whose users the connection brings."];
+    if args.json {
+        let mut all: Vec<Value> = specs
+            .iter()
+            .map(|spec| {
+                let (default, form) = (spec.default(args.kind), spec.form());
+                json!({ "name": spec.name, "type": form, "values": spec.wanted, "default": default, "meaning": spec.meaning })
+            })
+            .collect();
+        let [name, values, meaning] = ORGANIZATION;
+        all.push(json!({ "name": name, "type": "text", "values": values, "default": null, "meaning": meaning }));
+        output::json(&Value::Array(all))?;
+        return Ok(());
+    }
+    for spec in &specs {
+        let default = spec.default(args.kind).unwrap_or_else(|| String::from("unset"));
+        println!("{} ({}; default: {default})\n    {}\n", spec.name, spec.wanted, spec.meaning);
+    }
+    let [name, values, meaning] = ORGANIZATION;
+    println!("{name} ({values}; default: unset)\n    {meaning}");
+    Ok(())
+}
