@@ -137,6 +137,8 @@ impl<'s> Patch<'s> {
         if self.unassigns(&value) {
             return Ok(list);
         }
+        // One object is a value to add as much as a list of them.
+        let value = if value.is_object() { vec![value].into() } else { value };
         let added = self.reader.list(at, value)?;
         let mut touched = Vec::with_capacity(added.len());
         for element in added {
