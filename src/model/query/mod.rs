@@ -7,10 +7,14 @@
 //!   values, and neither is a value of another type than the field's.
 //! - A comparison holds if **any** of the values satisfies it. `NotEqual` also holds if there is none.
 //! - Text that is not case-exact is compared in its folded form ([`super::fold`]); text is ordered by bytes.
+//! - Times in documents have milliseconds. A column that holds microseconds is compared without the rest
+//!   (`updated_at - updated_at % 1000`), so that both agree.
 //! - Over rows of the value table: `NotEqual` = no row, or a row with another key; `Present` = a row. A key that was
 //!   cut ([`super::fold::KEY_BYTES_MAX`]) proves equality but not `Contains`, `EndsWith` or order.
 
 mod matches;
+#[cfg(test)]
+mod tests;
 
 pub use matches::parse_instant;
 

@@ -1,7 +1,7 @@
 //! Filter text as tokens. Words are split only at white space, parentheses, brackets and quotes: whether one is a
 //! path, an operator or a bare value depends on where it stands.
 
-use super::{excerpt, refused};
+use super::refused;
 use crate::scim::error::ScimError;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -52,9 +52,10 @@ impl<'t> Lexer<'t> {
             '[' => (Token::OpenBracket, 1),
             ']' => (Token::CloseBracket, 1),
             '"' => {
-                let quoted = quoted(&self.text[start..])?;
-                let text =
-                    serde_json::from_str(quoted).map_err(|_| refused(format!("{} is not a JSON string", excerpt(quoted))))?;
+                let quoted =
+                    quoted(&self.text[start..]).ok_or_else(|| refused(format!("the string at byte {start} is not closed")))?;
+                let text = serde_json::from_str(quoted)
+                    .map_err(|_| refused(format!("the string at byte {start} is not a JSON string")))?;
                 (Token::Text(text), quoted.len())
             }
             _ => {
@@ -69,16 +70,16 @@ impl<'t> Lexer<'t> {
     }
 }
 
-/// The JSON string `text` begins with, quotes included.
-fn quoted(text: &str) -> Result<&str, ScimError> {
+/// The string `text` begins with, quotes included; `None` if it is not closed.
+fn quoted(text: &str) -> Option<&str> {
     let mut escaped = false;
     for (at, byte) in text.bytes().enumerate().skip(1) {
         match byte {
             _ if escaped => escaped = false,
             b'\\' => escaped = true,
-            b'"' => return Ok(&text[..=at]),
+            b'"' => return Some(&text[..=at]),
             _ => {}
         }
     }
-    Err(refused(format!("the string {} is not closed", excerpt(text))))
+    None
 }

@@ -42,3 +42,6 @@ pub(super) fn excerpt(text: &str) -> String {
     }
     short
 }
+
+#[cfg(test)]
+mod tests;

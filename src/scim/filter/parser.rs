@@ -208,14 +208,20 @@ impl<'t> Parser<'t> {
         Ok(Filter::Compare(path, operator, value))
     }
 
+    /// Says what kind of thing stands there, not what it holds: it may be a secret someone compared with.
     fn unexpected(&self, found: Option<&Spanned<'t>>, expected: &str) -> ScimError {
-        match found {
-            Some(found) => {
-                let at = excerpt(self.lexer.rest_from(found.start));
-                refused(format!("expected {expected} at byte {}, found: {at}", found.start))
-            }
-            None => refused(format!("expected {expected}, but the filter ends")),
-        }
+        let Some(Spanned { token, start, .. }) = found else {
+            return refused(format!("expected {expected}, but the filter ends"));
+        };
+        let found = match token {
+            Token::Open => "\"(\"",
+            Token::Close => "\")\"",
+            Token::OpenBracket => "\"[\"",
+            Token::CloseBracket => "\"]\"",
+            Token::Word(_) => "a word",
+            Token::Text(_) => "a string",
+        };
+        refused(format!("expected {expected} at byte {start}, found {found}"))
     }
 }
 
@@ -236,7 +242,7 @@ fn bare(word: &str) -> Result<Value, ScimError> {
     }
     let keyword = ["and", "or", "not"].iter().any(|keyword| keyword.eq_ignore_ascii_case(word));
     if keyword || word.contains(|c: char| c.is_control() || c == '\\') {
-        return Err(refused(format!("expected a value, found: {}", excerpt(word))));
+        return Err(refused("expected a value: a bare word is no keyword and has no backslash or control character"));
     }
     Ok(Value::String(word.to_owned()))
 }
