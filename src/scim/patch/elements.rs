@@ -99,9 +99,9 @@ impl<'s> Patch<'s> {
 
     /// The element a filter asked for and did not find: its `eq` terms and the value.
     fn element_for(
-        &self,
+        &mut self,
         verb: Verb,
-        at: Resolved<'_>,
+        at: Resolved<'s>,
         filter: &ElementFilter,
         parts: &[(&Attribute, Option<Value>)],
     ) -> Result<Value, ScimError> {
@@ -109,7 +109,8 @@ impl<'s> Patch<'s> {
         let terms = filter.creates.as_ref().filter(|_| may_create).ok_or_else(|| no_target(at))?;
         let mut element: Map<String, Value> = terms.iter().cloned().collect();
         merge(&mut element, parts);
-        Ok(element.into())
+        // What a filter says is input like any other.
+        self.reader.element(Resolved { sub: None, ..at }, element.into())?.ok_or_else(|| no_target(at))
     }
 
     /// `list.sub` means every element; an empty list gets one, as through a filter.

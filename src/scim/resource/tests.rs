@@ -216,6 +216,13 @@ fn text_and_lists_are_bounded_and_the_limit_is_named() {
 }
 
 #[test]
+fn a_document_is_bounded_as_a_whole() {
+    let roles = |n: usize| json!({"roles": vec![json!({"value": "x".repeat(8192)}); n]});
+    assert!(user(roles(127), STRICT).is_ok());
+    assert_eq!(refused(roles(129), STRICT), (ScimType::InvalidValue, "the resource must be at most 1048576 bytes".into()));
+}
+
+#[test]
 fn a_body_of_another_shape_is_no_scim() {
     for (body, kind) in [(json!([]), "an array"), (json!("x"), "a string"), (json!(null), "null")] {
         let error = accept(&registry().user, body, COMPAT).unwrap_err();

@@ -51,6 +51,11 @@ fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A filter need not match any more what the first replace made of it; that is another question.
+fn path_without_filter() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(PATHS.into_iter().filter(|path| !path.contains('[')).collect::<Vec<_>>())
+}
+
 fn any_operation() -> impl Strategy<Value = Value> {
     let op = prop::sample::select(vec!["add", "Replace", "remove", "REMOVE", "replace"]);
     let path = prop::option::weighted(0.8, prop::sample::select(PATHS.to_vec()));
@@ -77,7 +82,7 @@ proptest! {
             prop_assert_eq!(&current, &before);
             let Ok(patched) = answer else { continue };
             prop_assert_eq!(patched.changed, patched.document != before);
-            let mut accepted = accept(resource_type, Value::Object(patched.document.clone()), STRICT).unwrap().document;
+            let mut accepted = accept(resource_type, Value::Object(patched.document.clone()), Mode { strict }).unwrap().document;
             if !patched.document.contains_key("active") {
                 accepted.shift_remove("active");
             }
@@ -87,10 +92,8 @@ proptest! {
 
     #[test]
     fn a_replace_done_twice_is_a_replace_done_once(
-        path in prop::sample::select(PATHS.to_vec()), value in any_value(), strict: bool,
+        path in path_without_filter(), value in any_value(), strict: bool,
     ) {
-        // A filter that no longer matches what the first replace made is another question.
-        prop_assume!(!path.contains('['));
         let operation = json!({"op": "replace", "path": path, "value": value});
         if let Ok(once) = patch_user(&barbara(), json!([operation]), Mode { strict }) {
             let twice = patch_user(&once.document, json!([operation]), Mode { strict }).unwrap();
