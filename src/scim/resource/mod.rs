@@ -142,7 +142,7 @@ fn bytes_of_object(object: &Map<String, Value>) -> usize {
 }
 
 /// About what a value takes: its text, and a few bytes for everything else.
-fn bytes_of(value: &Value) -> usize {
+pub(super) fn bytes_of(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),
         Value::Array(elements) => elements.iter().map(bytes_of).sum(),
