@@ -1,1 +1,4 @@
-fn main() {}
+//! The integration tests: one binary, so that it links once. A module per capability.
+
+mod idp_sequences;
+mod support;
