@@ -1,6 +1,16 @@
 //! A write as a value: statements, arguments and the number of rows each has to touch.
+//!
+//! Owns: the shape of a batch and the rules that both databases share. Refuses: running one.
+//!
+//! Rules, because PostgreSQL runs a batch as one statement whose parts all see the state from before, and SQLite
+//! runs it part by part:
+//! - no row is written twice: on PostgreSQL the second write is lost;
+//! - a parent row stands before its children: SQLite checks foreign keys after each part;
+//! - nothing a cascade removes is named again;
+//! - every UPDATE and DELETE that relies on a row being there says so with `must`.
 
-use super::Value;
+use super::{Error, Value, dialect};
+use std::collections::HashSet;
 
 /// One statement of a batch. The text is a constant of the registry, without RETURNING.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,6 +20,28 @@ pub enum Write {
     /// One single-row INSERT, UPDATE or DELETE, run for every row of arguments. `must`: rows all of them
     /// together have to touch. PostgreSQL gets one statement over `unnest`, made mechanically from the text.
     Each { sql: &'static str, rows: Vec<Vec<Value>>, must: Option<u64> },
+}
+
+impl Write {
+    pub(super) fn sql(&self) -> &'static str {
+        match self {
+            Self::One { sql, .. } | Self::Each { sql, .. } => sql,
+        }
+    }
+
+    pub(super) fn must(&self) -> Option<u64> {
+        match self {
+            Self::One { must, .. } | Self::Each { must, .. } => *must,
+        }
+    }
+
+    /// The rows of arguments the statement runs with: one for [`Write::One`].
+    pub(super) fn rows(&self) -> &[Vec<Value>] {
+        match self {
+            Self::One { args, .. } => std::slice::from_ref(args),
+            Self::Each { rows, .. } => rows,
+        }
+    }
 }
 
 /// Writes that happen together or not at all. No row may be written twice in one batch: on PostgreSQL all parts
@@ -35,7 +67,102 @@ impl Batch {
         }
     }
 
+    /// Like [`Batch::each`], where every row of arguments has to touch one row.
+    pub fn each_one(&mut self, sql: &'static str, rows: Vec<Vec<Value>>) {
+        if !rows.is_empty() {
+            let must = Some(rows.len() as u64);
+            self.0.push(Write::Each { sql, rows, must });
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// What neither database may be handed. The rules that only a programmer can break are looked at in debug
+    /// builds alone.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        for write in &self.0 {
+            if write.rows().is_empty() {
+                return Err(refused(write, "a write for each of no rows"));
+            }
+            if write.rows().iter().flatten().any(Value::holds_nul) {
+                return Err(refused(write, "text with U+0000"));
+            }
+        }
+        if cfg!(debug_assertions) { self.check_rules() } else { Ok(()) }
+    }
+
+    fn check_rules(&self) -> Result<(), Error> {
+        let mut seen = HashSet::new();
+        for write in &self.0 {
+            let kinds = |row: &[Value]| row.iter().map(Value::pg_type).collect::<Vec<_>>();
+            let first = kinds(&write.rows()[0]);
+            if write.sql().contains("RETURNING") {
+                return Err(refused(write, "a write with RETURNING"));
+            }
+            for row in write.rows() {
+                if row.len() != dialect::arity(write.sql()) {
+                    return Err(refused(write, "another number of arguments than of parameters"));
+                }
+                if kinds(row) != first {
+                    return Err(refused(write, "rows of unlike types"));
+                }
+                if !seen.insert((write.sql(), row)) {
+                    return Err(refused(write, "the same write twice in one batch"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refused(write: &Write, why: &str) -> Error {
+    Error::Statement { reason: format!("{why}: {}", write.sql()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args;
+
+    const INSERT: &str = "INSERT INTO t (a, b) VALUES ($1, $2)";
+
+    fn refusal(batch: &Batch) -> String {
+        batch.check().expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn a_wrong_number_of_arguments_is_refused() {
+        let mut batch = Batch::default();
+        batch.any(INSERT, args!["x"]);
+        assert!(refusal(&batch).contains("number of arguments"));
+    }
+
+    #[test]
+    fn the_same_write_twice_is_refused() {
+        let mut batch = Batch::default();
+        batch.any(INSERT, args!["x", 1]);
+        batch.each(INSERT, vec![args!["y", 1], args!["x", 1]]);
+        assert!(refusal(&batch).contains("twice"));
+    }
+
+    #[test]
+    fn returning_and_no_rows_and_nul_and_unlike_rows_are_refused() {
+        let one = |sql, args| Batch(vec![Write::One { sql, args, must: None }]);
+        assert!(refusal(&one("DELETE FROM t WHERE a = $1 RETURNING a", args!["x"])).contains("RETURNING"));
+        assert!(refusal(&one(INSERT, args!["a\0b", 1])).contains("U+0000"));
+        assert!(refusal(&Batch(vec![Write::Each { sql: INSERT, rows: vec![], must: None }])).contains("no rows"));
+        let mut batch = Batch::default();
+        batch.each(INSERT, vec![args!["x", 1], args!["y", "1"]]);
+        assert!(refusal(&batch).contains("unlike"));
+    }
+
+    #[test]
+    fn each_without_rows_adds_nothing() {
+        let mut batch = Batch::default();
+        batch.each(INSERT, vec![]);
+        batch.each_one(INSERT, vec![]);
+        assert!(batch.is_empty());
     }
 }

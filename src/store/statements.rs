@@ -13,6 +13,6 @@ pub(super) use statements;
 
 /// Every fixed statement of the store: `(name, text)`.
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    let files: [&[(&str, &str)]; 0] = [];
+    let files: [&[(&str, &str)]; 1] = [super::leases::ALL];
     files.concat()
 }

@@ -3,12 +3,29 @@
 use super::Error;
 
 /// An argument or a column. NULL is typed: PostgreSQL needs to know what is missing.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Value {
     Text(Option<String>),
     Int(Option<i64>),
     Bool(Option<bool>),
     Bytes(Option<Vec<u8>>),
+}
+
+impl Value {
+    /// The type's name on PostgreSQL.
+    pub(super) fn pg_type(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "text",
+            Self::Int(_) => "bigint",
+            Self::Bool(_) => "boolean",
+            Self::Bytes(_) => "bytea",
+        }
+    }
+
+    /// Text with U+0000, which SQLite stores and PostgreSQL refuses: refused on both.
+    pub(super) fn holds_nul(&self) -> bool {
+        matches!(self, Self::Text(Some(text)) if text.as_bytes().contains(&0))
+    }
 }
 
 macro_rules! from {

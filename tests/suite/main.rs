@@ -1,4 +1,8 @@
-//! The integration tests: one binary, so that it links once. A module per capability.
+//! Everything that needs a database, a server or the released binary, as one test program: it links once.
 
-mod idp_sequences;
 mod support;
+
+mod conformance_tools;
+mod idp_sequences;
+mod statements;
+mod store_conformance;

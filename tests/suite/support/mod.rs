@@ -1,5 +1,6 @@
-//! What the integration tests share: a running gateway, the rows behind it, and recorded sequences replayed
-//! against both. Nothing here asserts a rule of the product; the tests and the fixtures do.
+//! What the tests stand on: real servers on free loopback ports, stopped with the test program; the released binary,
+//! the rows behind it, and recorded sequences replayed against both. No rule of the product is asserted here: that is
+//! for the tests and the fixtures.
 
 #![allow(dead_code, reason = "every test module uses its own part")]
 
@@ -8,4 +9,5 @@ pub mod matching;
 pub mod postgres;
 pub mod rows;
 pub mod sequence;
+pub mod stores;
 pub mod wire;

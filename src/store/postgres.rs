@@ -1,0 +1,245 @@
+//! PostgreSQL, and engines that speak its protocol: a pool, reads as they are, a batch as one joined statement.
+//!
+//! Owns: the pool, binding, the joined texts it has made, what a refusal means. Refuses: transactions across calls,
+//! session state, advisory locks.
+//!
+//! **Poolers.** A session-level pooler needs nothing. One in transaction mode hands each transaction to another
+//! session, so a statement prepared in one is not there in the next. PgBouncer from 1.21 on tracks prepared statements
+//! itself (`max_prepared_statements` above 0): nothing to set. For others set `statement_cache = false`: every read
+//! and every batch is then prepared and run within one short transaction of its own, at the price of three more round
+//! trips. No start-up parameter is sent that such a pooler does not know.
+
+use super::batch::{Batch, Write};
+use super::{Error, Row, StoreOptions, Value, dialect};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::{Arguments, AssertSqlSafe, Column, Connection as _, Row as _, SqlSafeStr, TypeInfo};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::str::FromStr;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+/// Prepared statements kept by each connection.
+const STATEMENTS_MAX: usize = 256;
+/// Joined texts kept; the plans make few lists of statements.
+const JOINED_MAX: usize = 1_024;
+/// A connection that rested longer is asked whether it still lives before it is used.
+const IDLE_TRUST: Duration = Duration::from_secs(1);
+
+/// What makes two batches the same text: address and length of each statement (they are constants), whether it runs
+/// for each row, and its `must`.
+type Shape = Vec<(usize, usize, bool, Option<u64>)>;
+
+pub(super) struct Postgres {
+    pool: PgPool,
+    statement_cache: bool,
+    joined: RwLock<HashMap<Shape, Arc<str>>>,
+}
+
+impl Postgres {
+    /// Connects once, so that a wrong address is known at start.
+    pub(super) async fn open(options: &StoreOptions) -> Result<Self, Error> {
+        let connect = PgConnectOptions::from_str(options.url.expose())
+            // The parser's own message may hold parts of the address, and so the password.
+            .map_err(|_| Error::Setup { reason: String::from("the database address is no valid postgres:// address") })?
+            .application_name("rosterd")
+            .statement_cache_capacity(STATEMENTS_MAX)
+            .extra_float_digits(None);
+        let pool = PgPoolOptions::new()
+            .max_connections(options.pool_size.max(1))
+            .acquire_timeout(Duration::from_millis(options.pool_wait_ms))
+            .test_before_acquire(false)
+            .before_acquire(|connection, rested| {
+                Box::pin(async move {
+                    if rested.idle_for < IDLE_TRUST {
+                        return Ok(true);
+                    }
+                    Ok(connection.ping().await.is_ok())
+                })
+            })
+            .connect_lazy_with(connect);
+        let postgres = Self { pool, statement_cache: options.statement_cache, joined: RwLock::default() };
+        postgres.read(Cow::Borrowed("SELECT TRUE"), Vec::new()).await?;
+        Ok(postgres)
+    }
+
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    pub(super) async fn read(&self, sql: Cow<'static, str>, args: Vec<Value>) -> Result<Vec<Row>, Error> {
+        let arguments = bind(&args)?;
+        let rows = self.fetch(AssertSqlSafe(sql), arguments).await?;
+        rows.iter().map(from_postgres).collect()
+    }
+
+    /// One round trip. A caller that goes away leaves it to the database, which either commits it or not.
+    pub(super) async fn apply(&self, batch: Batch) -> Result<(), Error> {
+        let text = self.text(&batch.0)?;
+        let arguments = bind_batch(&batch.0)?;
+        self.fetch(AssertSqlSafe(text), arguments).await?;
+        Ok(())
+    }
+
+    async fn fetch(&self, sql: impl SqlSafeStr, arguments: PgArguments) -> Result<Vec<PgRow>, Error> {
+        let query = sqlx::query_with(sql, arguments).persistent(self.statement_cache);
+        if self.statement_cache {
+            return query.fetch_all(&self.pool).await.map_err(|error| self.refused(error));
+        }
+        let work = async {
+            let mut transaction = self.pool.begin().await?;
+            let rows = query.fetch_all(&mut *transaction).await?;
+            transaction.commit().await?;
+            Ok(rows)
+        };
+        work.await.map_err(|error| self.refused(error))
+    }
+
+    fn text(&self, batch: &[Write]) -> Result<Arc<str>, Error> {
+        let shape: Shape = batch
+            .iter()
+            .map(|write| {
+                let each = matches!(write, Write::Each { .. });
+                // The number is bound where it runs for each row: only whether there is one counts.
+                let must = if each { write.must().map(|_| 0) } else { write.must() };
+                (write.sql().as_ptr() as usize, write.sql().len(), each, must)
+            })
+            .collect();
+        if let Some(text) = self.joined.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(&shape) {
+            return Ok(Arc::clone(text));
+        }
+        let text: Arc<str> = dialect::joined(batch)?.into();
+        let mut joined = self.joined.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if joined.len() >= JOINED_MAX {
+            joined.clear();
+        }
+        joined.insert(shape, Arc::clone(&text));
+        Ok(text)
+    }
+
+    fn refused(&self, error: sqlx::Error) -> Error {
+        match error {
+            // The pool tries to connect for as long as a caller waits: with places free, it could not.
+            sqlx::Error::PoolTimedOut if self.pool.size() < self.pool.options().get_max_connections() => {
+                Error::Unavailable { reason: String::from("no connection could be made in time") }
+            }
+            error => refused(error),
+        }
+    }
+}
+
+fn bind(args: &[Value]) -> Result<PgArguments, Error> {
+    let mut arguments = PgArguments::default();
+    arguments.reserve(args.len(), args.len() * 24);
+    args.iter().try_for_each(|value| bind_value(&mut arguments, value))?;
+    Ok(arguments)
+}
+
+/// In the order [`dialect::joined`] numbers them.
+fn bind_batch(batch: &[Write]) -> Result<PgArguments, Error> {
+    let mut arguments = PgArguments::default();
+    for write in batch {
+        match write {
+            Write::One { args, .. } => args.iter().try_for_each(|value| bind_value(&mut arguments, value))?,
+            Write::Each { rows, must, .. } => {
+                for column in 0..rows[0].len() {
+                    bind_column(&mut arguments, rows, column)?;
+                }
+                if let Some(must) = must {
+                    bind_value(&mut arguments, &Value::Int(i64::try_from(*must).ok()))?;
+                }
+            }
+        }
+    }
+    Ok(arguments)
+}
+
+fn bind_value(arguments: &mut PgArguments, value: &Value) -> Result<(), Error> {
+    let added = match value {
+        Value::Text(text) => arguments.add(text.as_deref()),
+        Value::Int(int) => arguments.add(*int),
+        Value::Bool(bool) => arguments.add(*bool),
+        Value::Bytes(bytes) => arguments.add(bytes.as_deref()),
+    };
+    added.map_err(|error| Error::Statement { reason: error.to_string() })
+}
+
+/// One array of a column's values.
+fn bind_column(arguments: &mut PgArguments, rows: &[Vec<Value>], column: usize) -> Result<(), Error> {
+    macro_rules! array {
+        ($kind:ident, $value:ident => $to:expr) => {{
+            let values: Option<Vec<_>> = rows
+                .iter()
+                .map(|row| match row.get(column) {
+                    Some(Value::$kind($value)) => Some($to),
+                    _ => None,
+                })
+                .collect();
+            let values = values.ok_or_else(|| Error::Statement { reason: String::from("rows of unlike types") })?;
+            arguments.add(values)
+        }};
+    }
+    let added = match &rows[0][column] {
+        Value::Text(_) => array!(Text, value => value.as_deref()),
+        Value::Int(_) => array!(Int, value => *value),
+        Value::Bool(_) => array!(Bool, value => *value),
+        Value::Bytes(_) => array!(Bytes, value => value.as_deref()),
+    };
+    added.map_err(|error| Error::Statement { reason: error.to_string() })
+}
+
+fn from_postgres(row: &PgRow) -> Result<Row, Error> {
+    let values = row.columns().iter().enumerate().map(|(at, column)| {
+        Ok(match column.type_info().name() {
+            "TEXT" | "VARCHAR" | "NAME" => Value::Text(row.try_get(at)?),
+            "INT8" => Value::Int(row.try_get(at)?),
+            "INT4" => Value::Int(row.try_get::<Option<i32>, _>(at)?.map(i64::from)),
+            "BOOL" => Value::Bool(row.try_get(at)?),
+            "BYTEA" => Value::Bytes(row.try_get(at)?),
+            // SQLite would have answered, so this has to be loud.
+            other => return Err(Error::Statement { reason: format!("column {at} is {other}: cast it") }),
+        })
+    });
+    Ok(Row(values.collect::<Result<_, Error>>()?))
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        refused(error)
+    }
+}
+
+/// What a refusal of PostgreSQL, or of the way to it, means to a caller.
+pub(super) fn refused(error: sqlx::Error) -> Error {
+    match &error {
+        sqlx::Error::PoolTimedOut => Error::Busy { what: "no connection came free in time" },
+        sqlx::Error::Database(refusal) => by_code(refusal.code().as_deref().unwrap_or(""), &error),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => Error::Unavailable { reason: error.to_string() },
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+            Error::Corrupt { what: "a column holds what its type does not allow" }
+        }
+        _ => Error::Statement { reason: error.to_string() },
+    }
+}
+
+fn by_code(code: &str, error: &sqlx::Error) -> Error {
+    let reason = || error.to_string();
+    match code {
+        "23505" => Error::Conflict,
+        // 22012: our own check of `must`. 23503: a row this one points to went meanwhile. 40001, 40P01: another
+        // transaction was first.
+        "22012" | "23503" | "40001" | "40P01" => Error::Stale,
+        "53300" => Error::Busy { what: "the database has no connection left" },
+        "55P03" | "57014" => Error::Busy { what: "the database gave up waiting" },
+        // Failover to a server that does not write yet, a full disk, a stop, a lost connection, a refused log-in.
+        "25006" | "3D000" => Error::Unavailable { reason: reason() },
+        _ if ["08", "28", "53", "57", "58", "XX"].iter().any(|class| code.starts_with(class)) => {
+            Error::Unavailable { reason: reason() }
+        }
+        _ => Error::Statement { reason: reason() },
+    }
+}

@@ -1,0 +1,1 @@
+//! Compiles `model::query` to bound SQL.

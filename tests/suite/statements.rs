@@ -1,0 +1,99 @@
+//! Every fixed statement of the store is prepared on both databases. PostgreSQL is the type checker: it names the
+//! parameter's types, which then have to be the ones that are bound.
+
+use crate::support::stores::TestStore;
+use rosterd::store::statements;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Either, Executor, SqlSafeStr, Statement, TypeInfo};
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+/// Types that a [`rosterd::store::Value`] can be bound as or read from.
+const TYPES: [&str; 4] = ["TEXT", "INT8", "BOOL", "BYTEA"];
+
+#[tokio::test]
+async fn every_statement_prepares_on_postgres_with_types_we_bind() {
+    let test = TestStore::postgres().await;
+    let mut connection = PgConnectOptions::from_str(test.options.url.expose()).unwrap().connect().await.unwrap();
+    let mut faults = Vec::new();
+    for (name, sql) in statements::all() {
+        match (&mut connection).prepare(sql.into_sql_str()).await {
+            Err(error) => faults.push(format!("{name}: {error}\n  {sql}")),
+            Ok(prepared) => {
+                let parameters = match prepared.parameters() {
+                    Some(Either::Left(types)) => types.to_vec(),
+                    _ => Vec::new(),
+                };
+                for (n, kind) in parameters.iter().enumerate().filter(|(_, kind)| !TYPES.contains(&kind.name())) {
+                    faults.push(format!("{name}: ${} is {}\n  {sql}", n + 1, kind.name()));
+                }
+                for column in prepared.columns() {
+                    let kind = sqlx::Column::type_info(column).name();
+                    if !TYPES.contains(&kind) {
+                        faults.push(format!("{name}: column {} is {kind}\n  {sql}", sqlx::Column::name(column)));
+                    }
+                }
+                if parameters.len() != highest_parameter(sql) {
+                    faults.push(format!("{name}: a number is left out between $1 and the last\n  {sql}"));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[tokio::test]
+async fn every_statement_prepares_on_sqlite_with_its_arity() {
+    let test = TestStore::sqlite().await;
+    let connection = rusqlite::Connection::open(test.folder.path().join("roster.db")).unwrap();
+    let mut faults = Vec::new();
+    for (name, sql) in statements::all() {
+        match connection.prepare(&sql.replace('$', "?")) {
+            Err(error) => faults.push(format!("{name}: {error}\n  {sql}")),
+            Ok(statement) if statement.parameter_count() != highest_parameter(sql) => {
+                faults.push(format!("{name}: {} parameters\n  {sql}", statement.parameter_count()));
+            }
+            Ok(_) => {}
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn no_statement_says_what_the_two_databases_read_differently() {
+    // Each with what to write in its place.
+    let shunned = [
+        ("RETURNING", "a batch counts rows itself"),
+        ("lower(", "the application folds"),
+        ("upper(", "the application folds"),
+        ("CURRENT_TIMESTAMP", "time is a parameter"),
+        ("now()", "time is a parameter"),
+        ("FOR UPDATE", "compare the version"),
+        ("ILIKE", "compare folded keys"),
+        ("::", "CAST(… AS BIGINT)"),
+        (" = 1", "bare booleans, bound numbers"),
+        ("/ ", "no division: 22012 is ours"),
+    ];
+    for (name, sql) in statements::all() {
+        for (text, instead) in shunned {
+            assert!(!sql.contains(text), "{name} says {text}: {instead}\n  {sql}");
+        }
+    }
+}
+
+#[test]
+fn names_and_texts_of_statements_are_unique() {
+    let (mut names, mut texts) = (BTreeMap::new(), BTreeMap::new());
+    for (name, sql) in statements::all() {
+        assert_eq!(names.insert(name, sql), None, "{name} names two statements");
+        assert_eq!(texts.insert(sql, name), None, "{name} says what another says");
+    }
+}
+
+fn highest_parameter(sql: &str) -> usize {
+    let numbers = sql.split('$').skip(1).map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest[..end].parse::<usize>().unwrap_or(0)
+    });
+    numbers.max().unwrap_or(0)
+}
