@@ -64,7 +64,7 @@ impl Database {
 fn sqlite_rows(connection: &rusqlite::Connection, sql: &str) -> rusqlite::Result<Vec<Map<String, Value>>> {
     use rusqlite::types::ValueRef;
     let mut statement = connection.prepare(sql)?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.query([])?;
     let mut found = vec![];
     while let Some(row) = rows.next()? {
@@ -200,4 +200,38 @@ fn by_id(rows: Vec<Map<String, Value>>) -> Table {
 fn triples(rows: Vec<Map<String, Value>>, first: &str, second: &str, third: &str) -> BTreeSet<(String, String, String)> {
     let text = |row: &Map<String, Value>, column: &str| row[column].as_str().expect("keys are text").to_owned();
     rows.iter().map(|row| (text(row, first), text(row, second), text(row, third))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stores::both_stores;
+    use super::*;
+
+    const PEOPLE: &str = "
+        INSERT INTO tenants (tenant_id, name, created_at, updated_at) VALUES ('t', 'default', 1, 1);
+        INSERT INTO users (tenant_id, id, user_id, blocked, doc, provenance, created_at, updated_at)
+            VALUES ('t', 'p', 'scim|scim|1', TRUE, '{\"name\":\"Zoë\"}', '{}', 1, 1);
+        INSERT INTO blocks (tenant_id, profile_id, kind, origin, since, actor, reason) VALUES ('t', 'p', 'source', 'i', 1, 'scim', '');
+    ";
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn both_databases_are_read_alike() {
+        for test in both_stores().await {
+            let url = test.options.url.expose();
+            match url.strip_prefix("sqlite://") {
+                Some(path) => rusqlite::Connection::open(path).expect("opens").execute_batch(PEOPLE).expect("inserts"),
+                None => {
+                    let mut connection = sqlx::PgConnection::connect(url).await.expect("connects");
+                    sqlx::raw_sql(PEOPLE).execute(&mut connection).await.expect("inserts");
+                }
+            }
+            let snapshot = Snapshot::of(&mut Database::open(url).await).await;
+            let expected = json!({
+                "id": "p", "user_id": "scim|scim|1", "email": null, "email_key": null, "blocked": true, "doc": {"name": "Zoë"}, "version": 1
+            });
+            assert_eq!(json!(snapshot.users["p"]), expected);
+            assert!(snapshot.blocks.contains(&("p".into(), "source".into(), "i".into())));
+            assert!(snapshot.identities.is_empty() && snapshot.outbox.is_empty());
+        }
+    }
 }

@@ -36,7 +36,7 @@ pub fn broken_promises(method: &str, answer: &Answer, secrets: &[String]) -> Vec
     require(!holds_key(&body, "password"), "no password attribute is answered");
     if answer.status >= 400 {
         require(body["schemas"] == serde_json::json!([ERROR]), "a refusal is a SCIM Error");
-        require(body["status"] == answer.status.to_string(), "the error's status is the HTTP status, as text");
+        require(body["status"] == answer.status.to_string().as_str(), "the error's status is the HTTP status, as text");
         require(body["detail"].is_string(), "a refusal says why");
         require(answer.status != 401 || answer.header("www-authenticate").is_some(), "401 names the scheme");
         return broken;
