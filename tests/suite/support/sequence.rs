@@ -140,6 +140,12 @@ pub fn of_vendor(vendor: &str) -> Vec<(String, Sequence)> {
 /// # Errors
 /// The first step that went otherwise, with everything about it that did: later steps build on it.
 pub async fn replay(gateway: &Gateway, database: &mut Database, stem: &str, sequence: &Sequence) -> Result<(), String> {
+    play(gateway, database, stem, sequence)
+        .await
+        .map_err(|failure| format!("fixtures/{}/{stem}.json, {failure}", sequence.vendor))
+}
+
+async fn play(gateway: &Gateway, database: &mut Database, stem: &str, sequence: &Sequence) -> Result<(), String> {
     let connection = format!("{}-{stem}", sequence.vendor);
     let options: Vec<_> = sequence.options.clone().into_iter().collect();
     let token = gateway.connect(&connection, &options);
@@ -151,11 +157,12 @@ pub async fn replay(gateway: &Gateway, database: &mut Database, stem: &str, sequ
     }
     let mut before = Snapshot::of(database).await;
     for (index, step) in sequence.steps.iter().enumerate() {
-        let (answer, mut wrong) = player.ask(sequence, step).await?;
+        let (answer, mut wrong) =
+            player.ask(sequence, step).await.map_err(|wrong| format!("step {} \"{}\": {wrong}", index + 1, step.name))?;
         let after = Snapshot::of(database).await;
         wrong.extend(row_differences(&step.rows, &before, &after, &mut player.names));
         if !wrong.is_empty() {
-            return Err(report(stem, sequence, index, &answer, &wrong));
+            return Err(report(step, index, &answer, &wrong));
         }
         before = after;
     }
@@ -391,12 +398,10 @@ fn dangling(before: &Snapshot, after: &Snapshot) -> Vec<String> {
     wrong
 }
 
-fn report(stem: &str, sequence: &Sequence, index: usize, answer: &Answer, wrong: &[String]) -> String {
-    let step = &sequence.steps[index];
+fn report(step: &Step, index: usize, answer: &Answer, wrong: &[String]) -> String {
     let body = step.request.body.as_ref().map_or_else(String::new, |body| format!("\n    {body}"));
     format!(
-        "fixtures/{}/{stem}.json, step {} \"{}\"\n    {} {}{body}\n  answered {} {}\n  but\n    {}",
-        sequence.vendor,
+        "step {} \"{}\"\n    {} {}{body}\n  answered {} {}\n  but\n    {}",
         index + 1,
         step.name,
         step.request.method,
