@@ -95,6 +95,7 @@ pub struct Snapshot {
     pub history: Table,
     pub log: Table,
     pub outbox: Table,
+    pub inbox: Table,
     /// (group id, member id, kind).
     pub members: BTreeSet<(String, String, String)>,
     /// (profile id, kind, origin).
@@ -130,6 +131,7 @@ impl Snapshot {
             outbox: by_id(
                 database.rows("SELECT id, kind, profile_id, group_id, connection_id, version, changed, log_id FROM outbox").await,
             ),
+            inbox: by_id(database.rows("SELECT id, connection_id, kind, state, subject, occurrences FROM conflicts").await),
             members: triples(database.rows("SELECT group_id, member_id, kind FROM members").await, "group_id", "member_id", "kind"),
             blocks: triples(database.rows("SELECT profile_id, kind, origin FROM blocks").await, "profile_id", "kind", "origin"),
         }
@@ -184,9 +186,11 @@ pub fn added<'a>(now: &'a Table, before: &Table) -> Vec<&'a Map<String, Value>> 
     now.iter().filter(|(id, _)| !before.contains_key(*id)).map(|(_, row)| row).collect()
 }
 
-/// The attribute names a `changes` or `changed` document speaks of: the keys of an object, the texts of an array.
+/// The attribute names a `changes` or `changed` document speaks of: the keys of an object, the texts of an array, those
+/// a creation lists as `created`.
 pub fn names(document: &Value) -> BTreeSet<String> {
     match document {
+        Value::Object(members) if members.len() == 1 && members.contains_key("created") => names(&members["created"]),
         Value::Object(members) => members.keys().cloned().collect(),
         Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         _ => BTreeSet::new(),

@@ -26,7 +26,8 @@ pub struct Sequence {
     /// Headers of every request, as this client sends them.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// Resources that exist before the first step, by name. A member `repeat` makes that many, `name-1`, `name-2`…
+    /// Resources that exist before the first step, by name. A member `repeat` makes that many, `name-1`, `name-2`…;
+    /// `connection` puts it on another connection of that name.
     #[serde(default)]
     pub given: Map<String, Value>,
     pub steps: Vec<Step>,
@@ -84,10 +85,13 @@ pub struct Rows {
     pub groups: i64,
     #[serde(default)]
     pub members: i64,
+    /// Questions opened for a person.
+    #[serde(default)]
+    pub inbox: i64,
     /// One list of changed attribute names per new row; `["*"]` = whichever.
     #[serde(default)]
     pub history: Vec<BTreeSet<String>>,
-    /// One kind per new row; its outcome is `ok`.
+    /// One kind per new row whose outcome is `ok`; another outcome follows the kind.
     #[serde(default)]
     pub log: Vec<String>,
     /// Per new row its kind, or `{kind: [changed names]}`.
@@ -183,18 +187,26 @@ impl Player<'_> {
     /// Creates what a sequence takes as given: a user if it has a `userName`, else a group.
     async fn provide(&mut self, name: &str, resource: &Value) -> Result<(), String> {
         let mut resource = resource.clone();
-        let repeat = resource.as_object_mut().and_then(|members| members.remove("repeat"));
-        let count = repeat.as_ref().and_then(Value::as_u64);
+        let mut take = |member: &str| resource.as_object_mut().and_then(|members| members.remove(member));
+        let count = take("repeat").as_ref().and_then(Value::as_u64);
+        let (connection, token) = match take("connection").as_ref().and_then(Value::as_str) {
+            None => (self.connection.clone(), self.token.clone()),
+            Some(other) => {
+                let connection = format!("{}-{other}", self.connection);
+                let token = self.gateway.connect(&connection, &[]);
+                (connection, token)
+            }
+        };
         for n in 1..=count.unwrap_or(1) {
             let name = if count.is_some() { format!("{name}-{n}") } else { name.to_owned() };
             self.names.bind("n", n.to_string());
             let body = self.names.fill_value(&resource)?;
             let path = if body.get("userName").is_some() { "/Users" } else { "/Groups" };
             let headers = [
-                ("authorization".to_owned(), format!("Bearer {}", self.token)),
+                ("authorization".to_owned(), format!("Bearer {token}")),
                 ("content-type".to_owned(), "application/scim+json".to_owned()),
             ];
-            let answer = self.gateway.request("POST", &self.connection, path, &headers, Some(body.to_string())).await;
+            let answer = self.gateway.request("POST", &connection, path, &headers, Some(body.to_string())).await;
             if answer.status != 201 {
                 return Err(format!("given {name}: {} {}", answer.status, answer.text));
             }
@@ -289,6 +301,7 @@ fn row_differences(rows: &Rows, before: &Snapshot, after: &Snapshot, names: &mut
         ("identities", rows.identities, before.identities.len(), after.identities.len()),
         ("groups", rows.groups, before.groups.len(), after.groups.len()),
         ("members", rows.members, before.members.len(), after.members.len()),
+        ("inbox", rows.inbox, before.inbox.len(), after.inbox.len()),
     ];
     for (table, expected, then, now) in counts {
         let found = now.cast_signed() - then.cast_signed();
