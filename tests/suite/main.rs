@@ -2,5 +2,7 @@
 
 mod support;
 
+mod conformance_tools;
+mod idp_sequences;
 mod statements;
 mod store_conformance;
