@@ -2,5 +2,6 @@
 
 mod support;
 
+mod query_sql;
 mod statements;
 mod store_conformance;
