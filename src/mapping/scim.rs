@@ -37,7 +37,7 @@ const LINES: &[Line] = &[
     line("picture", "picture = work_first($photos)", |i| given(preferred(i.get("photos")), 2048)),
     line("locale", "locale = $locale ?? $preferredLanguage", |i| either(i, "locale", "preferredLanguage", 64)),
     line("zoneinfo", "zoneinfo = $timezone", |i| text(i, &["timezone"], 64)),
-    line("blocked", "blocked = not $active", |i| Given::Value(Value::Bool(i.get("active") == Some(&Value::Bool(false))))),
+    line("blocked", "blocked = not $active", blocked),
     line("app_metadata.title", "app_metadata.title = $title", |i| text(i, &["title"], 1024)),
     line("app_metadata.user_type", "app_metadata.user_type = $userType", |i| text(i, &["userType"], 1024)),
     line("app_metadata.roles", "app_metadata.roles = $roles[*].value", roles),
@@ -158,6 +158,11 @@ fn phone(input: &Input) -> Given {
     }
 }
 
+/// Unassigned says nothing: a client that removes `active` does not let a blocked person in.
+fn blocked(input: &Input) -> Given {
+    input.get("active").and_then(Value::as_bool).map_or(Given::Absent, |active| Given::Value(Value::Bool(!active)))
+}
+
 fn roles(input: &Input) -> Given {
     let values: Vec<Value> = input
         .get("roles")
@@ -212,8 +217,9 @@ mod tests {
     }
 
     #[test]
-    fn blocked_is_active_turned_round_and_never_true_by_absence() {
+    fn blocked_is_active_turned_round_and_absence_says_nothing() {
         assert_eq!(mapped(json!({"active": false}))["blocked"], true);
-        assert_eq!(mapped(json!({}))["blocked"], false);
+        assert_eq!(mapped(json!({"active": true}))["blocked"], false);
+        assert_eq!(mapped(json!({})).get("blocked"), None);
     }
 }

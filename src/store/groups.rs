@@ -165,18 +165,19 @@ pub async fn find_members_among(store: &Store, tenant: &TenantId, group: &str, i
 }
 
 /// What each of `ids` is on this connection; an id that is nothing here is missing from the answer.
-pub async fn find_kinds(store: &Store, connection: &Connection, ids: &[String]) -> Result<HashMap<String, MemberKind>, Error> {
+pub async fn find_listed(store: &Store, connection: &Connection, ids: &[String]) -> Result<HashMap<String, Listed>, Error> {
     let mut found = HashMap::new();
     for chunk in ids.chunks(IDS_PER_READ) {
         let list = in_list(3, chunk.len());
         let sql = format!(
-            "SELECT id, 'User' FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND listed AND id IN ({list}) \
-             UNION ALL SELECT id, 'Group' FROM groups WHERE tenant_id = $1 AND connection_id = $2 AND listed AND id IN ({list})"
+            "SELECT id, 'User', label FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND listed AND id IN ({list}) \
+             UNION ALL SELECT id, 'Group', name FROM groups WHERE tenant_id = $1 AND connection_id = $2 AND listed AND id IN ({list})"
         );
         let mut args = args![&connection.tenant_id, &connection.id];
         pad_list(&mut args, chunk.iter().map(Value::from));
         for row in store.read_built(sql, args).await? {
-            found.insert(row.text(0)?, kind(&row.text(1)?)?);
+            let listed = Listed { id: row.text(0)?, kind: kind(&row.text(1)?)?, label: row.opt_text(2)? };
+            found.insert(listed.id.clone(), listed);
         }
     }
     Ok(found)
