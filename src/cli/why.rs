@@ -342,8 +342,8 @@ mod tests {
     fn history() -> Vec<HistoryRecord> {
         let old = json!({"event": "scim.user.created", "line": 7});
         vec![
-            event("scim.user.replaced", 2_000_000, json!({"email": {"before": "anna@old.example", "provenance": old}})),
-            event("scim.user.created", 1_000_000, json!(["email", "nickname"])),
+            event("scim.user.replaced", 2_000_000, json!({"email": {"before": "anna@old.example", "by": old}})),
+            event("scim.user.created", 1_000_000, json!({"created": ["email", "nickname"]})),
         ]
     }
 

@@ -197,9 +197,7 @@ pub fn write(desk: &Desk<'_>, event: UserEvent, known: Known, record: &SourceRec
     let Known { identity, user, blocks, values, .. } = known;
     let target = match user {
         Some(user) => Target::Has { user, blocks },
-        None => Target::Nobody {
-            user_id: user_id::wanted(desk.connection, record.external_id.as_deref(), identity.id.as_str()),
-        },
+        None => Target::Nobody { user_id: user_id::wanted(desk.connection, record.external_id.as_deref(), identity.id.as_str()) },
     };
     taken_in(desk, event, record, Before { identity, is_new: false, values }, target)
 }
@@ -212,8 +210,13 @@ struct Before {
 
 enum Target {
     /// No profile yet: one is made, unless a gate skips.
-    Nobody { user_id: String },
-    Has { user: User, blocks: Vec<Block> },
+    Nobody {
+        user_id: String,
+    },
+    Has {
+        user: User,
+        blocks: Vec<Block>,
+    },
     Joins(Joined),
 }
 
@@ -236,11 +239,8 @@ fn taken_in(desk: &Desk<'_>, event: UserEvent, record: &SourceRecord, before: Be
         Err(refusal) => return Decision::Refused(refusal),
     };
     let values = ValueDiff::between(&before.values, &record.values);
-    let identity = if before.is_new {
-        IdentityWrite::Insert(identity)
-    } else {
-        IdentityWrite::Update { expected: old.version, identity }
-    };
+    let identity =
+        if before.is_new { IdentityWrite::Insert(identity) } else { IdentityWrite::Update { expected: old.version, identity } };
     Decision::Write(Box::new(finish(desk, event, identity, values, outcome, counted)))
 }
 
@@ -428,8 +428,8 @@ fn written(
     blocks: &[Block],
     outcome: &mut ProfileOutcome,
 ) -> Result<(), Refusal> {
-    let blocked = !outcome.blocks.is_empty()
-        || blocks.iter().any(|block| !outcome.lifts.contains(&(block.kind, block.origin.clone())));
+    let blocked =
+        !outcome.blocks.is_empty() || blocks.iter().any(|block| !outcome.lifts.contains(&(block.kind, block.origin.clone())));
     let moves_blocks = !outcome.blocks.is_empty() || !outcome.lifts.is_empty();
     if outcome.changes.set.is_empty() && outcome.changes.clear.is_empty() && !moves_blocks && !outcome.linked {
         return Ok(());

@@ -144,14 +144,8 @@ mod tests {
         primary: bool,
         previous: Option<&Map<String, Value>>,
     ) -> (Vec<String>, Vec<&'static str>) {
-        let context = Context {
-            side: Side::Push,
-            option,
-            primary,
-            identity_id: "me",
-            stored: Some((&stored.0, &stored.1)),
-            previous,
-        };
+        let context =
+            Context { side: Side::Push, option, primary, identity_id: "me", stored: Some((&stored.0, &stored.1)), previous };
         let changes = changes(mapped, &context);
         (
             changes.set.iter().map(|(rule, value)| format!("{}={value}", rule.target)).collect(),

@@ -87,7 +87,8 @@ impl Provisioner {
         let _turn = self.turns.take((request.connection.id.as_str(), id.as_str())).await;
         let mut rounds = Rounds::new(&self.entropy);
         loop {
-            let known = self.known(request.connection, id).await?.filter(|known| known.identity.listed).ok_or(Refusal::NotFound)?;
+            let known =
+                self.known(request.connection, id).await?.filter(|known| known.identity.listed).ok_or(Refusal::NotFound)?;
             expected.check(known.identity.version)?;
             let record = match edit(&resource(&known.identity)?) {
                 Ok(record) => record,
@@ -139,7 +140,12 @@ impl Provisioner {
     }
 
     /// The profile a new identity is to join by the configured pair, if there is exactly one.
-    async fn joined(&self, connection: &Connection, record: &SourceRecord, email_key: Option<&str>) -> Result<Option<Joined>, Error> {
+    async fn joined(
+        &self,
+        connection: &Connection,
+        record: &SourceRecord,
+        email_key: Option<&str>,
+    ) -> Result<Option<Joined>, Error> {
         use crate::model::connection::JoinOn;
         let options = &connection.options;
         let Some(join) = &options.join else { return Ok(None) };
@@ -150,7 +156,9 @@ impl Provisioner {
         };
         let Some(key) = key else { return Ok(None) };
         let tenant = &connection.tenant_id;
-        let Some(id) = identities::find_join(&self.store, connection, join, options.join_on, &key).await? else { return Ok(None) };
+        let Some(id) = identities::find_join(&self.store, connection, join, options.join_on, &key).await? else {
+            return Ok(None);
+        };
         let Some((user, position)) = identities::find_profile(&self.store, tenant, &id).await? else { return Ok(None) };
         let blocks = identities::find_blocks(&self.store, tenant, &id).await?;
         Ok(Some(Joined { user, position, blocks }))

@@ -376,6 +376,4 @@ mod tests {
             prop_assert!(detail.contains(names.last().unwrap()));
         }
     }
-
-
 }
