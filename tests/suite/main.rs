@@ -2,8 +2,13 @@
 
 mod support;
 
+mod attacks;
+mod bad_input;
+mod concurrency;
 mod conformance_tools;
 mod idp_sequences;
+mod kill;
+mod operations;
 mod query_sql;
 mod statements;
 mod store_conformance;

@@ -4,6 +4,7 @@
 
 #![allow(dead_code, reason = "every test module uses its own part")]
 
+pub mod caller;
 pub mod gateway;
 pub mod matching;
 pub mod postgres;
