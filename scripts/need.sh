@@ -9,6 +9,7 @@ missing=()
 need() { # need PACKAGES TEST…  : the packages are missing when the test fails
     local packages=$1
     shift
+    # shellcheck disable=SC2206 # several packages in one word
     "$@" >/dev/null 2>&1 || missing+=($packages)
 }
 
