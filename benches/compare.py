@@ -356,12 +356,13 @@ def circumstances(options):
     """What a reader needs to run the same."""
 
     def first_line(*command):
+        if not shutil.which(command[0]):
+            return f"no {command[0]} here"
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-        return (done.stdout or done.stderr).splitlines()[0].strip()
+        return next(iter((done.stdout or done.stderr).splitlines()), "").strip()
 
     cpu = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    status = subprocess.run(["git", "status", "--porcelain"], capture_output=True, cwd=ROOT, check=False).stdout
-    changed = ", with changes" if status else ""
+    changed = ", with changes" if shutil.which("git") and first_line("git", "status", "--porcelain") else ""
     return "\n".join(
         [
             f"- Command: `{' '.join(['benches/run.sh', *sys.argv[1:]])}`",

@@ -25,6 +25,8 @@ fi
 
 # SQLite and the cryptography of TLS are C, compiled into the binary.
 need "gcc libc6-dev" compiles_c
+# What `make run` prints to try it is a curl line.
+need "curl" command -v curl
 case $purpose in
     build) ;;
     test)
@@ -55,4 +57,4 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root=(sudo)
 fi
 "${as_root[@]}" apt-get update -qq
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "${missing[@]}"

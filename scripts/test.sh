@@ -2,11 +2,6 @@
 # scripts/test.sh [soak]
 # Every test: unit tests, documentation examples, then the suite, which talks to the release binary, a PostgreSQL it
 # starts itself and the pinned conformance tools. With `soak`, the suite alone in its long forms (ROSTERD_SOAK=1).
-#
-# What the suite is told:
-#   ROSTERD_BIN      the binary under test
-#   ROSTERD_PG_BIN   where initdb and postgres are
-#   ROSTERD_TOOLS    where scim and scim-sanity are
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
@@ -16,9 +11,8 @@ scripts/need.sh test
 scripts/venv.sh
 cargo build --release --locked --bin rosterd
 
+# The suite finds PostgreSQL and the conformance tools (.venv) where the two scripts above put them.
 export ROSTERD_BIN=$target/release/rosterd
-export ROSTERD_PG_BIN=/usr/lib/postgresql/15/bin
-export ROSTERD_TOOLS=$PWD/.venv/bin
 # A setting of the developer's own must not reach the servers under test.
 unset "${!ROSTERD__@}"
 
