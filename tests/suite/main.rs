@@ -4,3 +4,4 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test says what went wrong by failing")]
 
 mod architecture;
+mod documentation;
