@@ -359,3 +359,71 @@ pub(super) fn refused(error: rusqlite::Error) -> Error {
         _ => Error::Statement { reason: error.to_string() },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args;
+
+    const INSERT: &str = "INSERT INTO t (a, b) VALUES ($2, $1)";
+
+    fn batch(a: &str, b: &str) -> Batch {
+        let mut batch = Batch::default();
+        batch.any(INSERT, args![b, a]);
+        batch
+    }
+
+    fn writer(folder: &tempfile::TempDir) -> Prepared {
+        let connection = open_writer(&folder.path().join("x.db")).unwrap();
+        connection.execute_batch("CREATE TABLE t (a TEXT PRIMARY KEY, b TEXT)").unwrap();
+        Prepared::new(connection)
+    }
+
+    fn names(writer: &mut Prepared) -> Vec<String> {
+        let rows = select(writer, Cow::Borrowed("SELECT a FROM t ORDER BY a"), &[]).unwrap();
+        rows.iter().map(|row| row.text(0).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_full_disk_fails_the_whole_group_and_nothing_of_it_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = writer(&folder);
+        writer.connection.query_row("PRAGMA max_page_count = 8", [], |row| row.get::<_, i64>(0)).unwrap();
+        let group = [batch("small", "x"), batch("big", &"x".repeat(200_000)), batch("after", "x")];
+        let refused = commit_group(&mut writer, &group);
+        assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
+        if !writer.connection.is_autocommit() {
+            writer.plain("ROLLBACK").unwrap();
+        }
+        assert!(names(&mut writer).is_empty());
+        let next = commit_group(&mut writer, &[batch("next", "x")]).unwrap();
+        assert!(next.into_iter().all(|outcome| outcome.is_ok()));
+        assert_eq!(names(&mut writer), ["next"]);
+    }
+
+    #[test]
+    fn a_refused_batch_leaves_its_neighbours_in_the_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = writer(&folder);
+        let outcomes = commit_group(&mut writer, &[batch("a", "x"), batch("a", "y"), batch("b", "x")]).unwrap();
+        assert!(matches!(outcomes[..], [Ok(()), Err(Error::Conflict), Ok(())]), "{outcomes:?}");
+        assert_eq!(names(&mut writer), ["a", "b"]);
+    }
+
+    #[test]
+    fn commits_are_flushed_and_foreign_keys_checked() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder);
+        let pragma = |name: &str| writer.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!((pragma("synchronous"), pragma("foreign_keys")), (2, 1));
+    }
+
+    #[test]
+    fn readers_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(writer(&folder));
+        let reader = open_reader(&folder.path().join("x.db")).unwrap();
+        let refused = reader.execute("INSERT INTO t (a) VALUES ('x')", []).map_err(refused);
+        assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
+    }
+}
