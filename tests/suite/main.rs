@@ -2,5 +2,10 @@
 
 mod support;
 
+mod administration;
+mod authentication;
+mod cli;
+mod config;
+mod gateway;
 mod statements;
 mod store_conformance;
