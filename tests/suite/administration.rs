@@ -172,7 +172,7 @@ on_both! {
         let keys = KeyRing::new(Secret::new([1; 32]), None);
         let (old, new) = (token("a", None, "run"), token("a", None, "run"));
         apply(store, |batch, audit| tokens::create(batch, &old, &keys.hash_token("old"), audit)).await.unwrap();
-        apply(store, |batch, audit| tokens::replace(batch, &new, &keys.hash_token("new"), &[old.clone()], audit)).await.unwrap();
+        apply(store, |batch, audit| tokens::replace(batch, &new, &keys.hash_token("new"), std::slice::from_ref(&old), audit)).await.unwrap();
         let live = tokens::find_by_name(store, &old.tenant_id, "run").await.unwrap();
         assert_eq!(live, [new]);
         assert_eq!(tokens::find(store, &old.tenant_id, &old.id).await.unwrap().unwrap().revoked_at, Some(NOW));

@@ -1,6 +1,7 @@
 //! The command line, end to end: the built program on a SQLite file of its own.
 
 use crate::support::binary::Sandbox;
+use crate::support::postgres::cluster;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 
@@ -46,6 +47,24 @@ fn no_token_is_stored_in_the_clear() {
         let text = made[member].as_str().expect("a token").as_bytes();
         assert!(!stored.windows(text.len()).any(|window| window == text), "{member}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bootstrap_works_alike_on_postgresql() {
+    let url = cluster().fresh_database().await;
+    let sandbox = Sandbox::new();
+    let keyless = [("ROSTERD__DATABASE__URL", url.as_str())];
+    assert!(sandbox.run_with("bootstrap", &keyless).refusal().contains("secrets.key: is required with PostgreSQL"));
+    let key = ("ROSTERD__SECRETS__KEY", "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=");
+    let environment = [keyless[0], key];
+    let made = sandbox.run_with("bootstrap --json", &environment).json();
+    assert_eq!(made["connection"], "scim");
+    assert!(sandbox.run_with("bootstrap", &environment).refusal().contains("not empty"));
+    let tokens = sandbox.run_with("token list --json", &environment).json();
+    assert_eq!(tokens.as_array().expect("an array").len(), 3);
+    sandbox.run_with("connection update scim --set strict=true", &environment).succeeded();
+    sandbox.run_with("token delete console-code --yes", &environment).succeeded();
+    assert_eq!(std::fs::read_dir(sandbox.path()).expect("a folder").count(), 0, "no key file, no database file");
 }
 
 // --- tenants and organizations ----------------------------------------------------------------------------------

@@ -8,9 +8,11 @@ use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
 use rosterd::app::App;
+use rosterd::args;
 use rosterd::clock::{Clock, Entropy};
 use rosterd::config::Config;
 use rosterd::secret::{KeyRing, Secret};
+use rosterd::store::Batch;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -87,6 +89,35 @@ async fn more_requests_at_a_time_than_allowed_get_503_and_health_still_answers()
         numbers.contains("rosterd_http_requests_total{method=\"GET\",route=\"/scim/v2/slow\",status=\"200\"} 1"),
         "{numbers}"
     );
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_costs_its_own_request_alone() {
+    let (app, _test) = app(|_| {}).await;
+    let broken = Router::new().route("/broken", get(async || -> &'static str { panic!("on purpose") }));
+    let router = app.router(vec![("/api/v2", broken)]);
+    let response = ask(&router, "/api/v2/broken").await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(!text(response).await.contains("on purpose"));
+    assert_eq!(ask(&router, "/readyz").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn retention_counts_what_it_removes() {
+    let (app, test) = app(|config| config.retention.log_days = 1).await;
+    let row = "INSERT INTO log (tenant_id, id, kind, outcome, actor, request_id, created_at) VALUES ($1, $2, 'k', 'success', 'a', 'r', $3)";
+    let tenant = "INSERT INTO tenants (tenant_id, name, created_at, updated_at) VALUES ($1, $1, 0, 0)";
+    let mut batch = Batch::default();
+    batch.one(tenant, args!["a"]);
+    let now = app.clock.now();
+    batch.each(row, (0..1_200).map(|number: i64| args!["a", number.to_string(), number]).collect());
+    batch.one(row, args!["a", "young", now]);
+    test.store.apply(batch).await.unwrap();
+    assert_eq!(rosterd::app::retention::pass(&app).await.unwrap(), 1_200);
+    assert_eq!(rosterd::app::retention::pass(&app).await.unwrap(), 0);
+    let router = app.router(app.edges());
+    let numbers = text(ask(&router, "/metrics").await).await;
+    assert!(numbers.contains("rosterd_retention_deleted_rows_total{kind=\"log\"} 1200"), "{numbers}");
 }
 
 #[tokio::test]
