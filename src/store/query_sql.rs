@@ -4,9 +4,11 @@
 //! SQL. Refuses: putting a value into the text, guessing. What can't be decided here is left out in a way that keeps
 //! every match (`exact` is then false) and the caller asks [`Query`] itself over the documents that remain.
 //!
-//! The condition reads the columns of the enclosing `FROM identities` or `FROM groups` (no alias); its subqueries take
-//! tenant and connection from there, so they can't look elsewhere. Every condition is true or false, never NULL:
-//! `NOT` would turn that into a loss.
+//! The enclosing statement says `FROM identities` or `FROM groups` (no alias) `WHERE tenant_id = $1 AND
+//! connection_id = $2 AND listed`; the condition relies on that order. Where few rows are wanted a subquery collects
+//! their ids from an index, by `$1` and `$2`: SQLite would otherwise go through the whole connection. Where most rows
+//! are wanted it asks row by row, so that a page ends early. Every condition is true or false, never NULL: `NOT` would
+//! turn that into a loss.
 //!
 //! Semantics, those of [`Query`]: an expression holds if any value satisfies it, `NotEqual` also for a field without a
 //! value; text compares by its folded form unless `case_exact`, and by bytes.
@@ -60,8 +62,10 @@ pub struct Compiled {
     pub exact: bool,
 }
 
-/// Compiles `query`; its first argument is `$first_arg`. The text depends on the shape alone, so it is prepared once.
+/// Compiles `query`; its first argument is `$first_arg`, after `$1` the tenant and `$2` the connection. The text
+/// depends on the shape alone, so it is prepared once.
 pub fn compile(query: &Query, target: Target, first_arg: usize) -> Compiled {
+    debug_assert!(first_arg > 2, "$1 is the tenant, $2 the connection");
     let mut compiler = Compiler { target, first_arg, args: Vec::new() };
     match compiler.query(query, Scope::Resource) {
         Some(part) => {
@@ -95,17 +99,31 @@ enum Scope {
 
 /// Where the values of a field are.
 enum Place {
-    Column {
-        sql: &'static str,
-        nullable: bool,
-        folded: bool,
-    },
-    /// Rows of a side table; `cut`: long values are there by [`value_key`].
-    Rows {
-        from: String,
-        column: &'static str,
-        cut: bool,
-    },
+    Column { sql: &'static str, nullable: bool, folded: bool },
+    Rows(Rows),
+}
+
+/// Rows of a side table.
+struct Rows {
+    /// `SELECT 1 FROM … WHERE …` for the row at hand.
+    of_this: String,
+    /// `id IN (SELECT … FROM … WHERE …`, to be closed.
+    ids: String,
+    column: &'static str,
+    /// Long values are there by [`value_key`].
+    cut: bool,
+}
+
+impl Rows {
+    /// The rows with such a value, by index: for comparisons that few satisfy.
+    fn few(&self, condition: &str) -> String {
+        format!("{} AND {condition})", self.ids)
+    }
+
+    /// The same, asked of each row.
+    fn many(&self, condition: &str) -> String {
+        format!("EXISTS ({} AND {condition})", self.of_this)
+    }
 }
 
 struct Compiler {
@@ -186,7 +204,7 @@ impl Compiler {
         Some(Part::exactly(match self.place(field)? {
             Place::Column { nullable: false, .. } => String::from(TRUE),
             Place::Column { sql, .. } => format!("{sql} IS NOT NULL"),
-            Place::Rows { from, .. } => format!("EXISTS ({from})"),
+            Place::Rows(rows) => format!("EXISTS ({})", rows.of_this),
         }))
     }
 
@@ -251,11 +269,19 @@ impl Compiler {
             (Target::Groups, Index::GroupName) => column("groups.name_key", false, true),
             (Target::Users, Index::Values(attribute)) if field.kind == Kind::Text => {
                 let attribute = self.bind(attribute.as_str());
-                Some(Place::Rows { from: format!("{VALUES}{attribute}"), column: "identity_values.value_key", cut: true })
+                Some(Place::Rows(Rows {
+                    of_this: format!("{VALUES_OF_THIS}{attribute}"),
+                    ids: format!("{IDS_BY_VALUE}{attribute}"),
+                    column: "identity_values.value_key",
+                    cut: true,
+                }))
             }
-            (Target::Groups, Index::MembersOfGroup) => {
-                Some(Place::Rows { from: String::from(MEMBERS), column: "members.member_id", cut: false })
-            }
+            (Target::Groups, Index::MembersOfGroup) => Some(Place::Rows(Rows {
+                of_this: format!("{MEMBERS_OF_THIS}{VISIBLE}"),
+                ids: format!("{IDS_BY_MEMBER}{VISIBLE}"),
+                column: "members.member_id",
+                cut: false,
+            })),
             // `groups` of a user shows nested ones too: no row says that.
             _ => None,
         }
@@ -280,32 +306,32 @@ impl Compiler {
                     _ => compared,
                 }))
             }
-            Place::Rows { from, column, cut } => {
-                let key = if cut { value_key(text, field.case_exact) } else { text.to_owned() };
-                let whole = !key.contains(CUT);
-                let case_exact = field.case_exact || !cut;
-                let compared = match comparison {
-                    Comparison::Equal | Comparison::NotEqual => self.comparison(column, comparison, &key, case_exact),
-                    _ if cut && (!whole || key.len() > RANGE_MAX) => return None,
-                    Comparison::Contains | Comparison::EndsWith if cut => {
-                        // What was cut off may hold it: such rows stay, and the caller looks.
-                        let compared = self.comparison(column, comparison, &key, case_exact);
-                        let any_cut = self.bind(format!("%{CUT}%"));
-                        return Some(Part {
-                            sql: format!("EXISTS ({from} AND ({compared} OR {column} LIKE {any_cut}))"),
-                            exact: false,
-                        });
-                    }
-                    _ => self.comparison(column, comparison, &key, case_exact),
-                };
-                match comparison {
-                    // An element without a value differs as well, and no row tells of it.
-                    Comparison::NotEqual if scope == Scope::Element => None,
-                    Comparison::NotEqual => {
-                        Some(Part::exactly(format!("(EXISTS ({from} AND {compared}) OR NOT EXISTS ({from}))")))
-                    }
-                    _ => Some(Part::exactly(format!("EXISTS ({from} AND {compared})"))),
-                }
+            Place::Rows(rows) => self.text_in_rows(field, comparison, text, scope, &rows),
+        }
+    }
+
+    fn text_in_rows(&mut self, field: &Field, comparison: Comparison, text: &str, scope: Scope, rows: &Rows) -> Option<Part> {
+        let key = if rows.cut { value_key(text, field.case_exact) } else { text.to_owned() };
+        let equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
+        if rows.cut && !equality && (key.contains(CUT) || key.len() > RANGE_MAX) {
+            return None;
+        }
+        let compared = self.comparison(rows.column, comparison, &key, field.case_exact || !rows.cut);
+        match comparison {
+            // An element without a value differs as well, and no row tells of it.
+            Comparison::NotEqual if scope == Scope::Element => None,
+            Comparison::NotEqual => Some(Part::exactly(format!("({} OR NOT EXISTS ({}))", rows.many(&compared), rows.of_this))),
+            Comparison::Contains | Comparison::EndsWith if rows.cut => {
+                // What was cut off may hold it: such rows stay, and the caller looks.
+                let cut = self.bind(format!("%{CUT}%"));
+                let sql = rows.few(&format!("({compared} OR {} LIKE {cut})", rows.column));
+                Some(Part { sql, exact: false })
+            }
+            Comparison::Equal | Comparison::StartsWith | Comparison::Contains | Comparison::EndsWith => {
+                Some(Part::exactly(rows.few(&compared)))
+            }
+            Comparison::Greater | Comparison::GreaterOrEqual | Comparison::Less | Comparison::LessOrEqual => {
+                Some(Part::exactly(rows.many(&compared)))
             }
         }
     }
@@ -344,13 +370,17 @@ impl Compiler {
     }
 }
 
-const VALUES: &str = "SELECT 1 FROM identity_values WHERE identity_values.tenant_id = identities.tenant_id \
-    AND identity_values.connection_id = identities.connection_id AND identity_values.identity_id = identities.id \
+const VALUES_OF_THIS: &str = "SELECT 1 FROM identity_values WHERE identity_values.tenant_id = identities.tenant_id \
+    AND identity_values.identity_id = identities.id AND identity_values.connection_id = identities.connection_id \
     AND identity_values.attribute = ";
+const IDS_BY_VALUE: &str = "identities.id IN (SELECT identity_values.identity_id FROM identity_values \
+    WHERE identity_values.tenant_id = $1 AND identity_values.connection_id = $2 AND identity_values.attribute = ";
 
+const MEMBERS_OF_THIS: &str =
+    "SELECT 1 FROM members WHERE members.tenant_id = groups.tenant_id AND members.group_id = groups.id AND ";
+const IDS_BY_MEMBER: &str = "groups.id IN (SELECT members.group_id FROM members WHERE members.tenant_id = $1 AND ";
 /// Members that a client can see.
-const MEMBERS: &str = "SELECT 1 FROM members WHERE members.tenant_id = groups.tenant_id AND members.group_id = groups.id \
-    AND (EXISTS (SELECT 1 FROM identities WHERE identities.tenant_id = members.tenant_id \
+const VISIBLE: &str = "(EXISTS (SELECT 1 FROM identities WHERE identities.tenant_id = members.tenant_id \
     AND identities.id = members.member_id AND identities.listed) \
     OR EXISTS (SELECT 1 FROM groups AS nested WHERE nested.tenant_id = members.tenant_id \
     AND nested.id = members.member_id AND nested.listed))";

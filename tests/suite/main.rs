@@ -7,5 +7,6 @@ mod authentication;
 mod cli;
 mod config;
 mod gateway;
+mod query_sql;
 mod statements;
 mod store_conformance;
