@@ -210,6 +210,14 @@ impl Store {
         }
     }
 
+    /// How much waits: writes in the queue on SQLite, connections in use on PostgreSQL.
+    pub fn waiting(&self) -> usize {
+        match &*self.engine {
+            Engine::Sqlite(sqlite) => sqlite.waiting(),
+            Engine::Postgres(postgres) => (postgres.pool().size() as usize).saturating_sub(postgres.pool().num_idle()),
+        }
+    }
+
     /// Finishes what was accepted, then lets go of files and connections.
     pub async fn close(&self) {
         match &*self.engine {

@@ -5,9 +5,14 @@
 
 mod support;
 
+mod administration;
 mod architecture;
+mod authentication;
+mod cli;
+mod config;
 mod conformance_tools;
 mod documentation;
+mod gateway;
 mod idp_sequences;
 mod query_sql;
 mod statements;
