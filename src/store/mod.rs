@@ -278,7 +278,7 @@ mod tests {
         assert!(reason("sqlite://").contains("lacks the path"));
         assert!(reason("sqlite://x.db?mode=rwc").contains("no parameters"));
         assert!(reason("mysql://x").contains("sqlite:// or postgres://"));
-        assert!(matches!(backend_of("sqlite:///var/x.db"), Ok(Address::Sqlite(path)) if path == PathBuf::from("/var/x.db")));
-        assert!(matches!(backend_of("sqlite://x.db"), Ok(Address::Sqlite(path)) if path == PathBuf::from("x.db")));
+        assert!(matches!(backend_of("sqlite:///var/x.db"), Ok(Address::Sqlite(path)) if path.to_str() == Some("/var/x.db")));
+        assert!(matches!(backend_of("sqlite://x.db"), Ok(Address::Sqlite(path)) if path.to_str() == Some("x.db")));
     }
 }
