@@ -26,7 +26,7 @@ fn the_example_configuration_holds_every_setting_with_its_default() {
         }
     }
     written.sort_unstable();
-    let mut known: Vec<String> = loaded.settings.iter().map(|setting| setting.path.to_owned()).collect();
+    let mut known: Vec<String> = loaded.settings.iter().map(|setting| setting.path.clone()).collect();
     known.sort_unstable();
     assert_eq!(written, known);
 }
