@@ -144,7 +144,6 @@ fn wrong_users(one: &str) -> Vec<Case> {
         with("a certificate that is no base64", "x509Certificates", json!([{"value": "not base64!"}])),
         with("schemas a string", "schemas", json!(7)),
         with("schemas of numbers", "schemas", json!([7])),
-        with("the schema of a group alone", "schemas", json!([GROUP_URN])),
         with("password a list", "password", json!(["a"])),
         enterprise("an extension that is a string", json!("x")),
         enterprise("an extension that is a list", json!([])).refused(0),
@@ -155,6 +154,22 @@ fn wrong_users(one: &str) -> Vec<Case> {
     // An empty list is the same as nothing (RFC 7643 §2.5).
     cases.retain(|case| case.status != 0);
     cases
+}
+
+/// What only a connection with `strict = true` refuses; elsewhere it is dropped or read as what it means.
+fn wrong_for_a_strict_connection() -> Vec<Case> {
+    let syntax = |case: Case| Case { scim_type: Some("invalidSyntax"), ..case };
+    vec![
+        with("no schemas", "schemas", Value::Null),
+        with("the schema of a group alone", "schemas", json!([GROUP_URN])),
+        with("an unknown schema", "schemas", json!([USER_URN, "urn:example:none"])),
+        with("a schema twice", "schemas", json!([USER_URN, USER_URN])),
+        with("active a string", "active", json!("True")),
+        with("addresses that are strings", "emails", json!(["a@b.example"])),
+        syntax(with("an unknown attribute", "favouriteColour", json!("blue"))),
+        syntax(with("an unknown sub-attribute", "name", json!({"nick": "x"}))),
+        syntax(with("an unknown attribute of an extension", ENTERPRISE_URN, json!({"desk": "x"}))),
+    ]
 }
 
 fn wrong_groups(group: &str) -> Vec<Case> {
@@ -294,34 +309,62 @@ async fn populated(gateway: &Gateway) -> (Caller, String, String) {
     (caller, format!("/Users/{one}"), format!("/Groups/{group}"))
 }
 
+/// Sends every case; what is wrong with the answers and with what they left.
+async fn faults_of(caller: &Caller, database: &mut Database, cases: impl IntoIterator<Item = Case>) -> Vec<String> {
+    let before = counts(database).await;
+    let mut faults = vec![];
+    for case in cases {
+        let media = Some(case.media_type).filter(|media| !media.is_empty());
+        let headers: Vec<(&str, &str)> = media.map(|media| ("content-type", media)).into_iter().collect();
+        let answer = caller.try_send(case.method, &case.path, &headers, case.body).await.expect("an answer");
+        let what = format!("{} ({} {})", case.name, case.method, case.path.chars().take(80).collect::<String>());
+        faults.extend(refusal_faults(&answer, case.status, case.scim_type).map(|fault| format!("{what}: {fault}")));
+        if answer.took > BOUND {
+            faults.push(format!("{what}: took {:?}", answer.took));
+        }
+        if answer.text.len() > 2_000 {
+            faults.push(format!("{what}: a refusal of {} bytes", answer.text.len()));
+        }
+        let after = counts(database).await;
+        if after != before {
+            faults.push(format!("{what}: left rows, {before:?} became {after:?}"));
+            break;
+        }
+    }
+    faults
+}
+
 on_both_gateways! {
     async fn every_bad_request_gets_its_scim_error_and_leaves_no_row(store) {
         let gateway = Gateway::start(store).await;
         let (caller, one, group) = populated(&gateway).await;
         let mut database = Database::open(gateway.database_url()).await;
-        let (before, resource, members) = (counts(&mut database).await, caller.get(&one).await.text, caller.get(&group).await.text);
+        let (resource, members) = (caller.get(&one).await.text, caller.get(&group).await.text);
         let cases = [broken_bodies(&one), wrong_users(&one), wrong_groups(&group), wrong_patches(&one), wrong_lists(), wrong_places(&one)];
-        let mut faults = vec![];
-        for case in cases.into_iter().flatten() {
-            let headers: Vec<(&str, &str)> = Some(case.media_type).filter(|media| !media.is_empty()).map(|media| ("content-type", media)).into_iter().collect();
-            let answer = caller.try_send(case.method, &case.path, &headers, case.body).await.expect("an answer");
-            let what = format!("{} ({} {})", case.name, case.method, case.path.chars().take(80).collect::<String>());
-            faults.extend(refusal_faults(&answer, case.status, case.scim_type).map(|fault| format!("{what}: {fault}")));
-            if answer.took > BOUND {
-                faults.push(format!("{what}: took {:?}", answer.took));
-            }
-            if answer.text.len() > 2_000 {
-                faults.push(format!("{what}: a refusal of {} bytes", answer.text.len()));
-            }
-            let after = counts(&mut database).await;
-            if after != before {
-                faults.push(format!("{what}: left rows, {before:?} became {after:?}"));
-                break;
-            }
-        }
+        let faults = faults_of(&caller, &mut database, cases.into_iter().flatten()).await;
         assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
         assert_eq!(caller.get(&one).await.text, resource);
         assert_eq!(caller.get(&group).await.text, members);
+    }
+
+    async fn a_strict_connection_refuses_what_others_read_kindly(store) {
+        let gateway = Gateway::start(store).await;
+        let token = gateway.connect("strict", &[("strict".to_owned(), "true".to_owned())]);
+        let mut database = Database::open(gateway.database_url()).await;
+        let strict = Caller::of(&gateway, "strict", &token);
+        let faults = faults_of(&strict, &mut database, wrong_for_a_strict_connection()).await;
+        assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+        let kind = Caller::new(&gateway);
+        for case in wrong_for_a_strict_connection() {
+            let headers = [("content-type", SCIM_JSON)];
+            let answer = kind.try_send(case.method, &case.path, &headers, case.body).await.expect("an answer");
+            assert_eq!(answer.status, 201, "{}: {}", case.name, answer.text);
+            for unknown in ["favouriteColour", "nick", "desk", "urn:example:none"] {
+                assert!(!answer.text.contains(unknown), "{}: {}", case.name, answer.text);
+            }
+            let id = answer.json()["id"].as_str().expect("an id").to_owned();
+            assert_eq!(kind.send("DELETE", &format!("/Users/{id}"), None).await.status, 204);
+        }
     }
 
     async fn two_thousand_random_requests_find_no_panic_and_no_5xx(store) {

@@ -101,7 +101,12 @@ on_both_gateways! {
         for (limit, body, status, scim_type) in bodies {
             for (method, path) in [("POST", "/Users".to_owned()), ("PUT", format!("/Users/{id}")), ("PATCH", format!("/Users/{id}"))] {
                 let headers = [("content-type", "application/scim+json")];
-                let answer = world.ours.try_send(method, &path, &headers, Some(body.clone().into_bytes())).await.expect("an answer");
+                let answer = world.ours.try_send(method, &path, &headers, Some(body.clone().into_bytes())).await;
+                // A client that goes on sending may find the connection closed before it reads the 413.
+                let answer = match answer {
+                    Err(_) if status == 413 => continue,
+                    answer => answer.expect("an answer"),
+                };
                 assert!(answer.took < PROMPT, "{method} {limit}: {:?}", answer.took);
                 assert_eq!(answer.status, status, "{method} {limit}: {}", answer.text);
                 if method != "PATCH" && (scim_type.is_some() || status == 413) {

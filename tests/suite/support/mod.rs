@@ -7,6 +7,7 @@
 pub mod caller;
 pub mod gateway;
 pub mod matching;
+pub mod binary;
 pub mod postgres;
 pub mod rows;
 pub mod sequence;

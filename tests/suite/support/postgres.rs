@@ -60,6 +60,7 @@ impl Cluster {
             let _ = write!(options, " -c {name}={value}");
             options
         });
+        // At the end QUIT: nobody will read these files again, so no last checkpoint.
         // `kill` takes the server's children along: what is left of them would keep the next one from starting.
         let script = format!(
             "start() {{ '{}' -D '{folder}/data'{options} >>'{folder}/log' 2>&1 & pid=$!; }}
@@ -69,7 +70,7 @@ impl Cluster {
                 kill) kill -KILL $pid $(cat /proc/$pid/task/$pid/children); wait $pid;;
                 start) start;;
             esac; done
-            kill -INT $pid; wait $pid; rm -rf '{folder}'",
+            kill -QUIT $pid; wait $pid; rm -rf '{folder}'",
             bin.join("postgres").display(),
             folder = folder.display(),
         );
