@@ -8,7 +8,9 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use serde_json::{Map, Value, json};
 
-use super::support::caller::{Caller, ENTERPRISE_URN, GROUP_URN, USER_URN, encoded, group, on_both_gateways, refusal_faults, user};
+use super::support::caller::{
+    Caller, ENTERPRISE_URN, GROUP_URN, USER_URN, encoded, group, on_both_gateways, refusal_faults, user,
+};
 use super::support::gateway::Gateway;
 use super::support::rows::Database;
 
@@ -91,7 +93,13 @@ fn broken_bodies(one: &str) -> Vec<Case> {
             raw("U+0000", method, path, "{\"userName\":\"a\\u0000b\"}", "invalidSyntax"),
             raw("invalid UTF-8", method, path, b"{\"userName\":\"\xff\xfe\"}".to_vec(), "invalidSyntax"),
             raw("an overlong UTF-8 form", method, path, b"{\"userName\":\"\xc0\xaf\"}".to_vec(), "invalidSyntax"),
-            raw("UTF-16", method, path, "{\"userName\":\"a\"}".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>(), "invalidSyntax"),
+            raw(
+                "UTF-16",
+                method,
+                path,
+                "{\"userName\":\"a\"}".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>(),
+                "invalidSyntax",
+            ),
             raw("binary", method, path, (0..=255).collect::<Vec<u8>>(), "invalidSyntax"),
             raw("a form", method, path, "userName=a&active=true", "invalidSyntax"),
             raw("XML", method, path, "<user><userName>a</userName></user>", "invalidSyntax"),
@@ -106,7 +114,9 @@ fn broken_bodies(one: &str) -> Vec<Case> {
             raw("no media type", method, path, "{\"userName\":\"a\"}", "").media("").refused(415),
             raw("another media type", method, path, "{\"userName\":\"a\"}", "").media("text/plain").refused(415),
             raw("a form's media type", method, path, "a=b", "").media("application/x-www-form-urlencoded").refused(415),
-            raw("another charset", method, path, "{\"userName\":\"a\"}", "").media("application/json; charset=utf-16").refused(415),
+            raw("another charset", method, path, "{\"userName\":\"a\"}", "")
+                .media("application/json; charset=utf-16")
+                .refused(415),
         ]);
     }
     cases
@@ -184,8 +194,18 @@ fn wrong_groups(group: &str) -> Vec<Case> {
         raw("a forged member id", "POST", "/Groups", body(json!([{"value": "' OR 1=1 --"}])), "invalidValue"),
         raw("a member without value", "POST", "/Groups", body(json!([{"display": "Ada"}])), "invalidValue"),
         raw("a member that nobody is in a PUT", "PUT", group, body(ghost.clone()), "invalidValue"),
-        operations("to add a member that nobody is", group, json!([{"op": "add", "path": "members", "value": ghost}]), "invalidValue"),
-        operations("members edited in place", group, json!([{"op": "replace", "path": "members[value eq \"x\"].value", "value": "y"}]), "mutability"),
+        operations(
+            "to add a member that nobody is",
+            group,
+            json!([{"op": "add", "path": "members", "value": ghost}]),
+            "invalidValue",
+        ),
+        operations(
+            "members edited in place",
+            group,
+            json!([{"op": "replace", "path": "members[value eq \"x\"].value", "value": "y"}]),
+            "mutability",
+        ),
         operations("displayName removed", group, json!([{"op": "remove", "path": "displayName"}]), "mutability"),
     ]
 }
@@ -222,8 +242,17 @@ fn wrong_patches(one: &str) -> Vec<Case> {
         of("active a word", replace("active", json!("maybe")), "invalidValue"),
         of("userName emptied", replace("userName", json!("")), "invalidValue"),
         of("a title of 1 MB", replace("title", json!("x".repeat(1_000_000))), "invalidValue"),
-        of("two primaries", json!({"op": "add", "path": "emails", "value": [{"value": "a", "primary": true}, {"value": "b", "primary": true}]}), "invalidValue"),
-        operations("the third of three", one, json!([replace("title", json!("x")), replace("nickName", json!("y")), replace("nosuch", json!("z"))]), "invalidPath"),
+        of(
+            "two primaries",
+            json!({"op": "add", "path": "emails", "value": [{"value": "a", "primary": true}, {"value": "b", "primary": true}]}),
+            "invalidValue",
+        ),
+        operations(
+            "the third of three",
+            one,
+            json!([replace("title", json!("x")), replace("nickName", json!("y")), replace("nosuch", json!("z"))]),
+            "invalidPath",
+        ),
     ]
 }
 
@@ -296,8 +325,19 @@ fn wrong_places(one: &str) -> Vec<Case> {
 
 /// How many rows each table that a write moves has.
 async fn counts(database: &mut Database) -> Map<String, Value> {
-    let tables =
-        ["users", "user_values", "identities", "identity_values", "groups", "members", "blocks", "conflicts", "history", "log", "outbox"];
+    let tables = [
+        "users",
+        "user_values",
+        "identities",
+        "identity_values",
+        "groups",
+        "members",
+        "blocks",
+        "conflicts",
+        "history",
+        "log",
+        "outbox",
+    ];
     let columns: Vec<String> = tables.iter().map(|table| format!("(SELECT count(*) FROM {table}) AS {table}_n")).collect();
     database.rows(&format!("SELECT {}", columns.join(", "))).await.remove(0)
 }
@@ -399,11 +439,14 @@ fn random_request(random: &mut StdRng, one: &str, group: &str, number: usize) ->
     match method {
         "GET" => {
             let list = *["/Users", "/Groups", one, group, "/Schemas", "/ResourceTypes"].choose(random).unwrap();
-            let parameter = *["filter", "filter", "filter", "attributes", "excludedAttributes", "sortBy", "count", "startIndex"].choose(random).unwrap();
+            let parameter = *["filter", "filter", "filter", "attributes", "excludedAttributes", "sortBy", "count", "startIndex"]
+                .choose(random)
+                .unwrap();
             (method, format!("{list}?{parameter}={}", encoded_bytes(random_filter(random).as_bytes(), random)), None)
         }
         "POST" if random.random_ratio(1, 3) => {
-            let body = json!({"filter": random_filter(random), "count": random_value(random, 1), "attributes": random_value(random, 2)});
+            let body =
+                json!({"filter": random_filter(random), "count": random_value(random, 1), "attributes": random_value(random, 2)});
             ("POST", (*["/Users/.search", "/Groups/.search"].choose(random).unwrap()).to_owned(), Some(damaged(random, body)))
         }
         "PATCH" => {
@@ -416,7 +459,11 @@ fn random_request(random: &mut StdRng, one: &str, group: &str, number: usize) ->
             for _ in 0..random.random_range(1..5) {
                 body[random_name(random)] = random_value(random, 4);
             }
-            let path = if method == "PUT" { *[one, group].choose(random).unwrap() } else { *["/Users", "/Groups"].choose(random).unwrap() };
+            let path = if method == "PUT" {
+                *[one, group].choose(random).unwrap()
+            } else {
+                *["/Users", "/Groups"].choose(random).unwrap()
+            };
             (method, path.to_owned(), Some(damaged(random, body)))
         }
     }
@@ -440,9 +487,30 @@ fn random_operation(random: &mut StdRng) -> Value {
 
 fn random_name(random: &mut StdRng) -> String {
     const NAMES: [&str; 24] = [
-        "userName", "externalId", "id", "meta", "schemas", "name", "name.givenName", "emails", "emails.value", "active", "password", "groups",
-        "members", "members.value", "displayName", "title", "phoneNumbers", "addresses", "x509Certificates", "photos", "nosuch",
-        ENTERPRISE_URN, "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager", "urn:",
+        "userName",
+        "externalId",
+        "id",
+        "meta",
+        "schemas",
+        "name",
+        "name.givenName",
+        "emails",
+        "emails.value",
+        "active",
+        "password",
+        "groups",
+        "members",
+        "members.value",
+        "displayName",
+        "title",
+        "phoneNumbers",
+        "addresses",
+        "x509Certificates",
+        "photos",
+        "nosuch",
+        ENTERPRISE_URN,
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager",
+        "urn:",
     ];
     (*NAMES.choose(random).unwrap()).to_owned()
 }
@@ -470,8 +538,36 @@ fn random_value(random: &mut StdRng, depth: usize) -> Value {
 /// Words of the grammar in no particular order.
 fn random_filter(random: &mut StdRng) -> String {
     const WORDS: [&str; 30] = [
-        "userName", "emails", "emails.value", "meta.created", "active", "groups", "members", "displayName", "eq", "ne", "co", "sw", "ew", "gt", "le",
-        "pr", "and", "or", "not", "(", ")", "[", "]", "\"a\"", "\"\\u0041\"", "true", "null", "7", "1e5", "\"",
+        "userName",
+        "emails",
+        "emails.value",
+        "meta.created",
+        "active",
+        "groups",
+        "members",
+        "displayName",
+        "eq",
+        "ne",
+        "co",
+        "sw",
+        "ew",
+        "gt",
+        "le",
+        "pr",
+        "and",
+        "or",
+        "not",
+        "(",
+        ")",
+        "[",
+        "]",
+        "\"a\"",
+        "\"\\u0041\"",
+        "true",
+        "null",
+        "7",
+        "1e5",
+        "\"",
     ];
     if random.random_bool(0.4) {
         // Mostly right, so that it gets further than the parser.

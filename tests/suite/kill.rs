@@ -47,7 +47,14 @@ struct Round {
 
 impl Round {
     /// Sends one write and notes what became of it. The id of the resource if it was acknowledged.
-    async fn write(&self, caller: &Caller, external_id: &str, title: Option<&str>, id: Option<&str>, number: usize) -> Option<String> {
+    async fn write(
+        &self,
+        caller: &Caller,
+        external_id: &str,
+        title: Option<&str>,
+        id: Option<&str>,
+        number: usize,
+    ) -> Option<String> {
         let request_id = format!("{external_id}-q{number}");
         let headers = [("x-request-id", request_id.as_str()), ("content-type", "application/scim+json")];
         let (method, path, body) = match (title, id) {
@@ -159,7 +166,9 @@ impl Rows {
         let identities = format!("SELECT id, external_id, profile_id, raw FROM identities WHERE external_id LIKE '{name}%'");
         let users = format!("SELECT id, user_id, doc FROM users WHERE user_id LIKE 'scim|scim|{name}%'");
         let history = format!("SELECT id, profile_id FROM history WHERE profile_id IN ({profiles})");
-        let log = format!("SELECT id, request_id, profile_id, identity_id, history_id, outcome FROM log WHERE request_id LIKE '{name}%'");
+        let log = format!(
+            "SELECT id, request_id, profile_id, identity_id, history_id, outcome FROM log WHERE request_id LIKE '{name}%'"
+        );
         let outbox = format!("SELECT log_id, profile_id FROM outbox WHERE profile_id IN ({profiles})");
         let by = |column: &str, rows: Vec<Map<String, Value>>| {
             rows.into_iter().map(|row| (row[column].as_str().expect("text").to_owned(), row)).collect::<BTreeMap<_, _>>()
@@ -223,7 +232,8 @@ impl Rows {
                 continue;
             };
             let title = last.get(external_id.as_str()).map(|write| json!(write.title));
-            if title.as_ref() != Some(&identity["raw"]["title"]) || title.as_ref() != Some(&user["doc"]["app_metadata"]["title"]) {
+            if title.as_ref() != Some(&identity["raw"]["title"]) || title.as_ref() != Some(&user["doc"]["app_metadata"]["title"])
+            {
                 faults.push(format!("{external_id} should have the title {title:?}: {identity:?} {user:?}"));
             }
         }

@@ -59,7 +59,8 @@ impl World {
         gateway.cli(&["tenant", "create", "rival"]);
         let printed = gateway.cli(&["connection", "create", "scim", "--kind", "scim", "--tenant", "rival", "--json"]);
         let theirs_id = field(&printed, "id");
-        let theirs_token = field(&gateway.cli(&["token", "create", "--connection", "scim", "--tenant", "rival", "--json"]), "token");
+        let theirs_token =
+            field(&gateway.cli(&["token", "create", "--connection", "scim", "--tenant", "rival", "--json"]), "token");
         Self {
             ours: Caller::new(&gateway),
             sibling: Caller::of(&gateway, "sibling", &sibling_token),

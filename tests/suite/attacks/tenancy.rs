@@ -13,7 +13,8 @@ const MISSING: &str = "01900000-0000-7000-8000-00000000dead";
 fn reaches(id: &str, own_user: &str, own_group: &str) -> Vec<(&'static str, String, Option<Value>)> {
     let member = json!([{"value": id}]);
     let change = |operation: Value| Some(patch(json!([operation])));
-    let search = |filter: String| Some(json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": filter}));
+    let search =
+        |filter: String| Some(json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": filter}));
     let mut all = vec![];
     for resources in ["Users", "Groups"] {
         let path = format!("/{resources}/{id}");
@@ -56,7 +57,9 @@ async fn assert_indistinguishable(thief: &Caller, victim: &Caller) {
     let own_group = thief.create("Groups", &group("Own", &[&own_user])).await;
     for id in [&victim_user, &victim_group] {
         let foreign = reaches(id, &own_user, &own_group);
-        for ((method, path, body), (_, missing_path, missing_body)) in foreign.into_iter().zip(reaches(MISSING, &own_user, &own_group)) {
+        for ((method, path, body), (_, missing_path, missing_body)) in
+            foreign.into_iter().zip(reaches(MISSING, &own_user, &own_group))
+        {
             let got = thief.send(method, &path, body.as_ref()).await;
             let missed = thief.send(method, &missing_path, missing_body.as_ref()).await;
             assert_eq!(told(&got, id), told(&missed, MISSING), "{method} {path}");
