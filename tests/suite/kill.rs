@@ -305,3 +305,31 @@ async fn a_kill_of_postgres_loses_nothing_acknowledged_and_the_gateway_recovers(
     }
     assert_whole(&gateway, "pg", &writes).await;
 }
+
+/// The check itself: whatever goes missing of an acknowledged write, or stays of another, is noticed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_check_notices_every_row_that_is_missing_or_left() {
+    for (tampering, sql) in [
+        ("nothing", ""),
+        ("a log row lost", "DELETE FROM log WHERE request_id = 'tp-q1'"),
+        ("a history row lost", "DELETE FROM history WHERE id = (SELECT history_id FROM log WHERE request_id = 'tp-q1')"),
+        ("an outbox row lost", "DELETE FROM outbox WHERE log_id = (SELECT id FROM log WHERE request_id = 'tp-q1')"),
+        ("a profile behind", "UPDATE users SET doc = replace(doc, 'tp 2', 'tp 1')"),
+        ("a resource behind", "UPDATE identities SET raw = replace(raw, 'tp 2', 'tp 1')"),
+        ("an identity lost", "DELETE FROM identities"),
+        ("a profile left alone", "UPDATE identities SET external_id = 'else'"),
+        ("a write nobody sent", "UPDATE log SET request_id = 'tp-q9' WHERE request_id = 'tp-q2'"),
+    ] {
+        let gateway = Gateway::start(Store::Sqlite).await;
+        let (round, caller) = (Round::default(), Caller::new(&gateway));
+        let id = round.write(&caller, "tp", None, None, 0).await.expect("acknowledged");
+        for number in 1..=2 {
+            round.write(&caller, "tp", Some(&format!("tp {number}")), Some(&id), number).await.expect("acknowledged");
+        }
+        let file = gateway.database_url().strip_prefix("sqlite://").expect("a file");
+        rusqlite::Connection::open(file).expect("opens").execute_batch(sql).expect("runs");
+        let mut database = Database::open(gateway.database_url()).await;
+        let faults = Rows::of(&mut database, "tp").await.faults(&round.writes.lock().unwrap());
+        assert_eq!(faults.is_empty(), sql.is_empty(), "{tampering}: {faults:?}");
+    }
+}

@@ -51,6 +51,7 @@ pub struct Scim {
 pub fn router(scim: Arc<Scim>) -> Router {
     Router::new()
         .route("/connections/{connection}", any(endpoint))
+        .route("/connections/{connection}/", any(endpoint))
         .route("/connections/{connection}/{*rest}", any(endpoint))
         .fallback(elsewhere)
         .with_state(scim)

@@ -21,10 +21,10 @@ fn filters() -> Vec<(&'static str, String)> {
         ("depth that would overflow a stack", format!("{}userName pr{}", "(".repeat(2_000), ")".repeat(2_000))),
         ("depth of not", format!("{}userName pr{}", "not (".repeat(600), ")".repeat(600))),
         ("unclosed depth", "(".repeat(4_000)),
-        ("comparisons", vec!["userName eq \"a\""; 51].join(" or ")),
-        ("presence terms", vec!["title pr"; 51].join(" and ")),
-        ("value paths", vec!["emails[type eq \"work\"]"; 11].join(" or ")),
-        ("comparisons in a value path", format!("emails[{}]", vec!["type eq \"a\""; 51].join(" or "))),
+        ("comparisons", ["userName eq \"a\""; 51].join(" or ")),
+        ("presence terms", ["title pr"; 51].join(" and ")),
+        ("value paths", ["emails[type eq \"work\"]"; 11].join(" or ")),
+        ("comparisons in a value path", format!("emails[{}]", ["type eq \"a\""; 51].join(" or "))),
     ]
 }
 
@@ -83,7 +83,8 @@ on_both_gateways! {
         let emails = |count: usize| (0..count).map(|n| json!({"value": format!("a{n}@b"), "type": format!("t{n}")})).collect::<Value>();
         let many_keys: String = (0..1_001).map(|n| format!("\"k{n}\":1,")).collect();
         let values = format!("{{\"schemas\":[{}1]}}", "1,".repeat(60_000));
-        let too_large = with("title", "x".repeat(1_100_000).into());
+        // Sent whole before anything is read, as most clients do: they find the answer all the same.
+        let too_large = with("title", "x".repeat(5_000_000).into());
         let bodies = [
             ("size", too_large, 413, None),
             ("depth", nested(33), 400, Some("invalidSyntax")),
@@ -101,12 +102,7 @@ on_both_gateways! {
         for (limit, body, status, scim_type) in bodies {
             for (method, path) in [("POST", "/Users".to_owned()), ("PUT", format!("/Users/{id}")), ("PATCH", format!("/Users/{id}"))] {
                 let headers = [("content-type", "application/scim+json")];
-                let answer = world.ours.try_send(method, &path, &headers, Some(body.clone().into_bytes())).await;
-                // A client that goes on sending may find the connection closed before it reads the 413.
-                let answer = match answer {
-                    Err(_) if status == 413 => continue,
-                    answer => answer.expect("an answer"),
-                };
+                let answer = world.ours.try_send(method, &path, &headers, Some(body.clone().into_bytes())).await.expect("an answer");
                 assert!(answer.took < PROMPT, "{method} {limit}: {:?}", answer.took);
                 assert_eq!(answer.status, status, "{method} {limit}: {}", answer.text);
                 if method != "PATCH" && (scim_type.is_some() || status == 413) {

@@ -47,6 +47,10 @@ fn reaches(id: &str, own_user: &str, own_group: &str) -> Vec<(&'static str, Stri
         all.push(("GET", format!("/{resources}?filter={}", encoded(&filter)), None));
         all.push(("POST", format!("/{resources}/.search"), search(filter)));
     }
+    // Across types.
+    let filter = format!("id eq \"{id}\"");
+    all.push(("GET", format!("/?filter={}", encoded(&filter)), None));
+    all.push(("POST", "/.search".into(), search(filter)));
     all
 }
 
@@ -176,6 +180,27 @@ on_both_gateways! {
                 assert_eq!(page["totalResults"], 1, "{name} {list}");
                 assert_eq!(page["Resources"][0]["displayName"], name, "{list}");
             }
+            let everything = caller.get("/").await.json();
+            assert_eq!(everything["totalResults"], 2, "{name}: {everything}");
+            let searched = caller.send("POST", "/.search", Some(&json!({"filter": "displayName pr"}))).await.json();
+            assert_eq!(searched["totalResults"], 2, "{name}: {searched}");
         }
+    }
+
+    /// Where unknown members are passed over, foreign ones are too: they never become members.
+    async fn a_connection_that_ignores_unknown_members_takes_in_no_foreign_ones(store) {
+        let world = World::new(store).await;
+        let foreign = world.theirs.create("Users", &user("foreign")).await;
+        let foreign_group = world.theirs.create("Groups", &group("Foreign", &[&foreign])).await;
+        let token = world.gateway.connect("lenient", &[("unknown_members".to_owned(), "ignore".to_owned())]);
+        let lenient = Caller::of(&world.gateway, "lenient", &token);
+        let own = lenient.create("Users", &user("own")).await;
+        let id = lenient.create("Groups", &group("Mixed", &[&own, &foreign, &foreign_group, MISSING])).await;
+        let add = json!([{"op": "add", "path": "members", "value": [{"value": foreign}, {"value": MISSING}]}]);
+        assert!(lenient.patch(&format!("/Groups/{id}"), add).await.status < 300);
+        let members = lenient.get(&format!("/Groups/{id}")).await.json()["members"].clone();
+        assert_eq!(members.as_array().map(Vec::len), Some(1), "{members}");
+        assert_eq!(members[0]["value"], own.as_str());
+        assert!(world.theirs.get(&format!("/Users/{foreign}")).await.json()["groups"][0]["value"] == foreign_group.as_str());
     }
 }

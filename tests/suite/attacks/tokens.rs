@@ -1,8 +1,8 @@
 //! Calling without a token, with the wrong one, with one that ended, and with one that may do less.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use rosterd::clock::rfc3339;
+use rosterd::clock::{Clock, SECOND, rfc3339};
 use serde_json::json;
 
 use super::{World, told};
@@ -89,8 +89,7 @@ on_both_gateways! {
 
     async fn an_expired_token_opens_nothing(store) {
         let world = World::new(store).await;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_micros();
-        let until = rfc3339(i64::try_from(now).expect("before 292,000 AD") + 4_000_000);
+        let until = rfc3339(Clock::system().now() + 4 * SECOND);
         let (_, text) = world.token(&["--expires", &until]);
         let caller = Caller::of(&world.gateway, "scim", &text);
         assert_eq!(caller.get("/Users").await.status, 200, "until {until}");
@@ -124,6 +123,9 @@ on_both_gateways! {
             ("GET", format!("/Groups/{own_group}")),
             ("POST", "/Groups/.search".to_owned()),
             ("DELETE", format!("/Groups/{own_group}")),
+            // Across types: groups would be in the answer.
+            ("GET", "/".to_owned()),
+            ("POST", "/.search".to_owned()),
         ] {
             assert_refused(&reader.send(method, &path, (method != "GET").then_some(&body)).await, 403, None);
         }

@@ -145,7 +145,7 @@ macro_rules! on_both_gateways {
     ($($(#[$doc:meta])* async fn $name:ident($store:ident) $body:block)+) => {$(
         $(#[$doc])*
         mod $name {
-            #[allow(unused_imports)]
+            #[allow(unused_imports, reason = "not every body uses what is around it")]
             use super::*;
 
             async fn body($store: $crate::support::gateway::Store) $body
