@@ -304,4 +304,72 @@ on_both_gateways! {
         assert_eq!(statuses(&answers), expected);
         assert_eq!(callers[0].get("/Users?count=0").await.json()["totalResults"], 0, "counted off once");
     }
+
+    async fn of_many_posts_that_bring_a_deleted_person_back_one_does(store) {
+        let gateways = replicas(store).await;
+        let callers = callers(&gateways);
+        let id = callers[0].create("Users", &user("returning")).await;
+        assert_eq!(callers[0].send("DELETE", &format!("/Users/{id}"), None).await.status, 204);
+        let answers = at_once(callers.iter().cloned().map(|caller| async move { caller.send("POST", "/Users", Some(&user("returning"))).await })).await;
+        let expected: Vec<u16> = std::iter::once(201).chain([409; WRITERS - 1]).collect();
+        assert_eq!(statuses(&answers), expected);
+        let back = answers.iter().find(|answer| answer.status == 201).unwrap().json();
+        assert_eq!(back["id"], id.as_str(), "the same person");
+        assert_eq!(callers[0].get("/Users?count=0").await.json()["totalResults"], 1, "counted once");
+    }
+
+    async fn nobody_who_leaves_while_they_are_added_stays_a_member(store) {
+        let gateways = replicas(store).await;
+        let callers = callers(&gateways);
+        for round in 0..4 {
+            let people = at_once(callers.iter().cloned().enumerate().map(|(writer, caller)| async move {
+                caller.create("Users", &user(&format!("short-stay-{round}-{writer}"))).await
+            }))
+            .await;
+            let id = callers[0].create("Groups", &group(&format!("Short stays {round}"), &[])).await;
+            let path = format!("/Groups/{id}");
+            at_once(callers.iter().cloned().zip(people.clone()).flat_map(|(caller, person)| {
+                let (adding, leaving, path) = (caller.clone(), caller, path.clone());
+                let task = |adds: bool, caller: Caller, path: String, person: String| async move {
+                    if adds {
+                        let add = json!([{"op": "add", "path": "members", "value": [{"value": person}]}]);
+                        let answer = caller.patch(&path, add).await;
+                        assert!(answer.status == 200 || answer.status == 400, "{} {}", answer.status, answer.text);
+                    } else {
+                        let answer = caller.send("DELETE", &format!("/Users/{person}"), None).await;
+                        assert_eq!(answer.status, 204, "{}", answer.text);
+                    }
+                };
+                [task(true, adding, path.clone(), person.clone()), task(false, leaving, path, person)]
+            }))
+            .await;
+            assert_eq!(members(&callers[0].get(&path).await.json()), BTreeSet::new(), "round {round}");
+            for (writer, person) in people.iter().enumerate() {
+                let found = callers[0].find("Groups", &format!("members eq \"{person}\"")).await.json();
+                assert_eq!(found["totalResults"], 0, "round {round}");
+                // Whoever comes back is in no group before they are added again.
+                let back = callers[writer].create("Users", &user(&format!("short-stay-{round}-{writer}"))).await;
+                assert_eq!(&back, person);
+                assert!(callers[0].get(&format!("/Users/{back}")).await.json().get("groups").is_none(), "round {round}");
+            }
+            assert_eq!(members(&callers[0].get(&path).await.json()), BTreeSet::new(), "round {round}");
+        }
+    }
+
+    async fn groups_that_take_each_other_in_at_once_close_no_cycle(store) {
+        let gateways = replicas(store).await;
+        let callers = callers(&gateways);
+        for round in 0..10 {
+            let first = callers[0].create("Groups", &group(&format!("First {round}"), &[])).await;
+            let second = callers[0].create("Groups", &group(&format!("Second {round}"), &[])).await;
+            let pairs = [(callers[0].clone(), first.clone(), second.clone()), (callers[1].clone(), second, first)];
+            let answers = at_once(pairs.into_iter().map(|(caller, outer, inner)| async move {
+                let add = json!([{"op": "add", "path": "members", "value": [{"value": inner}]}]);
+                caller.patch(&format!("/Groups/{outer}"), add).await
+            }))
+            .await;
+            assert_eq!(statuses(&answers), [200, 400], "round {round}: one takes the other in");
+            assert_refused(answers.iter().find(|answer| answer.status == 400).unwrap(), 400, Some("invalidValue"));
+        }
+    }
 }

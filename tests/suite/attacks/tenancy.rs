@@ -127,11 +127,17 @@ on_both_gateways! {
 
     async fn taking_over_by_the_external_id_of_another_tenant(store) {
         let world = World::new(store).await;
-        let theirs = world.theirs.create("Users", &user("shared-name")).await;
+        // The same externalId, userName and address.
+        let mut body = user("shared-name");
+        body["emails"] = json!([{"value": "shared@example.com", "primary": true}]);
+        let theirs = world.theirs.create("Users", &body).await;
         let before = world.rows_of("rival").await;
-        for caller in [&world.ours, &world.sibling] {
-            // The same externalId, userName and address: a person of one's own.
-            let id = caller.create("Users", &user("shared-name")).await;
+        let inbox = |rows: &[(&str, String)]| rows.iter().filter(|(table, _)| *table == "conflicts").count();
+        for (caller, address) in [(&world.ours, "shared@example.com"), (&world.sibling, "other@example.com")] {
+            body["emails"] = json!([{"value": address, "primary": true}]);
+            // A person of one's own, and no word of the other.
+            let id = caller.create("Users", &body).await;
+            assert_eq!(inbox(&world.rows_of("default").await), 0);
             assert_ne!(id, theirs);
             let off = caller.patch(&format!("/Users/{id}"), json!([{"op": "replace", "path": "active", "value": false}])).await;
             assert_eq!(off.status, 200);
