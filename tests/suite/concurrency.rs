@@ -192,6 +192,62 @@ on_both_gateways! {
         assert!(["Name 0 9", "Name 1 9"].iter().any(|name| after["displayName"] == *name), "{}", after["displayName"]);
     }
 
+    async fn writers_who_add_and_remove_the_same_people_never_stand_in_each_others_way(store) {
+        let gateways = replicas(store).await;
+        let callers = callers(&gateways);
+        let people = people(&callers, WRITERS * 2).await;
+        let id = callers[0].create("Groups", &group("The same", &[])).await;
+        at_once(callers.iter().cloned().enumerate().map(|(writer, caller)| {
+            let (path, mut people) = (format!("/Groups/{id}"), people.clone());
+            // Each in another order, several at a time, so that they meet in every way.
+            people.rotate_left(writer * 2);
+            if writer % 2 == 1 {
+                people.reverse();
+            }
+            async move {
+                for verb in ["add", "remove", "add"] {
+                    for some in people.chunks(5) {
+                        let some: Vec<Value> = some.iter().map(|person| json!({"value": person})).collect();
+                        let answer = caller.patch(&path, json!([{"op": verb, "path": "members", "value": some}])).await;
+                        assert!(answer.status < 400, "{verb}: {} {}", answer.status, answer.text);
+                    }
+                }
+            }
+        }))
+        .await;
+        // Whoever was removed after they were added for the last time comes in again.
+        let all: Vec<Value> = people.iter().map(|person| json!({"value": person})).collect();
+        let answers = at_once(callers.iter().cloned().map(|caller| {
+            let (path, add) = (format!("/Groups/{id}"), json!([{"op": "add", "path": "members", "value": all}]));
+            async move { caller.patch(&path, add).await }
+        }))
+        .await;
+        assert_eq!(statuses(&answers), [200; WRITERS]);
+        assert_eq!(members(&callers[0].get(&format!("/Groups/{id}")).await.json()), people.iter().cloned().collect());
+    }
+
+    async fn of_many_whole_replacements_of_one_group_the_last_one_stands_whole(store) {
+        let gateways = replicas(store).await;
+        let callers = callers(&gateways);
+        let people = people(&callers, WRITERS * 4).await;
+        let id = callers[0].create("Groups", &group("Replaced", &[])).await;
+        let own = |writer: usize| people[writer * 4..][..4].to_vec();
+        at_once(callers.iter().cloned().enumerate().map(|(writer, caller)| {
+            let (path, own) = (format!("/Groups/{id}"), own(writer));
+            async move {
+                for _ in 0..5 {
+                    let ids: Vec<&str> = own.iter().map(String::as_str).collect();
+                    let answer = caller.send("PUT", &path, Some(&group("Replaced", &ids))).await;
+                    assert_eq!(answer.status, 200, "{}", answer.text);
+                }
+            }
+        }))
+        .await;
+        let left = members(&callers[0].get(&format!("/Groups/{id}")).await.json());
+        let is_one_writers = (0..WRITERS).any(|writer| left == own(writer).into_iter().collect());
+        assert!(is_one_writers, "the members of several replacements are mixed: {left:?}");
+    }
+
     async fn of_fifty_posts_of_one_user_name_in_different_case_one_is_taken(store) {
         let gateways = replicas(store).await;
         let callers = callers(&gateways);
