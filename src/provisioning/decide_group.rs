@@ -1,5 +1,8 @@
 //! Decisions about one group: what it is, what it is to be and who joins or leaves in, a [`GroupPlan`] out. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use super::decide::Moment;
 use super::plan::{Decision, GroupPlan, GroupWrite, Refusal};
 use super::user_id::hex;
@@ -115,13 +118,14 @@ fn plan(moment: &Moment<'_>, event: GroupEvent, write: GroupWrite, moves: Moves,
         actor: moment.actor.to_owned(),
         request_id: moment.request_id.to_owned(),
         history_id: None,
-        detail: (moves != Moves::default())
-            .then(|| json!({"joined": moves.joins.len(), "left": moves.leaves.len()}).to_string()),
+        detail: (moves != Moves::default()).then(|| json!({"joined": moves.joins.len(), "left": moves.leaves.len()}).to_string()),
         at: moment.now,
     };
     let version = match &write {
         GroupWrite::Insert(group) => group.version,
-        GroupWrite::Update { group, .. } | GroupWrite::Touch { group, .. } | GroupWrite::Remove { group, .. } => group.version + 1,
+        GroupWrite::Update { group, .. } | GroupWrite::Touch { group, .. } | GroupWrite::Remove { group, .. } => {
+            group.version + 1
+        }
     };
     let announce = |kind: &'static str, changed: Value| Announcement {
         id: moment.id(),

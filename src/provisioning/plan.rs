@@ -46,8 +46,14 @@ pub enum Refusal {
 pub enum IdentityWrite {
     Insert(Identity),
     /// Only if it still has version `expected`.
-    Update { identity: Identity, expected: i64 },
-    Remove { identity: Identity, expected: i64 },
+    Update {
+        identity: Identity,
+        expected: i64,
+    },
+    Remove {
+        identity: Identity,
+        expected: i64,
+    },
 }
 
 impl IdentityWrite {
@@ -110,10 +116,19 @@ pub struct UserPlan {
 pub enum GroupWrite {
     Insert(Group),
     /// Document or name changed: only if it still has version `expected`.
-    Update { group: Group, expected: i64 },
+    Update {
+        group: Group,
+        expected: i64,
+    },
     /// Only member rows moved: the version moves blindly.
-    Touch { group: Group, expected: Option<i64> },
-    Remove { group: Group, expected: Option<i64> },
+    Touch {
+        group: Group,
+        expected: Option<i64>,
+    },
+    Remove {
+        group: Group,
+        expected: Option<i64>,
+    },
 }
 
 impl GroupWrite {

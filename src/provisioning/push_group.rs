@@ -34,7 +34,12 @@ pub struct PushedGroup {
 
 impl Provisioner {
     /// A POST.
-    pub async fn create_group(&self, request: &Request<'_>, record: &GroupRecord, members: &[String]) -> Result<PushedGroup, Error> {
+    pub async fn create_group(
+        &self,
+        request: &Request<'_>,
+        record: &GroupRecord,
+        members: &[String],
+    ) -> Result<PushedGroup, Error> {
         let connection = request.connection;
         let name_key = fold(&record.name);
         let _turn = self.turns.take((connection.id.as_str(), "group arrival", name_key.as_str())).await;
@@ -112,8 +117,7 @@ impl Provisioner {
 
     async fn group_unclaimed(&self, request: &Request<'_>, record: &GroupRecord, except: &str) -> Result<(), Error> {
         let key = fold(&record.name);
-        let claim =
-            groups::find_claim(&self.store, request.connection, &key, record.external_id.as_deref(), except).await?;
+        let claim = groups::find_claim(&self.store, request.connection, &key, record.external_id.as_deref(), except).await?;
         claim.map_or(Ok(()), |attribute| Err(Refusal::Taken { attribute }.into()))
     }
 
