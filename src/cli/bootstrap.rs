@@ -10,7 +10,7 @@ use crate::model::connection::ConnectionKind;
 use crate::model::ids::TenantId;
 use crate::model::tenant::{DEFAULT_TENANT, Tenant};
 use crate::secret::TokenKind;
-use crate::store::{self, Batch, connections, tenants, tokens};
+use crate::store::{self, Batch, connections, mapping_versions, tenants, tokens};
 use anyhow::bail;
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -113,6 +113,7 @@ async fn first_time(context: &Context, public_url: &str) -> anyhow::Result<Optio
 
     let mut batch = Batch::default();
     tenants::create(&mut batch, &tenant, &audit);
+    mapping_versions::insert(&mut batch, &tenant.id, &context.shipped_mapping(&audit));
     connections::insert(&mut batch, &stored, None);
     for new in [&scim, &admin, &code] {
         tokens::insert(&mut batch, &new.token, &new.hash);

@@ -4,17 +4,22 @@ use super::Global;
 use crate::app::store_options;
 use crate::clock::{Clock, Entropy};
 use crate::config::{self, Config};
+use crate::mapping::Mapping;
+use crate::mapping::scim::ScimMapping;
 use crate::model::access::Token;
 use crate::model::ids::{OrganizationId, TenantId};
 use crate::model::nearest::nearest;
 use crate::model::tenant::{DEFAULT_TENANT, Organization, Tenant};
+use crate::provisioning::user_id::hex;
 use crate::secret::KeyRing;
 use crate::store::audit::Audit;
 use crate::store::connections::StoredConnection;
+use crate::store::mapping_versions::MappingVersion;
 use crate::store::{self, Batch, Store, connections, organizations, tenants, tokens};
 use crate::telemetry;
 use anyhow::{Context as _, bail};
 use clap::Args;
+use sha2::{Digest, Sha256};
 
 /// Rows read at a time where a command prints all of them.
 pub const PAGE: i64 = 200;
@@ -70,6 +75,19 @@ impl Context {
     pub fn audit(&self) -> Audit {
         let at = self.clock.now();
         Audit { actor: String::from("cli"), request_id: self.entropy.uuid(at), log_id: self.entropy.uuid(at), at }
+    }
+
+    /// The mapping every tenant starts with, as its first published version.
+    pub fn shipped_mapping(&self, audit: &Audit) -> MappingVersion {
+        let text = ScimMapping.text();
+        MappingVersion {
+            name: ScimMapping.name().to_owned(),
+            version: ScimMapping.version(),
+            checksum: hex(&Sha256::digest(&text)),
+            text,
+            published_at: audit.at,
+            published_by: audit.actor.clone(),
+        }
     }
 
     /// Applies `batch`; `taken` says what a unique key that is taken means.

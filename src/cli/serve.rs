@@ -3,6 +3,7 @@
 use super::context::{Context, read_config};
 use super::{Global, bootstrap};
 use crate::app::{App, retention, server};
+use crate::events::sequencer;
 use crate::store::SchemaState;
 use crate::telemetry;
 use anyhow::{Context as _, bail};
@@ -45,7 +46,10 @@ pub async fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<ExitCode> 
     let Context { config, store, keys, clock, entropy } = context;
     let app = App::build(config, store.clone(), keys, clock, entropy, &public_url);
     let router = app.router(app.edges());
-    let retention = tokio::spawn(retention::run(app.clone()));
+    let background = [
+        tokio::spawn(retention::run(app.clone())),
+        tokio::spawn(sequencer::run(store.clone(), app.clock.clone(), app.entropy.clone())),
+    ];
     {
         let mut out = std::io::stdout().lock();
         writeln!(out, "listening on http://{address}")?;
@@ -64,7 +68,7 @@ pub async fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<ExitCode> 
     if cut > 0 {
         tracing::warn!(connections = cut, "requests were cut: they took longer than server.shutdown_seconds");
     }
-    retention.abort();
+    background.iter().for_each(tokio::task::JoinHandle::abort);
     store.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

@@ -5,7 +5,7 @@ use super::{Global, output};
 use crate::clock::rfc3339;
 use crate::model::ids::TenantId;
 use crate::model::tenant::{DEFAULT_TENANT, Tenant, host_key, is_slug};
-use crate::store::{Batch, tenants};
+use crate::store::{Batch, mapping_versions, tenants};
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -128,6 +128,7 @@ async fn create(context: &Context, args: CreateArgs) -> anyhow::Result<()> {
     let tenant = Tenant { id, name: args.name, host, version: 1, created_at: audit.at, updated_at: audit.at };
     let mut batch = Batch::default();
     tenants::create(&mut batch, &tenant, &audit);
+    mapping_versions::insert(&mut batch, &tenant.id, &context.shipped_mapping(&audit));
     context.apply(batch, || format!("there is a tenant {} already", tenant.name)).await?;
     print(&tenant, args.json)
 }

@@ -7,11 +7,15 @@ use super::context::{Context, TenantArg};
 use super::output;
 use super::users::{find_user, plain};
 use crate::clock::{Micros, rfc3339};
+use crate::model::ids::TenantId;
 use crate::model::nearest::nearest;
+use crate::provisioning::provenance::Provenance;
+use crate::store::mapping_versions;
 use crate::store::users_read::{self, HistoryRecord, IdentityRecord, UserRecord};
 use anyhow::bail;
 use clap::Args;
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 
 /// Events looked back at.
 const HISTORY: i64 = 500;
@@ -43,6 +47,7 @@ pub async fn run(context: &Context, args: &WhyArgs) -> anyhow::Result<()> {
     let user = find_user(context, &tenant.id, &args.user).await?;
     let identities = users_read::identities(&context.store, &tenant.id, &user.id).await?;
     let history = users_read::history(&context.store, &tenant.id, &user.id, HISTORY).await?;
+    let user = UserRecord { provenance: spelled_out(context, &tenant.id, &user.provenance).await?, ..user };
     let known = attributes(&user, &history);
     let asked: Vec<&String> = match &args.attribute {
         None => known.iter().collect(),
@@ -64,6 +69,27 @@ pub async fn run(context: &Context, args: &WhyArgs) -> anyhow::Result<()> {
         reason.print();
     }
     Ok(())
+}
+
+/// The stored provenance with each entry in full, and the text of its rule from the published mapping.
+async fn spelled_out(context: &Context, tenant: &TenantId, stored: &Value) -> anyhow::Result<Value> {
+    let Some(provenance) = Provenance::parse(&stored.to_string()) else { return Ok(stored.clone()) };
+    let mut explained = provenance.explained();
+    let mut texts: HashMap<(String, i64), Option<String>> = HashMap::new();
+    for entry in explained.values_mut() {
+        let (Some(name), Some(version)) = (entry["mapping"].as_str(), entry["mapping_version"].as_i64()) else { continue };
+        let key = (name.to_owned(), version);
+        if !texts.contains_key(&key) {
+            let published = mapping_versions::find(&context.store, tenant, name, version).await?;
+            texts.insert(key.clone(), published.map(|published| published.text));
+        }
+        let line = entry["line"].as_u64().and_then(|line| usize::try_from(line).ok()).unwrap_or_default();
+        let rule = texts[&key].as_deref().and_then(|text| text.lines().nth(line.checked_sub(1)?));
+        if let Some(rule) = rule {
+            entry["rule"] = rule.into();
+        }
+    }
+    Ok(Value::Object(explained))
 }
 
 /// Every attribute path that has or had a reason.
@@ -111,7 +137,8 @@ fn explain(
     history: &[HistoryRecord],
     at: Option<Micros>,
 ) -> Reason {
-    let mut value = walk(&user.doc, path).cloned();
+    // Blocked is no member of the document: it is any block there is.
+    let mut value = if path == "blocked" { Some(user.blocked.into()) } else { walk(&user.doc, path).cloned() };
     let mut provenance = user.provenance.get(path).and_then(Value::as_object).cloned().unwrap_or_default();
     let mut older = Vec::new();
     // Newest first: each event newer than `at` is undone, the rest is what came before.
@@ -154,20 +181,19 @@ fn walk<'a>(document: &'a Value, path: &str) -> Option<&'a Value> {
     path.match_indices('.').find_map(|(dot, _)| walk(document.get(&path[..dot])?, &path[dot + 1..]))
 }
 
-/// The attribute paths that an event changed: the members of an object, or a list of names (a creation).
+/// The attribute paths that an event changed: the members of the object, or the names of a creation.
 fn changed(changes: &Value) -> Vec<String> {
-    match changes {
-        Value::Object(all) => all.keys().cloned().collect(),
-        Value::Array(names) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        _ => Vec::new(),
+    if let Some(names) = changes.get("created").and_then(Value::as_array) {
+        return names.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     }
+    changes.as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default()
 }
 
 /// The value before an event and the provenance it had.
 fn before(changes: &Value, path: &str) -> (Option<Value>, Option<Map<String, Value>>) {
     let Some(Value::Object(change)) = changes.get(path) else { return (None, None) };
     let value = change.get("before").filter(|value| !value.is_null()).cloned();
-    (value, change.get("provenance").and_then(Value::as_object).cloned())
+    (value, change.get("by").and_then(Value::as_object).cloned())
 }
 
 impl Reason {
@@ -316,8 +342,8 @@ mod tests {
     fn history() -> Vec<HistoryRecord> {
         let old = json!({"event": "scim.user.created", "line": 7});
         vec![
-            event("scim.user.replaced", 2_000_000, json!({"email": {"before": "anna@old.example", "provenance": old}})),
-            event("scim.user.created", 1_000_000, json!(["email", "nickname"])),
+            event("scim.user.replaced", 2_000_000, json!({"email": {"before": "anna@old.example", "by": old}})),
+            event("scim.user.created", 1_000_000, json!({"created": ["email", "nickname"]})),
         ]
     }
 

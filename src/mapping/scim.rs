@@ -37,16 +37,26 @@ const LINES: &[Line] = &[
     line("picture", "picture = work_first($photos)", |i| given(preferred(i.get("photos")), 2048)),
     line("locale", "locale = $locale ?? $preferredLanguage", |i| either(i, "locale", "preferredLanguage", 64)),
     line("zoneinfo", "zoneinfo = $timezone", |i| text(i, &["timezone"], 64)),
-    line("blocked", "blocked = not $active", |i| Given::Value(Value::Bool(i.get("active") == Some(&Value::Bool(false))))),
+    line("blocked", "blocked = not $active", blocked),
     line("app_metadata.title", "app_metadata.title = $title", |i| text(i, &["title"], 1024)),
     line("app_metadata.user_type", "app_metadata.user_type = $userType", |i| text(i, &["userType"], 1024)),
     line("app_metadata.roles", "app_metadata.roles = $roles[*].value", roles),
-    line("app_metadata.employee_number", "app_metadata.employee_number = $enterprise:employeeNumber", |i| text(i, &[ENTERPRISE, "employeeNumber"], 1024)),
-    line("app_metadata.department", "app_metadata.department = $enterprise:department", |i| text(i, &[ENTERPRISE, "department"], 1024)),
+    line("app_metadata.employee_number", "app_metadata.employee_number = $enterprise:employeeNumber", |i| {
+        text(i, &[ENTERPRISE, "employeeNumber"], 1024)
+    }),
+    line("app_metadata.department", "app_metadata.department = $enterprise:department", |i| {
+        text(i, &[ENTERPRISE, "department"], 1024)
+    }),
     line("app_metadata.division", "app_metadata.division = $enterprise:division", |i| text(i, &[ENTERPRISE, "division"], 1024)),
-    line("app_metadata.cost_center", "app_metadata.cost_center = $enterprise:costCenter", |i| text(i, &[ENTERPRISE, "costCenter"], 1024)),
-    line("app_metadata.organization", "app_metadata.organization = $enterprise:organization", |i| text(i, &[ENTERPRISE, "organization"], 1024)),
-    line("app_metadata.manager", "app_metadata.manager = $enterprise:manager.value", |i| text(i, &[ENTERPRISE, "manager", "value"], 1024)),
+    line("app_metadata.cost_center", "app_metadata.cost_center = $enterprise:costCenter", |i| {
+        text(i, &[ENTERPRISE, "costCenter"], 1024)
+    }),
+    line("app_metadata.organization", "app_metadata.organization = $enterprise:organization", |i| {
+        text(i, &[ENTERPRISE, "organization"], 1024)
+    }),
+    line("app_metadata.manager", "app_metadata.manager = $enterprise:manager.value", |i| {
+        text(i, &[ENTERPRISE, "manager", "value"], 1024)
+    }),
 ];
 
 /// The mapping every SCIM connection starts with.
@@ -69,8 +79,7 @@ impl Mapping for ScimMapping {
         let given = (HEADER_LINES + 1..)
             .zip(LINES)
             .map(|(number, line)| {
-                let rule =
-                    Rule { target: line.target, line: number, policy: None, absent: line.absent, required: line.required };
+                let rule = Rule { target: line.target, line: number, policy: None, absent: line.absent, required: line.required };
                 (rule, (line.run)(input))
             })
             .collect();
@@ -158,6 +167,11 @@ fn phone(input: &Input) -> Given {
     }
 }
 
+/// Unassigned says nothing: a client that removes `active` does not let a blocked person in.
+fn blocked(input: &Input) -> Given {
+    input.get("active").and_then(Value::as_bool).map_or(Given::Absent, |active| Given::Value(Value::Bool(!active)))
+}
+
 fn roles(input: &Input) -> Given {
     let values: Vec<Value> = input
         .get("roles")
@@ -190,7 +204,8 @@ mod tests {
 
     #[test]
     fn the_primary_address_wins_then_work_then_the_first() {
-        let list = json!([{"value": "home@x", "type": "home"}, {"value": "work@x", "type": "work"}, {"value": "p@x", "primary": true}]);
+        let list =
+            json!([{"value": "home@x", "type": "home"}, {"value": "work@x", "type": "work"}, {"value": "p@x", "primary": true}]);
         assert_eq!(mapped(json!({"emails": list}))["email"], "p@x");
         let list = json!([{"value": "home@x", "type": "home"}, {"value": "work@x", "type": "work"}]);
         assert_eq!(mapped(json!({"emails": list}))["email"], "work@x");
@@ -212,8 +227,9 @@ mod tests {
     }
 
     #[test]
-    fn blocked_is_active_turned_round_and_never_true_by_absence() {
+    fn blocked_is_active_turned_round_and_absence_says_nothing() {
         assert_eq!(mapped(json!({"active": false}))["blocked"], true);
-        assert_eq!(mapped(json!({}))["blocked"], false);
+        assert_eq!(mapped(json!({"active": true}))["blocked"], false);
+        assert_eq!(mapped(json!({})).get("blocked"), None);
     }
 }

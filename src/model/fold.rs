@@ -30,4 +30,6 @@ mod tests {
     }
 }
 /// The form a searchable value is stored and looked up in.
-pub fn value_key(text: &str, case_exact: bool) -> String { if case_exact { text.into() } else { fold(text) } }
+pub fn value_key(text: &str, case_exact: bool) -> String {
+    if case_exact { text.into() } else { fold(text) }
+}

@@ -10,5 +10,5 @@ pub mod ids;
 pub mod nearest;
 pub mod options;
 pub mod query;
-pub mod user;
 pub mod tenant;
+pub mod user;

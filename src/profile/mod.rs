@@ -30,8 +30,8 @@ pub struct SourceRecord {
     pub user_name: Option<String>,
     /// What a member list shows for the person.
     pub label: Option<String>,
-    /// What the source says about being active.
-    pub active: bool,
+    /// What the source says about being active; None = it does not say, and nothing changes.
+    pub active: Option<bool>,
     /// What the source's side can be searched by: attribute name and value key (already folded and capped).
     pub values: Vec<(String, String)>,
 }

@@ -224,7 +224,7 @@ fn taken_in(desk: &Desk<'_>, event: UserEvent, record: &SourceRecord, before: Be
     let raw_hash = hash(&raw);
     let old = before.identity;
     let same_mapping = old.mapping.as_deref() == Some(desk.mapping.name()) && old.mapping_version == Some(desk.mapping.version());
-    if old.listed && old.raw_hash.as_deref() == Some(&raw_hash) && same_mapping {
+    if old.listed && same_mapping && same_resource(&old, &raw_hash, &record.payload) {
         return Decision::Nothing;
     }
     let mapped = desk.mapping.map(&record.payload);
@@ -243,6 +243,12 @@ fn taken_in(desk: &Desk<'_>, event: UserEvent, record: &SourceRecord, before: Be
     Decision::Write(Box::new(rows::finish(desk, event, identity, values, outcome, counted)))
 }
 
+/// Equal as documents: an IdP that echoes a resource with its members in another order changed nothing.
+fn same_resource(identity: &Identity, raw_hash: &str, payload: &Map<String, Value>) -> bool {
+    let stored = || identity.raw.as_deref().and_then(|raw| serde_json::from_str::<Map<String, Value>>(raw).ok());
+    identity.raw_hash.as_deref() == Some(raw_hash) || stored().as_ref() == Some(payload)
+}
+
 /// The identity as the record leaves it. The row's own times and version are the store's to move.
 fn with_record(
     desk: &Desk<'_>,
@@ -256,8 +262,8 @@ fn with_record(
     identity.user_name.clone_from(&record.user_name);
     identity.user_name_key = record.user_name.as_deref().map(fold);
     identity.label.clone_from(&record.label);
-    identity.state = if record.active { IdentityState::Active } else { IdentityState::DisabledAtSource };
-    identity.active = record.active;
+    identity.active = record.active.unwrap_or(identity.active);
+    identity.state = if identity.active { IdentityState::Active } else { IdentityState::DisabledAtSource };
     identity.listed = true;
     identity.deleted_at = None;
     identity.raw = Some(raw);

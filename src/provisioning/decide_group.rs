@@ -12,7 +12,7 @@ use crate::model::fold::fold;
 use crate::model::group::{Group, Member};
 use crate::model::ids::GroupId;
 use crate::profile::GroupRecord;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 /// Above this many, an announcement counts members instead of naming them.
@@ -77,7 +77,9 @@ pub fn write(
     }
     let raw = Value::Object(record.payload.clone()).to_string();
     let raw_hash = hex(&Sha256::digest(&raw));
-    let same_document = raw_hash == current.raw_hash && record.external_id == current.external_id;
+    // Equal as documents: members of an object in another order are no change.
+    let stored = || serde_json::from_str::<Map<String, Value>>(&current.raw).ok();
+    let same_document = raw_hash == current.raw_hash || stored().as_ref() == Some(&record.payload);
     if same_document && moves == Moves::default() {
         return Decision::Nothing;
     }

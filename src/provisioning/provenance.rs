@@ -88,9 +88,12 @@ impl Provenance {
         Some((&self.sources[*source], *line))
     }
 
-    /// Every attribute that has an entry.
-    pub fn paths(&self) -> impl Iterator<Item = &str> {
-        self.attributes.keys().map(String::as_str)
+    /// Every attribute with its entry spelled out.
+    pub fn explained(&self) -> Map<String, Value> {
+        self.attributes
+            .iter()
+            .map(|(path, (source, line))| (path.clone(), Self::explain(&self.sources[*source], *line)))
+            .collect()
     }
 
     /// Notes that `source` wrote (or cleared) these paths by these lines.
@@ -116,7 +119,7 @@ impl Provenance {
         self.sources = kept;
     }
 
-    /// One entry spelled out, for history rows and `users why`.
+    /// One entry spelled out, for history rows and `users why`; `at` in unix microseconds.
     pub fn explain(source: &Source, line: u32) -> Value {
         json!({
             "connection": source.connection,
@@ -128,7 +131,7 @@ impl Provenance {
             "event": source.event,
             "history_id": source.history_id,
             "actor": source.actor,
-            "at": crate::clock::rfc3339(source.at),
+            "at": source.at,
         })
     }
 }

@@ -10,6 +10,7 @@ use crate::model::group::{Group, Member, MemberKind};
 use crate::model::ids::GroupId;
 use crate::model::query::Query;
 use crate::profile::GroupRecord;
+use crate::store::groups::Listed;
 use crate::store::{self, groups};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -133,11 +134,16 @@ impl Provisioner {
         for change in changes {
             match change {
                 MemberChange::RemoveWhere(query) => {
-                    let matching = current.iter().filter(|member| {
-                        let element = json!({"value": member.id, "type": member.kind.as_str(), "display": member.label});
-                        element.as_object().is_some_and(|element| query.matches(element))
-                    });
-                    wish.want(matching.map(|member| member.id.clone()), false);
+                    // Each change sees what the ones before it left: who was added counts, who was removed doesn't.
+                    let added: Vec<String> = wish.ids(true);
+                    let added = groups::find_listed(&self.store, request.connection, &added).await?;
+                    let there = current.iter().filter(|member| wish.0.get(&member.id) != Some(&false));
+                    let matching: Vec<String> = there
+                        .chain(added.values())
+                        .filter(|member| satisfies(member, query))
+                        .map(|member| member.id.clone())
+                        .collect();
+                    wish.want(matching, false);
                 }
                 MemberChange::Replace(ids) => {
                     wish.0.values_mut().for_each(|wanted| *wanted = false);
@@ -167,11 +173,11 @@ impl Provisioner {
                 _ => {}
             }
         }
-        let kinds = groups::find_kinds(&self.store, request.connection, &joining).await?;
+        let listed = groups::find_listed(&self.store, request.connection, &joining).await?;
         let (mut joins, mut unknown) = (Vec::new(), Vec::new());
         for member in joining {
-            match kinds.get(&member) {
-                Some(kind) => joins.push(Member { id: member, kind: *kind }),
+            match listed.get(&member) {
+                Some(found) => joins.push(Member { id: member, kind: found.kind }),
                 None => unknown.push(member),
             }
         }
@@ -211,6 +217,11 @@ impl Provisioner {
     }
 }
 
+fn satisfies(member: &Listed, query: &Query) -> bool {
+    let element = json!({"value": member.id, "type": member.kind.as_str(), "display": member.label});
+    element.as_object().is_some_and(|element| query.matches(element))
+}
+
 /// Per id: wanted in or out. The last word counts.
 #[derive(Default)]
 struct Wish(BTreeMap<String, bool>);
@@ -228,6 +239,10 @@ impl Wish {
             MemberChange::Remove(ids) => self.want(ids.iter().cloned(), false),
             MemberChange::RemoveWhere(_) | MemberChange::Replace(_) => {}
         }
+    }
+
+    fn ids(&self, wanted: bool) -> Vec<String> {
+        self.0.iter().filter(|(_, wish)| **wish == wanted).map(|(id, _)| id.clone()).collect()
     }
 
     fn want(&mut self, ids: impl IntoIterator<Item = String>, wanted: bool) {

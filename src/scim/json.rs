@@ -6,6 +6,7 @@
 //! No refusal repeats content of the body but a member name that is doubled.
 
 use super::error::{ScimError, ScimType};
+use super::filter::excerpt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::cell::{Cell, RefCell};
@@ -83,7 +84,7 @@ enum Refusal {
     StringBytes { max: usize },
     #[error("a string of the body holds the character U+0000")]
     NulCharacter,
-    #[error("the member {name:?} appears twice in one object (names ignore case)")]
+    #[error("the member \"{name}\" appears twice in one object (names ignore case)")]
     Duplicate { name: String },
 }
 
@@ -203,7 +204,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
                 return Err(self.reading.refuse(Refusal::Keys { max: self.reading.limits.keys }));
             }
             if names.holds(&name, &object) {
-                return Err(self.reading.refuse(Refusal::Duplicate { name }));
+                return Err(self.reading.refuse(Refusal::Duplicate { name: excerpt(&name) }));
             }
             let value = members.next_value_seed(inner)?;
             object.insert(name, value);
@@ -375,6 +376,4 @@ mod tests {
             prop_assert!(detail.contains(names.last().unwrap()));
         }
     }
-
-
 }

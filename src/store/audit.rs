@@ -8,7 +8,7 @@ use crate::model::ids::TenantId;
 
 statements! {
     INSERT_LOG = "INSERT INTO log (tenant_id, id, kind, outcome, connection_id, actor, request_id, detail, created_at) \
-        VALUES ($1, $2, $3, 'success', $4, $5, $6, $7, $8)";
+        VALUES ($1, $2, $3, 'ok', $4, $5, $6, $7, $8)";
     RAISE_VERSION = "UPDATE tenants SET version = version + 1 WHERE tenant_id = $1";
 }
 

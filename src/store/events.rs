@@ -23,8 +23,18 @@ pub fn insert_history(batch: &mut Batch, tenant: &TenantId, h: &History) {
     batch.one(
         INSERT_HISTORY,
         args![
-            tenant, &h.profile_id, h.id.as_str(), h.version, h.event, &h.connection_id, &h.identity_id, h.mapping.as_str(),
-            h.mapping_version, h.actor.as_str(), h.changes.as_str(), h.at,
+            tenant,
+            &h.profile_id,
+            h.id.as_str(),
+            h.version,
+            h.event,
+            &h.connection_id,
+            &h.identity_id,
+            h.mapping.as_str(),
+            h.mapping_version,
+            h.actor.as_str(),
+            h.changes.as_str(),
+            h.at,
         ],
     );
 }
@@ -35,9 +45,19 @@ pub fn insert_log(batch: &mut Batch, tenant: &TenantId, entries: &[LogEntry]) {
         .iter()
         .map(|l| {
             args![
-                tenant, l.id.as_str(), l.kind, l.outcome, l.connection_id.as_ref(), l.identity_id.as_ref(),
-                l.group_id.as_ref(), l.profile_id.as_ref(), l.actor.as_str(), l.request_id.as_str(), l.history_id.as_ref(),
-                l.detail.as_ref(), l.at,
+                tenant,
+                l.id.as_str(),
+                l.kind,
+                l.outcome,
+                l.connection_id.as_ref(),
+                l.identity_id.as_ref(),
+                l.group_id.as_ref(),
+                l.profile_id.as_ref(),
+                l.actor.as_str(),
+                l.request_id.as_str(),
+                l.history_id.as_ref(),
+                l.detail.as_ref(),
+                l.at,
             ]
         })
         .collect();
@@ -49,8 +69,16 @@ pub fn insert_outbox(batch: &mut Batch, tenant: &TenantId, announcements: &[Anno
         .iter()
         .map(|a| {
             args![
-                tenant, a.id.as_str(), a.kind, a.profile_id.as_ref(), a.group_id.as_ref(), &a.connection_id, a.version,
-                a.changed.as_str(), a.log_id.as_str(), a.at,
+                tenant,
+                a.id.as_str(),
+                a.kind,
+                a.profile_id.as_ref(),
+                a.group_id.as_ref(),
+                &a.connection_id,
+                a.version,
+                a.changed.as_str(),
+                a.log_id.as_str(),
+                a.at,
             ]
         })
         .collect();
@@ -59,6 +87,9 @@ pub fn insert_outbox(batch: &mut Batch, tenant: &TenantId, announcements: &[Anno
 
 pub fn open_conflicts(batch: &mut Batch, tenant: &TenantId, entries: &[InboxEntry]) {
     for c in entries {
-        batch.any(OPEN_CONFLICT, args![tenant, c.id.as_str(), &c.connection_id, c.kind, c.subject.as_str(), c.detail.as_str(), c.at]);
+        batch.any(
+            OPEN_CONFLICT,
+            args![tenant, c.id.as_str(), &c.connection_id, c.kind, c.subject.as_str(), c.detail.as_str(), c.at],
+        );
     }
 }

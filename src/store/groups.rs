@@ -114,9 +114,7 @@ pub async fn find_claim(
     except: &str,
 ) -> Result<Option<&'static str>, Error> {
     let rows = store.read(FIND_CLAIM, args![&connection.tenant_id, &connection.id, name_key, external_id, except]).await?;
-    rows.first()
-        .map(|row| Ok(if row.text(0)? == "displayName" { "displayName" } else { "externalId" }))
-        .transpose()
+    rows.first().map(|row| Ok(if row.text(0)? == "displayName" { "displayName" } else { "externalId" })).transpose()
 }
 
 fn kind(text: &str) -> Result<MemberKind, Error> {
@@ -165,18 +163,19 @@ pub async fn find_members_among(store: &Store, tenant: &TenantId, group: &str, i
 }
 
 /// What each of `ids` is on this connection; an id that is nothing here is missing from the answer.
-pub async fn find_kinds(store: &Store, connection: &Connection, ids: &[String]) -> Result<HashMap<String, MemberKind>, Error> {
+pub async fn find_listed(store: &Store, connection: &Connection, ids: &[String]) -> Result<HashMap<String, Listed>, Error> {
     let mut found = HashMap::new();
     for chunk in ids.chunks(IDS_PER_READ) {
         let list = in_list(3, chunk.len());
         let sql = format!(
-            "SELECT id, 'User' FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND listed AND id IN ({list}) \
-             UNION ALL SELECT id, 'Group' FROM groups WHERE tenant_id = $1 AND connection_id = $2 AND listed AND id IN ({list})"
+            "SELECT id, 'User', label FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND listed AND id IN ({list}) \
+             UNION ALL SELECT id, 'Group', name FROM groups WHERE tenant_id = $1 AND connection_id = $2 AND listed AND id IN ({list})"
         );
         let mut args = args![&connection.tenant_id, &connection.id];
         pad_list(&mut args, chunk.iter().map(Value::from));
         for row in store.read_built(sql, args).await? {
-            found.insert(row.text(0)?, kind(&row.text(1)?)?);
+            let listed = Listed { id: row.text(0)?, kind: kind(&row.text(1)?)?, label: row.opt_text(2)? };
+            found.insert(listed.id.clone(), listed);
         }
     }
     Ok(found)
@@ -191,7 +190,11 @@ pub async fn closes_cycle(store: &Store, tenant: &TenantId, group: &str, member:
 }
 
 /// The groups each of `ids` is in, nested ones included; direct ones marked.
-pub async fn find_memberships(store: &Store, tenant: &TenantId, ids: &[String]) -> Result<HashMap<String, Vec<Membership>>, Error> {
+pub async fn find_memberships(
+    store: &Store,
+    tenant: &TenantId,
+    ids: &[String],
+) -> Result<HashMap<String, Vec<Membership>>, Error> {
     let mut found: HashMap<String, Vec<Membership>> = HashMap::new();
     for chunk in ids.chunks(IDS_PER_READ) {
         let list = in_list(2, chunk.len());
@@ -230,8 +233,17 @@ pub fn insert(batch: &mut Batch, g: &Group) {
     batch.one(
         INSERT,
         args![
-            &g.tenant_id, &g.id, &g.connection_id, g.external_id.as_ref(), g.name.as_str(), g.name_key.as_str(),
-            g.raw.as_str(), g.raw_hash.as_str(), g.version, g.created_at, g.updated_at,
+            &g.tenant_id,
+            &g.id,
+            &g.connection_id,
+            g.external_id.as_ref(),
+            g.name.as_str(),
+            g.name_key.as_str(),
+            g.raw.as_str(),
+            g.raw_hash.as_str(),
+            g.version,
+            g.created_at,
+            g.updated_at,
         ],
     );
 }
@@ -240,8 +252,16 @@ pub fn update(batch: &mut Batch, g: &Group, expected: i64) {
     batch.one(
         UPDATE,
         args![
-            &g.tenant_id, &g.connection_id, &g.id, g.external_id.as_ref(), g.name.as_str(), g.name_key.as_str(),
-            g.raw.as_str(), g.raw_hash.as_str(), g.updated_at, expected,
+            &g.tenant_id,
+            &g.connection_id,
+            &g.id,
+            g.external_id.as_ref(),
+            g.name.as_str(),
+            g.name_key.as_str(),
+            g.raw.as_str(),
+            g.raw_hash.as_str(),
+            g.updated_at,
+            expected,
         ],
     );
 }

@@ -5,8 +5,8 @@ use super::statements::statements;
 use super::{Batch, Error, Row, Store, Value};
 use crate::args;
 use crate::model::connection::{Connection, JoinOn};
-use crate::model::ids::{ConnectionId, IdentityId, ProfileId, TenantId};
 use crate::model::identity::{Identity, IdentityState};
+use crate::model::ids::{ConnectionId, IdentityId, ProfileId, TenantId};
 use crate::model::user::{Block, BlockKind, User};
 
 /// The columns [`identity`] reads, in its order.
@@ -316,10 +316,30 @@ pub fn insert(batch: &mut Batch, i: &Identity) {
     batch.one(
         INSERT,
         args![
-            &i.tenant_id, &i.id, &i.connection_id, i.profile_id.as_ref(), i.position, i.external_id.as_ref(),
-            i.user_name.as_ref(), i.user_name_key.as_ref(), i.label.as_ref(), i.state.as_str(), i.listed, i.active,
-            i.raw.as_ref(), i.raw_hash.as_ref(), i.mapped.as_ref(), i.mapping.as_ref(), i.mapping_version,
-            i.last_source.as_str(), i.version, i.first_seen, i.last_seen, i.created_at, i.updated_at, i.deleted_at,
+            &i.tenant_id,
+            &i.id,
+            &i.connection_id,
+            i.profile_id.as_ref(),
+            i.position,
+            i.external_id.as_ref(),
+            i.user_name.as_ref(),
+            i.user_name_key.as_ref(),
+            i.label.as_ref(),
+            i.state.as_str(),
+            i.listed,
+            i.active,
+            i.raw.as_ref(),
+            i.raw_hash.as_ref(),
+            i.mapped.as_ref(),
+            i.mapping.as_ref(),
+            i.mapping_version,
+            i.last_source.as_str(),
+            i.version,
+            i.first_seen,
+            i.last_seen,
+            i.created_at,
+            i.updated_at,
+            i.deleted_at,
         ],
     );
 }
@@ -329,10 +349,28 @@ pub fn update(batch: &mut Batch, i: &Identity, expected: i64) {
     batch.one(
         UPDATE,
         args![
-            &i.tenant_id, &i.connection_id, &i.id, i.profile_id.as_ref(), i.position, i.external_id.as_ref(),
-            i.user_name.as_ref(), i.user_name_key.as_ref(), i.label.as_ref(), i.state.as_str(), i.listed, i.active,
-            i.raw.as_ref(), i.raw_hash.as_ref(), i.mapped.as_ref(), i.mapping.as_ref(), i.mapping_version,
-            i.last_source.as_str(), i.last_seen, i.updated_at, i.deleted_at, expected,
+            &i.tenant_id,
+            &i.connection_id,
+            &i.id,
+            i.profile_id.as_ref(),
+            i.position,
+            i.external_id.as_ref(),
+            i.user_name.as_ref(),
+            i.user_name_key.as_ref(),
+            i.label.as_ref(),
+            i.state.as_str(),
+            i.listed,
+            i.active,
+            i.raw.as_ref(),
+            i.raw_hash.as_ref(),
+            i.mapped.as_ref(),
+            i.mapping.as_ref(),
+            i.mapping_version,
+            i.last_source.as_str(),
+            i.last_seen,
+            i.updated_at,
+            i.deleted_at,
+            expected,
         ],
     );
 }

@@ -57,9 +57,14 @@ pub async fn list(store: &Store, tenant: &TenantId, after: &str, limit: i64) -> 
 
 /// Publishes `new`. [`Error::Conflict`] if another one published that number meanwhile: read [`latest`] again.
 pub fn publish(batch: &mut Batch, tenant: &TenantId, new: &MappingVersion, audit: &Audit) {
+    insert(batch, tenant, new);
+    audit.record(batch, tenant, "mapping.published", None, &format!("{} version {}", new.name, new.version));
+}
+
+/// The row alone, for a batch that sets a tenant up with its first mapping.
+pub fn insert(batch: &mut Batch, tenant: &TenantId, new: &MappingVersion) {
     batch.one(
         INSERT_MAPPING_VERSION,
         args![tenant, &new.name, new.version, &new.text, &new.checksum, new.published_at, &new.published_by],
     );
-    audit.record(batch, tenant, "mapping.published", None, &format!("{} version {}", new.name, new.version));
 }

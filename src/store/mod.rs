@@ -252,6 +252,7 @@ fn backend_of(url: &str) -> Result<Address, Error> {
         }
         Some(rest) => match rest.strip_prefix("//").unwrap_or(rest) {
             "" => setup("sqlite:// lacks the path of a file, for instance sqlite://rosterd.db"),
+            path if path.contains('?') => setup("sqlite:// takes the path of a file and no parameters"),
             path => Ok(Address::Sqlite(PathBuf::from(path))),
         },
         None => setup("the database address has to begin with sqlite:// or postgres://"),
@@ -267,6 +268,7 @@ mod tests {
         let reason = |url| backend_of(url).err().expect("refused").to_string();
         assert!(reason("sqlite::memory:").contains("no database in memory"));
         assert!(reason("sqlite://").contains("lacks the path"));
+        assert!(reason("sqlite://x.db?mode=rwc").contains("no parameters"));
         assert!(reason("mysql://x").contains("sqlite:// or postgres://"));
         assert!(matches!(backend_of("sqlite:///var/x.db"), Ok(Address::Sqlite(path)) if path == PathBuf::from("/var/x.db")));
         assert!(matches!(backend_of("sqlite://x.db"), Ok(Address::Sqlite(path)) if path == PathBuf::from("x.db")));

@@ -1,7 +1,524 @@
-//! Compiles `model::query` to bound SQL.
+//! Compiles a [`Query`] to a condition with bound values, over `identities` or `groups`.
+//!
+//! Owns: which field is found where, [`value_key`] (the form searchable values are stored in), what can be decided in
+//! SQL. Refuses: putting a value into the text, guessing. What can't be decided here is left out in a way that keeps
+//! every match (`exact` is then false) and the caller asks [`Query`] itself over the documents that remain.
+//!
+//! The enclosing statement says `FROM identities` or `FROM groups` (no alias) `WHERE tenant_id = $1 AND
+//! connection_id = $2 AND listed`; the condition relies on that order. Where few rows are wanted a subquery collects
+//! their ids from an index, by `$1` and `$2`: SQLite would otherwise go through the whole connection. Where most rows
+//! are wanted it asks row by row, so that a page ends early. Every condition is true or false, never NULL: `NOT` would
+//! turn that into a loss.
+//!
+//! Semantics, those of [`Query`]: an expression holds if any value satisfies it, `NotEqual` also for a field without a
+//! value; text compares by its folded form unless `case_exact`, and by bytes.
+
 use super::Value;
-use crate::model::query::Query;
+use crate::model::fold::{KEY_BYTES_MAX, fold};
+use crate::model::query::{Comparison, Field, Index, Kind, Literal, Query};
+use sha2::{Digest, Sha256};
+
+/// Stands before the SHA-256 of a key that was cut. A value that holds it is hashed too, so no value looks like
+/// another one's cut key.
+const CUT: char = '\u{1f}';
+/// Bytes kept of a value that is cut: what the mark and 64 hex digits leave.
+const KEPT_MAX: usize = KEY_BYTES_MAX - 65;
+/// A cut key still begins with this many bytes of its value (a character of up to four bytes is never split), so that
+/// ranges up to this length are decided rightly.
+const RANGE_MAX: usize = KEPT_MAX - 3;
+
+/// The form in which a searchable value is stored and compared: folded unless case counts, at most
+/// [`KEY_BYTES_MAX`] bytes. Writers leave out empty values.
+pub fn value_key(text: &str, case_exact: bool) -> String {
+    let folded = if case_exact { text.to_owned() } else { fold(text) };
+    if folded.len() <= KEY_BYTES_MAX && !folded.contains(CUT) {
+        return folded;
+    }
+    let mut end = folded.len().min(KEPT_MAX);
+    while !folded.is_char_boundary(end) {
+        end -= 1;
+    }
+    let digest = Sha256::digest(&folded);
+    digest.iter().fold(format!("{}{CUT}", &folded[..end]), |key, byte| format!("{key}{byte:02x}"))
+}
+
+/// What a query is asked over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target { Users, Groups }
-pub struct Compiled { pub condition: Option<String>, pub args: Vec<Value>, pub exact: bool }
-pub fn compile(_q: &Query, _t: Target, _f: usize) -> Compiled { Compiled { condition: None, args: vec![], exact: false } }
+pub enum Target {
+    /// Rows of `identities`, with `identity_values` beside them.
+    Users,
+    /// Rows of `groups`, with `members` beside them.
+    Groups,
+}
+
+/// A condition to stand after `AND`, and its arguments.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compiled {
+    /// None: every row.
+    pub condition: Option<String>,
+    /// For `$first_arg` and what follows, without gaps.
+    pub args: Vec<Value>,
+    /// Whether the condition holds for the matches and nothing else. If not, it holds for them and for more.
+    pub exact: bool,
+}
+
+/// Compiles `query`; its first argument is `$first_arg`, after `$1` the tenant and `$2` the connection. The text
+/// depends on the shape alone, so it is prepared once.
+pub fn compile(query: &Query, target: Target, first_arg: usize) -> Compiled {
+    debug_assert!(first_arg > 2, "$1 is the tenant, $2 the connection");
+    let mut compiler = Compiler { target, first_arg, args: Vec::new() };
+    match compiler.query(query, Scope::Resource) {
+        Some(part) => {
+            let condition = (part.sql != TRUE).then_some(part.sql);
+            Compiled { condition, args: compiler.args, exact: part.exact }
+        }
+        None => Compiled { condition: None, args: Vec::new(), exact: false },
+    }
+}
+
+const TRUE: &str = "TRUE";
+
+/// SQL that holds for every match; `exact`: and for nothing else.
+struct Part {
+    sql: String,
+    exact: bool,
+}
+
+impl Part {
+    fn exactly(sql: impl Into<String>) -> Self {
+        Self { sql: sql.into(), exact: true }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Resource,
+    /// Inside one element of a list: the side table says which values exist, not which stand together.
+    Element,
+}
+
+/// Where the values of a field are.
+enum Place {
+    Column { sql: &'static str, nullable: bool, folded: bool },
+    Rows(Rows),
+}
+
+/// Rows of a side table.
+struct Rows {
+    /// `SELECT 1 FROM … WHERE …` for the row at hand.
+    of_this: String,
+    /// `id IN (SELECT … FROM … WHERE …`, to be closed.
+    ids: String,
+    column: &'static str,
+    /// Long values are there by [`value_key`].
+    cut: bool,
+}
+
+impl Rows {
+    /// The rows with such a value, by index: for comparisons that few satisfy.
+    fn few(&self, condition: &str) -> String {
+        format!("{} AND {condition})", self.ids)
+    }
+
+    /// The same, asked of each row.
+    fn many(&self, condition: &str) -> String {
+        format!("EXISTS ({} AND {condition})", self.of_this)
+    }
+}
+
+struct Compiler {
+    target: Target,
+    first_arg: usize,
+    args: Vec<Value>,
+}
+
+impl Compiler {
+    fn bind(&mut self, value: impl Into<Value>) -> String {
+        self.args.push(value.into());
+        format!("${}", self.first_arg + self.args.len() - 1)
+    }
+
+    /// None: nothing can be said in SQL. Then no argument of it is left behind.
+    fn query(&mut self, query: &Query, scope: Scope) -> Option<Part> {
+        let before = self.args.len();
+        let part = match query {
+            Query::All => Some(Part::exactly(TRUE)),
+            Query::And(parts) => Some(self.and(parts, scope)),
+            Query::Or(parts) => self.or(parts, scope),
+            Query::Not(inner) => self.not(inner, scope),
+            Query::Present(field) => self.present(field),
+            Query::Compare(field, comparison, literal) => self.compare(field, *comparison, literal, scope),
+            Query::Element { matches, .. } => self.query(matches, Scope::Element),
+        };
+        if part.is_none() {
+            self.args.truncate(before);
+        }
+        part
+    }
+
+    /// What can be said of some parts narrows the whole.
+    fn and(&mut self, parts: &[Query], scope: Scope) -> Part {
+        // In an element two values may be there and yet belong to two elements.
+        let mut exact = scope == Scope::Resource || parts.len() < 2;
+        let mut said = Vec::new();
+        for part in parts {
+            match self.query(part, scope) {
+                Some(part) => {
+                    exact &= part.exact;
+                    said.push(part.sql);
+                }
+                None => exact = false,
+            }
+        }
+        said.retain(|sql| sql != TRUE);
+        let sql = if said.is_empty() { String::from(TRUE) } else { format!("({})", said.join(" AND ")) };
+        Part { sql, exact }
+    }
+
+    /// Only if something is said of every part.
+    fn or(&mut self, parts: &[Query], scope: Scope) -> Option<Part> {
+        let mut exact = true;
+        let mut said = Vec::new();
+        for part in parts {
+            let part = self.query(part, scope)?;
+            exact &= part.exact;
+            said.push(part.sql);
+        }
+        let sql = if said.is_empty() { String::from("FALSE") } else { format!("({})", said.join(" OR ")) };
+        Some(Part { sql, exact })
+    }
+
+    /// The opposite of more than the matches is less than what is wanted, so only the exact can be negated.
+    fn not(&mut self, inner: &Query, scope: Scope) -> Option<Part> {
+        if scope == Scope::Element {
+            return None;
+        }
+        let part = self.query(inner, scope)?;
+        part.exact.then(|| Part::exactly(format!("NOT ({})", part.sql)))
+    }
+
+    fn present(&mut self, field: &Field) -> Option<Part> {
+        if matches!(field.index, Index::Active | Index::CreatedAt | Index::UpdatedAt) {
+            return Some(Part::exactly(TRUE));
+        }
+        Some(Part::exactly(match self.place(field)? {
+            Place::Column { nullable: false, .. } => String::from(TRUE),
+            Place::Column { sql, .. } => format!("{sql} IS NOT NULL"),
+            Place::Rows(rows) => format!("EXISTS ({})", rows.of_this),
+        }))
+    }
+
+    fn compare(&mut self, field: &Field, comparison: Comparison, literal: &Literal, scope: Scope) -> Option<Part> {
+        match (&field.index, literal) {
+            (Index::Active, Literal::Boolean(active)) => self.active(comparison, *active),
+            (Index::CreatedAt, Literal::Instant(at)) => self.instant(self.column("created_at"), comparison, *at),
+            (Index::UpdatedAt, Literal::Instant(at)) => self.instant(self.column("updated_at"), comparison, *at),
+            (_, Literal::Text(text)) if field.kind == Kind::Text => self.text(field, comparison, text, scope),
+            _ => None,
+        }
+    }
+
+    fn column(&self, name: &'static str) -> &'static str {
+        match (self.target, name) {
+            (Target::Users, "created_at") => "identities.created_at",
+            (Target::Users, _) => "identities.updated_at",
+            (Target::Groups, "created_at") => "groups.created_at",
+            (Target::Groups, _) => "groups.updated_at",
+        }
+    }
+
+    fn active(&mut self, comparison: Comparison, active: bool) -> Option<Part> {
+        let sign = match (self.target, comparison) {
+            (Target::Users, Comparison::Equal) => "=",
+            (Target::Users, Comparison::NotEqual) => "<>",
+            _ => return None,
+        };
+        let arg = self.bind(active);
+        Some(Part::exactly(format!("identities.active {sign} {arg}")))
+    }
+
+    /// Documents print whole milliseconds, columns may hold more: the column is compared as if cut to milliseconds.
+    fn instant(&mut self, column: &str, comparison: Comparison, at: i64) -> Option<Part> {
+        let floor = at.div_euclid(1_000).saturating_mul(1_000);
+        let whole = floor == at;
+        let next = floor.saturating_add(1_000);
+        let ceiling = if whole { at } else { next };
+        let sql = match comparison {
+            Comparison::Equal | Comparison::NotEqual if !whole => {
+                return Some(Part::exactly(if comparison == Comparison::Equal { "FALSE" } else { TRUE }));
+            }
+            Comparison::Equal => format!("({column} >= {} AND {column} < {})", self.bind(floor), self.bind(next)),
+            Comparison::NotEqual => format!("({column} < {} OR {column} >= {})", self.bind(floor), self.bind(next)),
+            Comparison::Greater => format!("{column} >= {}", self.bind(next)),
+            Comparison::GreaterOrEqual => format!("{column} >= {}", self.bind(ceiling)),
+            Comparison::Less => format!("{column} < {}", self.bind(ceiling)),
+            Comparison::LessOrEqual => format!("{column} < {}", self.bind(next)),
+            Comparison::Contains | Comparison::StartsWith | Comparison::EndsWith => return None,
+        };
+        Some(Part::exactly(sql))
+    }
+
+    fn place(&mut self, field: &Field) -> Option<Place> {
+        let column = |sql, nullable, folded| Some(Place::Column { sql, nullable, folded });
+        match (self.target, &field.index) {
+            (Target::Users, Index::Id) => column("identities.id", false, false),
+            (Target::Users, Index::ExternalId) => column("identities.external_id", true, false),
+            (Target::Users, Index::UserName) => column("identities.user_name_key", true, true),
+            (Target::Groups, Index::Id) => column("groups.id", false, false),
+            (Target::Groups, Index::ExternalId) => column("groups.external_id", true, false),
+            (Target::Groups, Index::GroupName) => column("groups.name_key", false, true),
+            (Target::Users, Index::Values(attribute)) if field.kind == Kind::Text => {
+                let attribute = self.bind(attribute.as_str());
+                Some(Place::Rows(Rows {
+                    of_this: format!("{VALUES_OF_THIS}{attribute}"),
+                    ids: format!("{IDS_BY_VALUE}{attribute}"),
+                    column: "identity_values.value_key",
+                    cut: true,
+                }))
+            }
+            (Target::Groups, Index::MembersOfGroup) => Some(Place::Rows(Rows {
+                of_this: format!("{MEMBERS_OF_THIS}{VISIBLE}"),
+                ids: format!("{IDS_BY_MEMBER}{VISIBLE}"),
+                column: "members.member_id",
+                cut: false,
+            })),
+            // `groups` of a user shows nested ones too: no row says that.
+            _ => None,
+        }
+    }
+
+    fn text(&mut self, field: &Field, comparison: Comparison, text: &str, scope: Scope) -> Option<Part> {
+        // An empty literal asks about values that are not stored; U+0000 is in no database.
+        if text.is_empty() || text.contains('\0') {
+            return None;
+        }
+        match self.place(field)? {
+            Place::Column { sql, nullable, folded } => {
+                let key = if folded { fold(text) } else { text.to_owned() };
+                // A field that is asked by another case rule than its column keeps can't be decided here.
+                if folded == field.case_exact {
+                    return None;
+                }
+                let compared = self.comparison(sql, comparison, &key, !folded);
+                Some(Part::exactly(match comparison {
+                    Comparison::NotEqual if nullable => format!("({sql} IS NULL OR {compared})"),
+                    _ if nullable => format!("({sql} IS NOT NULL AND {compared})"),
+                    _ => compared,
+                }))
+            }
+            Place::Rows(rows) => self.text_in_rows(field, comparison, text, scope, &rows),
+        }
+    }
+
+    fn text_in_rows(&mut self, field: &Field, comparison: Comparison, text: &str, scope: Scope, rows: &Rows) -> Option<Part> {
+        let key = if rows.cut { value_key(text, field.case_exact) } else { text.to_owned() };
+        let equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
+        if rows.cut && !equality && (key.contains(CUT) || key.len() > RANGE_MAX) {
+            return None;
+        }
+        let compared = self.comparison(rows.column, comparison, &key, field.case_exact || !rows.cut);
+        match comparison {
+            // An element without a value differs as well, and no row tells of it.
+            Comparison::NotEqual if scope == Scope::Element => None,
+            Comparison::NotEqual => Some(Part::exactly(format!("({} OR NOT EXISTS ({}))", rows.many(&compared), rows.of_this))),
+            Comparison::Contains | Comparison::EndsWith if rows.cut => {
+                // What was cut off may hold it: such rows stay, and the caller looks.
+                let cut = self.bind(format!("%{CUT}%"));
+                let sql = rows.few(&format!("({compared} OR {} LIKE {cut})", rows.column));
+                Some(Part { sql, exact: false })
+            }
+            Comparison::Equal | Comparison::StartsWith | Comparison::Contains | Comparison::EndsWith => {
+                Some(Part::exactly(rows.few(&compared)))
+            }
+            Comparison::Greater | Comparison::GreaterOrEqual | Comparison::Less | Comparison::LessOrEqual => {
+                Some(Part::exactly(rows.many(&compared)))
+            }
+        }
+    }
+
+    /// One comparison of `column`, which is not NULL, with `key`, which has the column's form.
+    fn comparison(&mut self, column: &str, comparison: Comparison, key: &str, case_exact: bool) -> String {
+        let sign = match comparison {
+            Comparison::Equal => "=",
+            Comparison::NotEqual => "<>",
+            Comparison::Greater => ">",
+            Comparison::GreaterOrEqual => ">=",
+            Comparison::Less => "<",
+            Comparison::LessOrEqual => "<=",
+            Comparison::StartsWith => {
+                let from = self.bind(key);
+                return match after_prefix(key) {
+                    Some(end) => format!("({column} >= {from} AND {column} < {})", self.bind(end)),
+                    None => format!("{column} >= {from}"),
+                };
+            }
+            // LIKE would ignore the case of ASCII on SQLite, which does no harm to folded text only.
+            Comparison::Contains if case_exact => {
+                let needle = self.bind(key);
+                return format!("replace({column}, {needle}, '') <> {column}");
+            }
+            Comparison::EndsWith if case_exact => {
+                let tail = self.bind(key);
+                return format!(
+                    "(length({column}) >= length({tail}) AND substr({column}, length({column}) - length({tail}) + 1) = {tail})"
+                );
+            }
+            Comparison::Contains => return format!("{column} LIKE {} ESCAPE '!'", self.bind(format!("%{}%", escaped(key)))),
+            Comparison::EndsWith => return format!("{column} LIKE {} ESCAPE '!'", self.bind(format!("%{}", escaped(key)))),
+        };
+        format!("{column} {sign} {}", self.bind(key))
+    }
+}
+
+const VALUES_OF_THIS: &str = "SELECT 1 FROM identity_values WHERE identity_values.tenant_id = identities.tenant_id \
+    AND identity_values.identity_id = identities.id AND identity_values.connection_id = identities.connection_id \
+    AND identity_values.attribute = ";
+const IDS_BY_VALUE: &str = "identities.id IN (SELECT identity_values.identity_id FROM identity_values \
+    WHERE identity_values.tenant_id = $1 AND identity_values.connection_id = $2 AND identity_values.attribute = ";
+
+const MEMBERS_OF_THIS: &str =
+    "SELECT 1 FROM members WHERE members.tenant_id = groups.tenant_id AND members.group_id = groups.id AND ";
+const IDS_BY_MEMBER: &str = "groups.id IN (SELECT members.group_id FROM members WHERE members.tenant_id = $1 AND ";
+/// Members that a client can see.
+const VISIBLE: &str = "(EXISTS (SELECT 1 FROM identities WHERE identities.tenant_id = members.tenant_id \
+    AND identities.id = members.member_id AND identities.listed) \
+    OR EXISTS (SELECT 1 FROM groups AS nested WHERE nested.tenant_id = members.tenant_id \
+    AND nested.id = members.member_id AND nested.listed))";
+
+/// The wildcards of LIKE as plain characters.
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len() + 2), |mut out, c| {
+        if matches!(c, '%' | '_' | '!') {
+            out.push('!');
+        }
+        out.push(c);
+        out
+    })
+}
+
+/// The least text that is greater than every text with this prefix, by bytes of UTF-8 (which is by code point). None
+/// if there is none.
+fn after_prefix(prefix: &str) -> Option<String> {
+    let mut end = prefix.to_owned();
+    while let Some(last) = end.pop() {
+        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
+        if let Some(next) = next {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args;
+
+    fn field(index: Index, case_exact: bool) -> Field {
+        Field { path: vec![String::from("x")], kind: Kind::Text, case_exact, index }
+    }
+
+    fn user_name(comparison: Comparison, text: &str) -> Query {
+        Query::Compare(field(Index::UserName, false), comparison, Literal::Text(text.to_owned()))
+    }
+
+    fn email(comparison: Comparison, text: &str) -> Query {
+        let index = Index::Values(String::from("emails.value"));
+        Query::Compare(field(index, false), comparison, Literal::Text(text.to_owned()))
+    }
+
+    fn document() -> Query {
+        Query::Compare(field(Index::Document, false), Comparison::Equal, Literal::Text(String::from("x")))
+    }
+
+    fn users(query: &Query) -> Compiled {
+        compile(query, Target::Users, 3)
+    }
+
+    #[test]
+    fn a_user_name_is_one_look_up_of_the_folded_key() {
+        let compiled = users(&user_name(Comparison::Equal, "BJensen"));
+        assert_eq!(
+            compiled.condition.as_deref(),
+            Some("(identities.user_name_key IS NOT NULL AND identities.user_name_key = $3)")
+        );
+        assert_eq!((compiled.args, compiled.exact), (args!["bjensen"], true));
+    }
+
+    #[test]
+    fn values_never_stand_in_the_text() {
+        let nasty = "') OR 1=1 --%_!";
+        for comparison in [Comparison::Equal, Comparison::Contains, Comparison::StartsWith, Comparison::EndsWith] {
+            let compiled = users(&Query::Or(vec![user_name(comparison, nasty), email(comparison, nasty)]));
+            assert!(!compiled.condition.unwrap().contains("1=1"));
+        }
+    }
+
+    #[test]
+    fn wildcards_are_plain_characters() {
+        assert_eq!(users(&user_name(Comparison::Contains, "50%_!")).args, args!["%50!%!_!!%"]);
+    }
+
+    #[test]
+    fn what_sql_cannot_decide_widens_and_never_loses() {
+        let narrow = user_name(Comparison::Equal, "x");
+        let both = users(&Query::And(vec![document(), narrow.clone()]));
+        assert!(both.condition.is_some() && !both.exact && both.args.len() == 1);
+        let either = users(&Query::Or(vec![narrow.clone(), document()]));
+        assert_eq!((either.condition, either.exact, either.args), (None, false, vec![]));
+        let opposite = users(&Query::Not(Box::new(Query::And(vec![document(), narrow]))));
+        assert_eq!((opposite.condition, opposite.exact, opposite.args), (None, false, vec![]));
+    }
+
+    #[test]
+    fn one_element_with_two_conditions_is_narrowed_by_its_value() {
+        let element = |matches| Query::Element { list: field(Index::Document, false), matches: Box::new(matches) };
+        let two = users(&element(Query::And(vec![document(), email(Comparison::Equal, "a@x.example")])));
+        assert!(two.condition.unwrap().contains("value_key = $4") && !two.exact);
+        let one = users(&element(email(Comparison::Equal, "a@x.example")));
+        assert!(one.condition.is_some() && one.exact);
+        let differs = users(&element(email(Comparison::NotEqual, "a@x.example")));
+        assert_eq!((differs.condition, differs.exact), (None, false));
+    }
+
+    #[test]
+    fn everything_and_nothing() {
+        assert_eq!(users(&Query::All), Compiled { condition: None, args: vec![], exact: true });
+        assert_eq!(users(&Query::Or(vec![])).condition.as_deref(), Some("FALSE"));
+    }
+
+    #[test]
+    fn keys_are_bounded_and_no_value_looks_like_anothers_cut_key() {
+        let long = "É".repeat(400);
+        let key = value_key(&long, true);
+        assert!(key.len() <= KEY_BYTES_MAX && key.len() > KEY_BYTES_MAX - 4, "{}", key.len());
+        assert_ne!(value_key(&key, true), key);
+        assert_eq!(value_key("BJensen", false), "bjensen");
+        assert_eq!(value_key("BJensen", true), "BJensen");
+        assert_ne!(value_key(&format!("{long}a"), true), value_key(&format!("{long}b"), true));
+    }
+
+    #[test]
+    fn a_prefix_is_a_range() {
+        assert_eq!(after_prefix("ab").as_deref(), Some("ac"));
+        assert_eq!(after_prefix("a\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(after_prefix("\u{d7ff}").as_deref(), Some("\u{e000}"));
+        assert_eq!(after_prefix("\u{10ffff}"), None);
+    }
+
+    #[test]
+    fn instants_compare_by_the_millisecond_that_is_printed() {
+        let at = |comparison, at| {
+            let field = Field { kind: Kind::Instant, ..field(Index::CreatedAt, false) };
+            let compiled = users(&Query::Compare(field, comparison, Literal::Instant(at)));
+            (compiled.condition.unwrap_or_default().replace("identities.created_at", "c"), compiled.args)
+        };
+        assert_eq!(at(Comparison::Equal, 5_000), (String::from("(c >= $3 AND c < $4)"), args![5_000, 6_000]));
+        assert_eq!(at(Comparison::Equal, 5_001), (String::from("FALSE"), vec![]));
+        assert_eq!(at(Comparison::Greater, 5_000), (String::from("c >= $3"), args![6_000]));
+        assert_eq!(at(Comparison::GreaterOrEqual, 5_001), (String::from("c >= $3"), args![6_000]));
+        assert_eq!(at(Comparison::Less, 5_001), (String::from("c < $3"), args![6_000]));
+        assert_eq!(at(Comparison::LessOrEqual, 5_001), (String::from("c < $3"), args![6_000]));
+    }
+}

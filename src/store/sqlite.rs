@@ -11,6 +11,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -26,6 +27,8 @@ const STATEMENTS_MAX: usize = 256;
 const TEXTS_MAX: usize = 1_024;
 /// How long another process may hold the file before a write is given up as busy.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
+/// Page cache of each connection, in KiB.
+const CACHE_KIB: i64 = 8 * 1024;
 /// The write-ahead log is cut back to this many bytes after a checkpoint.
 const WAL_BYTES: i64 = 64 * 1024 * 1024;
 
@@ -122,11 +125,16 @@ fn gone() -> Error {
 // --- connections ------------------------------------------------------------------------------------------------
 
 fn open_writer(path: &Path) -> Result<Connection, Error> {
-    let connection = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )
-    .map_err(|error| Error::Unavailable { reason: format!("the database file {}: {error}", path.display()) })?;
+    let unavailable =
+        |why: &dyn std::fmt::Display| Error::Unavailable { reason: format!("the database file {}: {why}", path.display()) };
+    // Personal data: for its owner alone. The files beside it take the mode of this one. An existing file is not
+    // touched: closing it would drop the locks that other connections of this process hold on it.
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(unavailable(&error)),
+        _ => {}
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| unavailable(&error))?;
     prepare_connection(&connection)?;
     // The switch to WAL takes a lock for which SQLite does not wait by itself.
     let deadline = Instant::now() + LOCK_WAIT;
@@ -157,6 +165,7 @@ fn prepare_connection(connection: &Connection) -> Result<(), Error> {
     connection.busy_timeout(LOCK_WAIT).map_err(refused)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(refused)?;
     connection.pragma_update(None, "temp_store", "MEMORY").map_err(refused)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(refused)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(())
 }
@@ -357,5 +366,84 @@ pub(super) fn refused(error: rusqlite::Error) -> Error {
         | ffi::SQLITE_NOTADB
         | ffi::SQLITE_INTERRUPT => Error::Unavailable { reason: error.to_string() },
         _ => Error::Statement { reason: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args;
+    use std::os::unix::fs::PermissionsExt;
+
+    const INSERT: &str = "INSERT INTO t (a, b) VALUES ($2, $1)";
+
+    fn batch(a: &str, b: &str) -> Batch {
+        let mut batch = Batch::default();
+        batch.any(INSERT, args![b, a]);
+        batch
+    }
+
+    fn writer(folder: &tempfile::TempDir) -> Prepared {
+        let connection = open_writer(&folder.path().join("x.db")).unwrap();
+        connection.execute_batch("CREATE TABLE t (a TEXT PRIMARY KEY, b TEXT)").unwrap();
+        Prepared::new(connection)
+    }
+
+    fn names(writer: &mut Prepared) -> Vec<String> {
+        let rows = select(writer, Cow::Borrowed("SELECT a FROM t ORDER BY a"), &[]).unwrap();
+        rows.iter().map(|row| row.text(0).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_full_disk_fails_the_whole_group_and_nothing_of_it_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = writer(&folder);
+        writer.connection.query_row("PRAGMA max_page_count = 8", [], |row| row.get::<_, i64>(0)).unwrap();
+        let group = [batch("small", "x"), batch("big", &"x".repeat(200_000)), batch("after", "x")];
+        let refused = commit_group(&mut writer, &group);
+        assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
+        if !writer.connection.is_autocommit() {
+            writer.plain("ROLLBACK").unwrap();
+        }
+        assert!(names(&mut writer).is_empty());
+        let next = commit_group(&mut writer, &[batch("next", "x")]).unwrap();
+        assert!(next.into_iter().all(|outcome| outcome.is_ok()));
+        assert_eq!(names(&mut writer), ["next"]);
+    }
+
+    #[test]
+    fn a_refused_batch_leaves_its_neighbours_in_the_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = writer(&folder);
+        let outcomes = commit_group(&mut writer, &[batch("a", "x"), batch("a", "y"), batch("b", "x")]).unwrap();
+        assert!(matches!(outcomes[..], [Ok(()), Err(Error::Conflict), Ok(())]), "{outcomes:?}");
+        assert_eq!(names(&mut writer), ["a", "b"]);
+    }
+
+    #[test]
+    fn commits_are_flushed_and_foreign_keys_checked() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder);
+        let pragma = |name: &str| writer.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!((pragma("synchronous"), pragma("foreign_keys")), (2, 1));
+    }
+
+    #[test]
+    fn the_file_is_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let _open = writer(&folder);
+        for name in ["x.db", "x.db-wal"] {
+            let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+    }
+
+    #[test]
+    fn readers_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(writer(&folder));
+        let reader = open_reader(&folder.path().join("x.db")).unwrap();
+        let refused = reader.execute("INSERT INTO t (a) VALUES ('x')", []).map_err(refused);
+        assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
     }
 }

@@ -1,6 +1,8 @@
 //! The registry of statements. Each store file lists its own with [`statements!`]; [`all`] chains them, and a test
 //! prepares every one on both databases.
 
+use super::{Batch, Error, dialect};
+
 /// `statements! { FIND_USER = "SELECT …"; }` makes a constant per statement and `ALL`, the list of them.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)+) => {
@@ -30,4 +32,12 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         super::users_read::ALL,
     ];
     files.concat()
+}
+
+/// What PostgreSQL is sent for `batch`: for the tests that prepare it.
+///
+/// # Errors
+/// [`Error::Statement`] for a text that can't run for each row, or too many parameters.
+pub fn joined(batch: &Batch) -> Result<String, Error> {
+    dialect::joined(&batch.0)
 }

@@ -24,9 +24,20 @@ pub fn insert(batch: &mut Batch, u: &User) {
     batch.one(
         INSERT,
         args![
-            &u.tenant_id, &u.id, u.user_id.as_str(), u.organization_id.as_ref(), u.email.as_ref(), u.email_key.as_ref(),
-            u.email_trusted, u.username_key.as_ref(), u.blocked, u.doc.as_str(), u.provenance.as_str(), u.version,
-            u.created_at, u.updated_at,
+            &u.tenant_id,
+            &u.id,
+            u.user_id.as_str(),
+            u.organization_id.as_ref(),
+            u.email.as_ref(),
+            u.email_key.as_ref(),
+            u.email_trusted,
+            u.username_key.as_ref(),
+            u.blocked,
+            u.doc.as_str(),
+            u.provenance.as_str(),
+            u.version,
+            u.created_at,
+            u.updated_at,
         ],
     );
 }
@@ -36,8 +47,17 @@ pub fn update(batch: &mut Batch, u: &User, expected: i64) {
     batch.one(
         UPDATE,
         args![
-            &u.tenant_id, &u.id, u.email.as_ref(), u.email_key.as_ref(), u.email_trusted, u.username_key.as_ref(),
-            u.blocked, u.doc.as_str(), u.provenance.as_str(), u.updated_at, expected,
+            &u.tenant_id,
+            &u.id,
+            u.email.as_ref(),
+            u.email_key.as_ref(),
+            u.email_trusted,
+            u.username_key.as_ref(),
+            u.blocked,
+            u.doc.as_str(),
+            u.provenance.as_str(),
+            u.updated_at,
+            expected,
         ],
     );
 }

@@ -2,5 +2,8 @@
 
 mod support;
 
+mod conformance_tools;
+mod idp_sequences;
+mod query_sql;
 mod statements;
 mod store_conformance;

@@ -2,9 +2,9 @@
 //! parameter's types, which then have to be the ones that are bound.
 
 use crate::support::stores::TestStore;
-use rosterd::store::statements;
+use rosterd::store::{Batch, Value, statements};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Either, Executor, SqlSafeStr, Statement, TypeInfo};
+use sqlx::{AssertSqlSafe, ConnectOptions, Either, Executor, SqlSafeStr, Statement, TypeInfo};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
@@ -40,6 +40,41 @@ async fn every_statement_prepares_on_postgres_with_types_we_bind() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// As part of a batch, once and for each row. A text that can't run for each row is refused when the batch is made.
+#[tokio::test]
+async fn every_write_prepares_on_postgres_as_it_is_joined() {
+    let test = TestStore::postgres().await;
+    let mut connection = PgConnectOptions::from_str(test.options.url.expose()).unwrap().connect().await.unwrap();
+    let (mut faults, mut prepared_count) = (Vec::new(), 0);
+    for (name, sql) in statements::all().into_iter().filter(|(_, sql)| !sql.starts_with("SELECT") && !sql.starts_with("WITH")) {
+        let prepared = (&mut connection).prepare(sql.into_sql_str()).await.expect("prepared elsewhere");
+        let Some(Either::Left(types)) = prepared.parameters() else { panic!("{name}: no types") };
+        let row: Vec<Value> = types.iter().map(|kind| null(kind.name())).collect();
+        let mut once = Batch::default();
+        once.one(sql, row.clone());
+        let mut each = Batch::default();
+        each.each_one(sql, vec![row]);
+        for text in [statements::joined(&once), statements::joined(&each)].into_iter().flatten() {
+            prepared_count += 1;
+            if let Err(error) = (&mut connection).prepare(AssertSqlSafe(text.clone()).into_sql_str()).await {
+                faults.push(format!("{name}: {error}\n  {text}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(prepared_count > 0);
+}
+
+fn null(kind: &str) -> Value {
+    match kind {
+        "TEXT" => Value::Text(None),
+        "INT8" => Value::Int(None),
+        "BOOL" => Value::Bool(None),
+        "BYTEA" => Value::Bytes(None),
+        other => panic!("a parameter of type {other}"),
+    }
 }
 
 #[tokio::test]

@@ -353,9 +353,14 @@ mod refusals {
     }
 
     #[test]
+    fn unquoted_digits_are_text_where_the_attribute_is() {
+        assert!(user("userName eq 701984").is_ok());
+    }
+
+    #[test]
     fn values_of_another_type_are_refused() {
         for text in
-            ["userName eq 1", "userName eq true", r#"active eq "yes""#, "active eq 1", "userName gt null", r#"active eq """#]
+            ["userName eq 1.5", "userName eq true", r#"active eq "yes""#, "active eq 1", "userName gt null", r#"active eq """#]
         {
             assert_refused(text);
         }

@@ -20,8 +20,7 @@ pub fn expected(headers: &HeaderMap) -> Expected {
 
 /// Does `If-None-Match` name this version, or any?
 pub fn none_match_hits(headers: &HeaderMap, current: i64) -> bool {
-    tags(headers, &header::IF_NONE_MATCH)
-        .is_some_and(|tags| tags.iter().any(|tag| tag == "*" || version(tag) == Some(current)))
+    tags(headers, &header::IF_NONE_MATCH).is_some_and(|tags| tags.iter().any(|tag| tag == "*" || version(tag) == Some(current)))
 }
 
 /// Is `If-None-Match: *` there? On a PUT it can only be refused: the resource exists.

@@ -1,10 +1,10 @@
 //! Lists: `GET /Users`, `GET /Groups` and their `/.search`. What the store can decide by its indexes it decides; the
 //! rest is decided over documents under a budget, and past the budget the answer is `tooMany`, never a part.
 
+use super::Call;
 use super::answer::{Answer, Refused};
 use super::render::{self, Also, Owned};
 use super::route::Resources;
-use super::Call;
 use crate::model::query::Query;
 use crate::scim::error::{ScimError, ScimType};
 use crate::scim::filter;
@@ -52,8 +52,7 @@ fn target(which: Resources) -> Target {
 
 async fn list(call: &Call<'_>, which: Resources, params: ListParams) -> Result<Answer, Refused> {
     let resource_type = resource_type(which);
-    let projection =
-        Projection::parse(params.attributes.as_deref(), params.excluded_attributes.as_deref(), resource_type)?;
+    let projection = Projection::parse(params.attributes.as_deref(), params.excluded_attributes.as_deref(), resource_type)?;
     let (total, items) = match &params.filter {
         None => unfiltered(call, which, &params).await?,
         Some(text) => {
@@ -67,10 +66,8 @@ async fn list(call: &Call<'_>, which: Resources, params: ListParams) -> Result<A
         }
     };
     let derived = Derived::read(call, which, &items, &projection).await?;
-    let texts: Vec<String> = items
-        .iter()
-        .map(|item| render::text(&call.base, which, &item.raw, &derived.owned(item), &projection))
-        .collect();
+    let texts: Vec<String> =
+        items.iter().map(|item| render::text(&call.base, which, &item.raw, &derived.owned(item), &projection)).collect();
     Ok(Answer::json(200, render::list(total, params.start_index, &texts)))
 }
 
@@ -89,7 +86,12 @@ async fn unfiltered(call: &Call<'_>, which: Resources, params: &ListParams) -> R
 }
 
 /// The condition says it all: a page by it, and a count only where the page does not tell.
-async fn indexed(call: &Call<'_>, which: Resources, params: &ListParams, compiled: &Compiled) -> Result<(i64, Vec<Item>), Refused> {
+async fn indexed(
+    call: &Call<'_>,
+    which: Resources,
+    params: &ListParams,
+    compiled: &Compiled,
+) -> Result<(i64, Vec<Item>), Refused> {
     let (store, connection, offset) = (&call.scim.store, call.connection, params.offset());
     let items = if params.count == 0 {
         Vec::new()

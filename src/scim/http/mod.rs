@@ -155,7 +155,10 @@ async fn handle(scim: &Scim, named: &str, rest: &str, request: Request) -> Resul
 }
 
 fn with_challenge(refused: Refused) -> Refused {
-    Refused { headers: vec![(header::WWW_AUTHENTICATE, "Bearer realm=\"rosterd\", error=\"invalid_token\"".to_owned())], ..refused }
+    Refused {
+        headers: vec![(header::WWW_AUTHENTICATE, "Bearer realm=\"rosterd\", error=\"invalid_token\"".to_owned())],
+        ..refused
+    }
 }
 
 /// 403 unless the token's scopes hold `{method}:{users|groups}`. Discovery needs none.

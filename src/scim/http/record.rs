@@ -19,7 +19,7 @@ pub fn user(document: Map<String, Value>) -> SourceRecord {
         external_id: text(&document, "externalId"),
         user_name: text(&document, "userName"),
         label: text(&document, "displayName").or_else(|| text(&document, "userName")),
-        active: document.get("active") != Some(&Value::Bool(false)),
+        active: document.get("active").and_then(Value::as_bool),
         values: values(&document),
         payload: document,
     }

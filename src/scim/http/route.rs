@@ -68,7 +68,9 @@ impl Route {
             Self::Collection(_) => Some("GET, POST"),
             Self::One(..) => Some("GET, PUT, PATCH, DELETE"),
             Self::Search(_) => Some("POST"),
-            Self::ServiceProviderConfig | Self::ResourceTypes | Self::ResourceType(_) | Self::Schemas | Self::Schema(_) => Some("GET"),
+            Self::ServiceProviderConfig | Self::ResourceTypes | Self::ResourceType(_) | Self::Schemas | Self::Schema(_) => {
+                Some("GET")
+            }
             Self::Unsupported(_) => None,
         }
     }
@@ -77,7 +79,6 @@ impl Route {
         let method = if method == Method::HEAD { "GET" } else { method.as_str() };
         self.allow().is_none_or(|allow| allow.split(", ").any(|allowed| allowed == method))
     }
-
 }
 
 fn decoded(segment: &str) -> Option<String> {

@@ -1,11 +1,11 @@
 //! `/Users` and `/Users/{id}`: the verbs on one user.
 
+use super::Call;
 use super::answer::{Answer, Refused, not_found};
 use super::conditions::{etag, expected, none_match_hits, refuses_existing};
 use super::record;
 use super::render::{self, Also, Owned};
 use super::route::Resources;
-use super::Call;
 use crate::model::ids::IdentityId;
 use crate::provisioning::decide::UserEvent;
 use crate::provisioning::push::Pushed;

@@ -5,7 +5,7 @@ use super::{Patch, Verb};
 use crate::model::query::Query;
 use crate::scim::error::{ScimError, ScimType};
 use crate::scim::path::{ElementFilter, Resolved};
-use crate::scim::resource::{ELEMENTS_MAX, immutable, is_primary, same_value, too_many, two_primaries};
+use crate::scim::resource::{ELEMENTS_MAX, bytes_of, immutable, is_primary, same_value, too_many, two_primaries};
 use crate::scim::schema::{Attribute, Mutability, Type};
 use serde_json::{Map, Value};
 
@@ -57,6 +57,7 @@ impl<'s> Patch<'s> {
             return finished(at, list);
         }
         let parts = self.parts_of(verb, at, value)?;
+        self.charge_copies(matching.len(), &parts)?;
         if !matching.is_empty() {
             merge_at(at, &mut list, &matching, &parts)?;
             if parts.iter().any(|(_, value)| value.is_none()) {
@@ -99,9 +100,9 @@ impl<'s> Patch<'s> {
 
     /// The element a filter asked for and did not find: its `eq` terms and the value.
     fn element_for(
-        &self,
+        &mut self,
         verb: Verb,
-        at: Resolved<'_>,
+        at: Resolved<'s>,
         filter: &ElementFilter,
         parts: &[(&Attribute, Option<Value>)],
     ) -> Result<Value, ScimError> {
@@ -109,7 +110,8 @@ impl<'s> Patch<'s> {
         let terms = filter.creates.as_ref().filter(|_| may_create).ok_or_else(|| no_target(at))?;
         let mut element: Map<String, Value> = terms.iter().cloned().collect();
         merge(&mut element, parts);
-        Ok(element.into())
+        // What a filter says is input like any other.
+        self.reader.element(Resolved { sub: None, ..at }, element.into())?.ok_or_else(|| no_target(at))
     }
 
     /// `list.sub` means every element; an empty list gets one, as through a filter.
@@ -117,6 +119,7 @@ impl<'s> Patch<'s> {
         self.charge(list.len())?;
         let parts = self.parts_of(verb, at, value)?;
         let all: Vec<usize> = (0..list.len()).collect();
+        self.charge_copies(list.len(), &parts)?;
         if list.is_empty() {
             if parts.iter().any(|(_, value)| value.is_some()) {
                 let mut element = Map::new();
@@ -137,6 +140,8 @@ impl<'s> Patch<'s> {
         if self.unassigns(&value) {
             return Ok(list);
         }
+        // One object is a value to add as much as a list of them.
+        let value = if value.is_object() { vec![value].into() } else { value };
         let added = self.reader.list(at, value)?;
         let mut touched = Vec::with_capacity(added.len());
         for element in added {
@@ -158,6 +163,13 @@ impl<'s> Patch<'s> {
         }
         settle_primary(at, &mut list, &touched)?;
         Ok(list)
+    }
+
+    /// Pays for writing the same parts into several elements: long text costs as much as looking at many.
+    fn charge_copies(&mut self, copies: usize, parts: &[(&Attribute, Option<Value>)]) -> Result<(), ScimError> {
+        const BYTES_PER_LOOK: usize = 256;
+        let bytes: usize = parts.iter().filter_map(|(_, value)| value.as_ref()).map(bytes_of).sum();
+        self.charge(copies.saturating_mul(bytes / BYTES_PER_LOOK))
     }
 
     /// Removes what `value` names, and nothing else.
@@ -196,7 +208,7 @@ fn merge_at(
         for (sub, value) in parts.iter().filter(|(sub, _)| sub.mutability == Mutability::Immutable) {
             let known = element.get(&sub.name);
             if known.is_some_and(|known| !value.as_ref().is_some_and(|value| same_value(sub, known, value))) {
-                return Err(immutable(Resolved { sub: None, ..at }));
+                return Err(immutable(Resolved { sub: Some(*sub), ..at }));
             }
         }
         merge(element, parts);

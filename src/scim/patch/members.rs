@@ -31,6 +31,10 @@ impl Patch<'_> {
         if at.sub.is_some() {
             return Err(fixed(at));
         }
+        let value = match value {
+            one @ Value::Object(_) if filter.is_none() && verb != Verb::Replace => vec![one].into(),
+            value => value,
+        };
         let operation = match (verb, filter) {
             (Verb::Add, None) => MemberOp::Add(self.reader.members(at, value)?.unwrap_or_default()),
             (Verb::Replace, None) => MemberOp::Replace(self.reader.members(at, value)?.unwrap_or_default()),

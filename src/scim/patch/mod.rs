@@ -11,6 +11,8 @@
 //! - `remove` of a list with a `value` removes those elements only, strict or not: the other reading wipes groups.
 //!   An empty `value` names nothing and removes nothing.
 //! - `list.sub` without a filter means that sub-attribute of every element; an empty list gets an element.
+//! - Several matches replaced by one value become one element.
+//! - `add` of an element whose `value` and `type` are there already merges into that element.
 //! - An element that `remove` leaves with nothing but `type` and `primary` says nothing any more and goes.
 //! - A reference whose `value` moves loses a `$ref` that was not sent along with it.
 //! - `schemas` can't be edited: it lists what has data.

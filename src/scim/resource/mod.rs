@@ -26,6 +26,10 @@ use super::schema::{Attribute, Mutability, ResourceType, Returned, Schema, Type}
 use crate::model::fold::fold;
 use serde_json::{Map, Value};
 
+/// Largest document, in bytes of names and text. No body within the usual limit reaches it, but a resource can grow by
+/// one PATCH after the other.
+pub const DOCUMENT_BYTES_MAX: usize = 1 << 20;
+
 /// How much of what the RFC doesn't allow is taken (connection option `strict`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mode {
@@ -125,7 +129,26 @@ fn read(resource_type: &ResourceType, body: Value, mode: Mode) -> Result<Accepte
     }
     schemas::check(resource_type, declared, &mut reader)?;
     core.extend(extensions);
-    Ok(Accepted { document: with_schemas(resource_type, core), password_given, members, ignored: reader.into_ignored() })
+    let document = with_schemas(resource_type, core);
+    if bytes_of_object(&document) > DOCUMENT_BYTES_MAX {
+        let detail = format!("the resource must be at most {DOCUMENT_BYTES_MAX} bytes");
+        return Err(ScimError::of(ScimType::InvalidValue, detail));
+    }
+    Ok(Accepted { document, password_given, members, ignored: reader.into_ignored() })
+}
+
+fn bytes_of_object(object: &Map<String, Value>) -> usize {
+    object.iter().map(|(name, value)| name.len() + bytes_of(value)).sum()
+}
+
+/// About what a value takes: its text, and a few bytes for everything else.
+pub(super) fn bytes_of(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(elements) => elements.iter().map(bytes_of).sum(),
+        Value::Object(object) => bytes_of_object(object),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 4,
+    }
 }
 
 fn read_extension(reader: &mut Reader, extension: &Schema, value: Value) -> Result<Map<String, Value>, ScimError> {

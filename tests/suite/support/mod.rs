@@ -1,4 +1,13 @@
-//! What the tests stand on: real servers, started on free loopback ports and stopped with the test program.
+//! What the tests stand on: real servers on free loopback ports, stopped with the test program; the released binary,
+//! the rows behind it, and recorded sequences replayed against both. No rule of the product is asserted here: that is
+//! for the tests and the fixtures.
 
+#![allow(dead_code, reason = "every test module uses its own part")]
+
+pub mod gateway;
+pub mod matching;
 pub mod postgres;
+pub mod rows;
+pub mod sequence;
 pub mod stores;
+pub mod wire;

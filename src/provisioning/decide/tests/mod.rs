@@ -249,7 +249,7 @@ fn record(external_id: Option<&str>, user_name: &str, active: bool, said: Value)
         external_id: external_id.map(str::to_owned),
         user_name: Some(user_name.to_owned()),
         label: Some(user_name.to_owned()),
-        active,
+        active: Some(active),
         values: vec![("userName".into(), fold(user_name))],
     }
 }
@@ -311,11 +311,11 @@ fn holds_together(plan: &UserPlan) {
 /// A written row: its table and what the statement says of the key.
 pub(in crate::provisioning) type Touched = (String, BTreeMap<String, Bound>);
 
-/// Whether two writes can meet the same row. One that names no key picks its rows by a subquery: the store's suite
-/// looks at those.
+/// Whether two writes meet the same row, by the key columns both name. Where they have none in common (all members
+/// of a group, all groups of a member) the store's suite looks.
 pub(in crate::provisioning) fn overlap((table, key): &Touched, (other_table, other): &Touched) -> bool {
-    let agrees = |(column, value): (&String, &Bound)| other.get(column).is_none_or(|other| other == value);
-    table == other_table && !key.is_empty() && !other.is_empty() && key.iter().all(agrees)
+    let mut shared = key.iter().filter_map(|(column, value)| Some((value, other.get(column)?))).peekable();
+    table == other_table && shared.peek().is_some() && shared.all(|(value, other)| value == other)
 }
 
 /// The columns of each table's primary key, without the tenant.

@@ -97,7 +97,7 @@ proptest! {
             prop_assert_eq!(&profile, &expected(last, email));
             let deleted = !known.identity.listed;
             let of = |kind| known.blocks.iter().filter(|block| block.kind == kind).count();
-            prop_assert_eq!(of(BlockKind::Source) == 1, deleted || !last.active);
+            prop_assert_eq!(of(BlockKind::Source) == 1, deleted || last.active == Some(false));
             prop_assert_eq!(of(BlockKind::Policy) == 1, last.payload.contains_key("deny"));
             prop_assert_eq!(of(BlockKind::Admin) == 1, by_administrator);
             prop_assert_eq!(world.user().blocked, !known.blocks.is_empty());
