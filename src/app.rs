@@ -157,7 +157,7 @@ async fn readyz(State(app): State<App>) -> Response {
 }
 
 async fn metrics(State(app): State<App>) -> Response {
-    app.metrics.store_ready(app.store.is_ready());
+    app.metrics.store(app.store.waiting(), app.store.is_ready());
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(CONTENT_TYPE, kind)], app.metrics.render()).into_response()
 }

@@ -17,6 +17,7 @@ pub struct Clock(Arc<dyn Fn() -> Micros + Send + Sync>);
 
 impl Clock {
     /// The machine's clock.
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
     pub fn system() -> Self {
         Self(Arc::new(|| {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -42,6 +43,7 @@ pub struct Entropy(Arc<dyn Fn(&mut [u8]) + Send + Sync>);
 
 impl Entropy {
     /// The operating system's generator, by way of the thread's seeded one.
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for randomness")]
     pub fn system() -> Self {
         Self(Arc::new(|bytes| rand::Rng::fill_bytes(&mut rand::rng(), bytes)))
     }

@@ -77,7 +77,7 @@ impl Metrics {
         let retention_deleted = Family::default();
         registry.register("retention_deleted_rows", "Rows that retention removed", retention_deleted.clone());
         let store_queue = Gauge::default();
-        registry.register("store_queue", "Writes waiting for the store", store_queue.clone());
+        registry.register("store_queue", "Writes waiting for the store (PostgreSQL: connections in use)", store_queue.clone());
         let store_ready = Gauge::default();
         registry.register("store_ready", "Whether the store can take work", store_ready.clone());
         let registry = Arc::new(registry);
@@ -100,14 +100,10 @@ impl Metrics {
         self.retention_deleted.get_or_create(&KindLabels { kind }).inc_by(rows);
     }
 
-    /// Notes whether the store can take work; called when somebody asks for the numbers.
-    pub fn store_ready(&self, ready: bool) {
-        self.store_ready.set(i64::from(ready));
-    }
-
-    /// Notes how many writes wait for the store.
-    pub fn store_queue(&self, waiting: usize) {
+    /// Notes the state of the store; called when somebody asks for the numbers.
+    pub fn store(&self, waiting: usize, ready: bool) {
         self.store_queue.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.store_ready.set(i64::from(ready));
     }
 
     /// The OpenMetrics text.

@@ -86,9 +86,10 @@ pub async fn run(global: &Global, args: &BootstrapArgs) -> anyhow::Result<ExitCo
 }
 
 /// For `serve --bootstrap`: sets up an empty database, or makes a SCIM token that replaces the one of the last run.
-pub async fn ensure(context: &Context, public_url: &str) -> anyhow::Result<Bootstrapped> {
+/// `None` if somebody took the connection away: that is no reason not to serve.
+pub async fn ensure(context: &Context, public_url: &str) -> anyhow::Result<Option<Bootstrapped>> {
     match first_time(context, public_url).await? {
-        Some(made) => Ok(made),
+        Some(made) => Ok(Some(made)),
         None => again(context, public_url).await,
     }
 }
@@ -133,21 +134,25 @@ async fn first_time(context: &Context, public_url: &str) -> anyhow::Result<Optio
     }))
 }
 
-async fn again(context: &Context, public_url: &str) -> anyhow::Result<Bootstrapped> {
-    let tenant = context.find_tenant(DEFAULT_TENANT).await?;
-    let connection = context.find_connection(&tenant, CONNECTION).await?.connection;
+async fn again(context: &Context, public_url: &str) -> anyhow::Result<Option<Bootstrapped>> {
+    let tenant = TenantId::new(DEFAULT_TENANT);
+    let Some(found) = connections::find_by_name(&context.store, &tenant, CONNECTION).await? else {
+        eprintln!("there is no connection {CONNECTION} in tenant {DEFAULT_TENANT} any more: no token was made");
+        return Ok(None);
+    };
+    let connection = found.connection;
     let audit = context.audit();
-    let mut old = tokens::find_by_name(&context.store, &tenant.id, RUN_TOKEN).await?;
+    let mut old = tokens::find_by_name(&context.store, &tenant, RUN_TOKEN).await?;
     old.retain(|token| token.connection_id.as_ref() == Some(&connection.id));
-    let new = NewToken::new(context, &tenant.id, Some(&connection.id), RUN_TOKEN, audit.at);
+    let new = NewToken::new(context, &tenant, Some(&connection.id), RUN_TOKEN, audit.at);
     let mut batch = Batch::default();
     tokens::replace(&mut batch, &new.token, &new.hash, &old, &audit);
     context.apply(batch, || String::from("the token's id is taken; try again")).await?;
-    Ok(Bootstrapped {
+    Ok(Some(Bootstrapped {
         scim_base_url: scim_base_url(public_url, &connection).unwrap_or_default(),
         connection_id: connection.id.to_string(),
         scim_token: new.text.expose().clone(),
         admin_token: None,
         console_code: None,
-    })
+    }))
 }

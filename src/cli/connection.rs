@@ -117,15 +117,21 @@ pub async fn run(global: &Global, command: ConnectionCommand) -> anyhow::Result<
         return Ok(ExitCode::SUCCESS);
     }
     let context = Context::open(global).await?;
+    let outcome = answer(&context, command).await;
+    context.store.close().await;
+    outcome
+}
+
+async fn answer(context: &Context, command: ConnectionCommand) -> anyhow::Result<ExitCode> {
     match command {
-        ConnectionCommand::Create(args) => create(&context, args).await?,
-        ConnectionCommand::List(args) => list(&context, args).await?,
+        ConnectionCommand::Create(args) => create(context, args).await?,
+        ConnectionCommand::List(args) => list(context, args).await?,
         ConnectionCommand::Show(args) => {
             let tenant = context.tenant(&args.tenant).await?;
-            print(&context, &context.find_connection(&tenant, &args.name).await?, args.json)?;
+            print(context, &context.find_connection(&tenant, &args.name).await?, args.json)?;
         }
-        ConnectionCommand::Update(args) => update(&context, args).await?,
-        ConnectionCommand::Delete(args) => return delete(&context, args).await,
+        ConnectionCommand::Update(args) => update(context, args).await?,
+        ConnectionCommand::Delete(args) => return delete(context, args).await,
         ConnectionCommand::Options(_) => unreachable!("answered above"),
     }
     Ok(ExitCode::SUCCESS)

@@ -91,15 +91,21 @@ pub struct DeleteArgs {
 
 pub async fn run(global: &Global, command: OrganizationCommand) -> anyhow::Result<ExitCode> {
     let context = Context::open(global).await?;
+    let outcome = answer(&context, command).await;
+    context.store.close().await;
+    outcome
+}
+
+async fn answer(context: &Context, command: OrganizationCommand) -> anyhow::Result<ExitCode> {
     match command {
-        OrganizationCommand::Create(args) => create(&context, args).await?,
-        OrganizationCommand::List(args) => list(&context, args).await?,
+        OrganizationCommand::Create(args) => create(context, args).await?,
+        OrganizationCommand::List(args) => list(context, args).await?,
         OrganizationCommand::Show(args) => {
             let tenant = context.tenant(&args.tenant).await?;
             print(&context.find_organization(&tenant, &args.name).await?, args.json)?;
         }
-        OrganizationCommand::Update(args) => update(&context, args).await?,
-        OrganizationCommand::Delete(args) => return delete(&context, args).await,
+        OrganizationCommand::Update(args) => update(context, args).await?,
+        OrganizationCommand::Delete(args) => return delete(context, args).await,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -40,7 +40,9 @@ pub async fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<ExitCode> 
     }
     let public_url = context.config.server.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     if args.bootstrap {
-        bootstrap::ensure(&context, &public_url).await?.print(args.json)?;
+        if let Some(made) = bootstrap::ensure(&context, &public_url).await? {
+            made.print(args.json)?;
+        }
     }
 
     let Context { config, store, keys, clock, entropy } = context;

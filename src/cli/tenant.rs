@@ -70,12 +70,18 @@ pub struct DeleteArgs {
 
 pub async fn run(global: &Global, command: TenantCommand) -> anyhow::Result<ExitCode> {
     let context = Context::open(global).await?;
+    let outcome = answer(&context, command).await;
+    context.store.close().await;
+    outcome
+}
+
+async fn answer(context: &Context, command: TenantCommand) -> anyhow::Result<ExitCode> {
     match command {
-        TenantCommand::Create(args) => create(&context, args).await?,
-        TenantCommand::List(args) => list(&context, args.json).await?,
+        TenantCommand::Create(args) => create(context, args).await?,
+        TenantCommand::List(args) => list(context, args.json).await?,
         TenantCommand::Show(args) => print(&context.find_tenant(&args.name).await?, args.json)?,
-        TenantCommand::Update(args) => update(&context, args).await?,
-        TenantCommand::Delete(args) => return delete(&context, args).await,
+        TenantCommand::Update(args) => update(context, args).await?,
+        TenantCommand::Delete(args) => return delete(context, args).await,
     }
     Ok(ExitCode::SUCCESS)
 }

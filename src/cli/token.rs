@@ -4,7 +4,7 @@ use super::context::{Context, PAGE, TenantArg};
 use super::span::Expiry;
 use super::{Global, output};
 use crate::clock::rfc3339;
-use crate::model::access::{EVERY_SCOPE, SCIM_SCOPES, Token};
+use crate::model::access::{CONSOLE_SCOPE, EVERY_SCOPE, SCIM_SCOPES, Token};
 use crate::model::ids::{ConnectionId, TenantId, TokenId};
 use crate::model::nearest::nearest;
 use crate::model::tenant::Tenant;
@@ -105,15 +105,21 @@ pub struct DeleteArgs {
 
 pub async fn run(global: &Global, command: TokenCommand) -> anyhow::Result<ExitCode> {
     let context = Context::open(global).await?;
+    let outcome = answer(&context, command).await;
+    context.store.close().await;
+    outcome
+}
+
+async fn answer(context: &Context, command: TokenCommand) -> anyhow::Result<ExitCode> {
     match command {
-        TokenCommand::Create(args) => create(&context, args).await?,
-        TokenCommand::List(args) => list(&context, args).await?,
+        TokenCommand::Create(args) => create(context, args).await?,
+        TokenCommand::List(args) => list(context, args).await?,
         TokenCommand::Show(args) => {
             let tenant = context.tenant(&args.tenant).await?;
             print(&context.find_token(&tenant, &args.token).await?, args.json)?;
         }
-        TokenCommand::Update(args) => update(&context, args).await?,
-        TokenCommand::Delete(args) => return delete(&context, args).await,
+        TokenCommand::Update(args) => update(context, args).await?,
+        TokenCommand::Delete(args) => return delete(context, args).await,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -195,6 +201,7 @@ fn print(token: &Token, json: bool) -> anyhow::Result<()> {
 fn opens(token: &Token) -> String {
     match &token.connection_id {
         Some(id) => format!("SCIM of {id}"),
+        None if token.scopes.iter().any(|scope| scope == CONSOLE_SCOPE) => String::from("console, once"),
         None => String::from("management API"),
     }
 }

@@ -46,14 +46,20 @@ pub struct ShowArgs {
 
 pub async fn run(global: &Global, command: UsersCommand) -> anyhow::Result<ExitCode> {
     let context = Context::open(global).await?;
+    let outcome = answer(&context, command).await;
+    context.store.close().await;
+    outcome
+}
+
+async fn answer(context: &Context, command: UsersCommand) -> anyhow::Result<ExitCode> {
     match command {
-        UsersCommand::List(args) => list(&context, &args).await?,
+        UsersCommand::List(args) => list(context, &args).await?,
         UsersCommand::Show(args) => {
             let tenant = context.tenant(&args.tenant).await?;
-            let user = find_user(&context, &tenant.id, &args.user).await?;
-            show(&context, &tenant.id, &user, args.json).await?;
+            let user = find_user(context, &tenant.id, &args.user).await?;
+            show(context, &tenant.id, &user, args.json).await?;
         }
-        UsersCommand::Why(args) => why::run(&context, &args).await?,
+        UsersCommand::Why(args) => why::run(context, &args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -70,7 +70,7 @@ impl DatabaseConfig {
             "database.url",
             "sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE",
             DatabaseUrl::parse,
-            |text| without_credentials(text),
+            without_credentials,
         );
         let url = url.map(|url| url.expose().clone()).unwrap_or_else(|| {
             reader.show_default("database.url", DEFAULT_URL);

@@ -2,7 +2,7 @@
 //!
 //! Owns: one file per section (its keys, defaults, limits), where each value came from, and every complaint about it.
 //! Refuses: unknown keys (it names the nearest known one), values of another kind, and stopping at the first mistake:
-//! all of them are told at once. Opens nothing but the configuration file itself.
+//! all of them are told at once. Reads no file but its own and the key file.
 
 mod database;
 mod limits;

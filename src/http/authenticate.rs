@@ -135,7 +135,9 @@ impl Authenticator {
             if let Some(known) = self.cached(&hash, now) {
                 return Ok(known);
             }
-            let Some(found) = tokens::find_by_hash(&self.0.store, &hash).await? else { continue };
+            let found = tokens::find_by_hash(&self.0.store, &hash).await;
+            let found = found.inspect_err(|error| tracing::warn!(%error, "a token could not be looked up"))?;
+            let Some(found) = found else { continue };
             if found.hash != hash {
                 continue;
             }

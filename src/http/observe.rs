@@ -8,6 +8,8 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Poll;
 use std::time::Instant;
 
 /// Always answered, however much is going on: whoever asks these decides whether we live.
@@ -46,7 +48,10 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
         refuse(&path, StatusCode::SERVICE_UNAVAILABLE, "too many requests at a time, ask again", Some(1))
     } else {
         request.extensions_mut().insert(id.clone());
-        next.run(request).await
+        caught(next.run(request)).await.unwrap_or_else(|| {
+            tracing::error!(request_id = id.0, method, route, "a handler panicked");
+            refuse(&path, StatusCode::INTERNAL_SERVER_ERROR, "internal error", None)
+        })
     };
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(HEADER, value);
@@ -56,6 +61,17 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
     observer.metrics.request(method, &route, status.as_u16(), took.as_secs_f64());
     log(&id, method, &route, status, took.as_secs_f64() * 1_000.0, &path);
     response
+}
+
+/// What `answering` answers, or `None` if it panicked: a mistake of ours costs one request, not the connection and the
+/// line in the log.
+async fn caught(answering: impl Future<Output = Response>) -> Option<Response> {
+    let mut answering = std::pin::pin!(answering);
+    std::future::poll_fn(move |context| match catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(context))) {
+        Ok(polled) => polled.map(Some),
+        Err(_panic) => Poll::Ready(None),
+    })
+    .await
 }
 
 /// One line per request. Only SCIM paths are written out: they hold ids, others may hold addresses or links.

@@ -66,9 +66,9 @@ impl RateLimit {
         if taken {
             return Ok(Allowance { limit: self.burst, remaining: u32::try_from(bucket.left / SECOND).unwrap_or(0) });
         }
-        let micros = (SECOND - bucket.left) / i64::from(self.per_second.max(1));
-        let retry_after_seconds = u64::try_from(micros / SECOND).unwrap_or(0) + 1;
-        Err(Exhausted { retry_after_seconds })
+        let missing = (SECOND - bucket.left).unsigned_abs();
+        let retry_after_seconds = missing.div_ceil(u64::from(self.per_second.max(1)) * SECOND.unsigned_abs());
+        Err(Exhausted { retry_after_seconds: retry_after_seconds.max(1) })
     }
 
     fn full(&self) -> i64 {

@@ -150,6 +150,8 @@ pub struct Options {
     pub strict: bool,
     pub put_groups_without_members_keep: bool,
     pub group_patch_response: GroupPatchResponse,
+    /// A member id that is nobody's here is left out rather than refused.
+    pub ignore_unknown_members: bool,
     pub scim_user_id_attribute: ScimUserIdAttribute,
 }
 

@@ -170,6 +170,9 @@ fn pushed() -> Vec<OptionSpec> {
             "How a PATCH of a group is answered; auto: with the group up to 200 members, else 204.",
             words!(group_patch_response: "auto" => GroupPatchResponse::Auto, "200" => GroupPatchResponse::Ok,
                 "204" => GroupPatchResponse::NoContent)),
+        option!("unknown_members" PUSHED, Text, "refuse or ignore",
+            "What happens to a member whose id is nobody's on this connection: refuse the request with 400, or leave it out.",
+            words!(ignore_unknown_members: "refuse" => false, "ignore" => true)),
     ]
 }
 
@@ -195,6 +198,7 @@ impl Options {
             strict: false,
             put_groups_without_members_keep: false,
             group_patch_response: GroupPatchResponse::Auto,
+            ignore_unknown_members: false,
             scim_user_id_attribute: ScimUserIdAttribute::ExternalId,
         }
     }

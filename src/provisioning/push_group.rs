@@ -181,12 +181,13 @@ impl Provisioner {
                 None => unknown.push(member),
             }
         }
-        if !unknown.is_empty() {
-            return Err(if unknown.iter().any(|member| member == id) {
-                Refusal::Cycle { group_id: id.to_owned() }.into()
-            } else {
-                Refusal::UnknownMembers { ids: unknown }.into()
-            });
+        if unknown.iter().any(|member| member == id) {
+            return Err(Refusal::Cycle { group_id: id.to_owned() }.into());
+        }
+        if !unknown.is_empty() && request.connection.options.ignore_unknown_members {
+            tracing::warn!(connection = %request.connection.id, group = id, left_out = unknown.len(), "unknown members");
+        } else if !unknown.is_empty() {
+            return Err(Refusal::UnknownMembers { ids: unknown }.into());
         }
         for member in joins.iter().filter(|member| member.kind == MemberKind::Group) {
             if groups::closes_cycle(&self.store, tenant, id, &member.id).await? {

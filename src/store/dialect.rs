@@ -296,7 +296,8 @@ mod tests {
 
     #[test]
     fn each_form_of_statement_runs_over_rows() {
-        let rows = |sql: &str| over_rows(sql, &args!["x", "y"]).unwrap();
+        let two = args!["x", "y"];
+        let rows = |sql: &str| over_rows(sql, &two).unwrap();
         let source = "unnest($1::text[], $2::text[]) AS v(a1, a2)";
         assert_eq!(
             rows("INSERT INTO t (a, b, c) VALUES ($1, 'k', $2) ON CONFLICT (a) DO UPDATE SET b = excluded.b"),
@@ -322,8 +323,8 @@ mod tests {
             rows("DELETE FROM t WHERE a = $1 AND b IN (SELECT b FROM u WHERE c = $2)"),
             format!("DELETE FROM t USING {source} WHERE a = v.a1 AND b IN (SELECT b FROM u WHERE c = v.a2)")
         );
-        assert!(over_rows("INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO UPDATE SET b = $2", &args!["x", "y"]).is_err());
-        assert!(over_rows("SELECT $1", &args!["x"]).is_err());
+        assert!(over_rows("INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO UPDATE SET b = $2", &two).is_err());
+        assert!(over_rows("SELECT $1, $2", &two).is_err());
     }
 
     #[test]

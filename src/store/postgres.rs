@@ -16,6 +16,7 @@ use sqlx::{Arguments, AssertSqlSafe, Column, Connection as _, Row as _, SqlSafeS
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -23,6 +24,17 @@ use std::time::Duration;
 const STATEMENTS_MAX: usize = 256;
 /// Joined texts kept; the plans make few lists of statements.
 const JOINED_MAX: usize = 1_024;
+/// After so many rows written by this process the statistics of young tables are brought up to date. PostgreSQL keeps
+/// a plan it made for an empty table (also those of its foreign key checks: any index that begins with the tenant
+/// looks as good as the right one, and each check then walks the whole tenant) until statistics come, and autovacuum
+/// looks only once a minute. Measured on a fresh database: 3.4 ms for a create instead of a tenth of that.
+const STATISTICS_AFTER: [u64; 4] = [200, 2_000, 20_000, 200_000];
+/// True once a table is no longer young: from then on autovacuum does.
+const GROWN: &str =
+    "SELECT EXISTS (SELECT 1 FROM pg_class WHERE relname IN ('identities', 'identity_values') AND reltuples > 500000)";
+const STATISTICS: &str = "ANALYZE tenants, organizations, connections, users, user_values, identities, identity_values, \
+    groups, members, history, log, outbox";
+
 /// A connection that rested longer is asked whether it still lives before it is used.
 const IDLE_TRUST: Duration = Duration::from_secs(1);
 
@@ -34,6 +46,7 @@ pub(super) struct Postgres {
     pool: PgPool,
     statement_cache: bool,
     joined: RwLock<HashMap<Shape, Arc<str>>>,
+    rows_written: AtomicU64,
 }
 
 impl Postgres {
@@ -58,7 +71,8 @@ impl Postgres {
                 })
             })
             .connect_lazy_with(connect);
-        let postgres = Self { pool, statement_cache: options.statement_cache, joined: RwLock::default() };
+        let postgres =
+            Self { pool, statement_cache: options.statement_cache, joined: RwLock::default(), rows_written: AtomicU64::new(0) };
         postgres.read(Cow::Borrowed("SELECT TRUE"), Vec::new()).await?;
         Ok(postgres)
     }
@@ -78,7 +92,20 @@ impl Postgres {
         let text = self.text(&batch.0)?;
         let arguments = bind_batch(&batch.0)?;
         self.fetch(AssertSqlSafe(text), arguments).await?;
+        self.count(batch.0.iter().map(|write| write.rows().len() as u64).sum());
         Ok(())
+    }
+
+    fn count(&self, rows: u64) {
+        let before = self.rows_written.fetch_add(rows, Ordering::Relaxed);
+        if STATISTICS_AFTER.iter().any(|limit| before < *limit && before + rows >= *limit) {
+            let pool = self.pool.clone();
+            tokio::spawn(async move {
+                if let Err(error) = refresh_statistics(&pool).await {
+                    tracing::warn!(%error, "the statistics of young tables were not refreshed");
+                }
+            });
+        }
     }
 
     async fn fetch(&self, sql: impl SqlSafeStr, arguments: PgArguments) -> Result<Vec<PgRow>, Error> {
@@ -126,6 +153,14 @@ impl Postgres {
             error => refused(error),
         }
     }
+}
+
+async fn refresh_statistics(pool: &PgPool) -> Result<(), sqlx::Error> {
+    let grown: bool = sqlx::raw_sql(GROWN).fetch_one(pool).await?.try_get(0)?;
+    if !grown {
+        sqlx::raw_sql(STATISTICS).execute(pool).await?;
+    }
+    Ok(())
 }
 
 fn bind(args: &[Value]) -> Result<PgArguments, Error> {

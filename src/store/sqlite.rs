@@ -88,6 +88,11 @@ impl Sqlite {
         !self.jobs.is_closed() && !self.queries.is_closed()
     }
 
+    /// Writes that wait in the queue.
+    pub(super) fn waiting(&self) -> usize {
+        self.jobs.max_capacity().saturating_sub(self.jobs.capacity())
+    }
+
     /// A connection of one's own, for the migrations. Blocks on the disk.
     pub(super) fn connect(&self) -> Result<Connection, Error> {
         open_writer(&self.path)

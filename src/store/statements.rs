@@ -8,7 +8,7 @@ macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)+) => {
         $($(#[$doc])* pub(super) const $name: &str = $sql;)+
         /// Every statement of this file, by name.
-        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),+];
+        pub(super) const ALL: &[(&str, &str)] = &[$((concat!(module_path!(), "::", stringify!($name)), $name)),+];
     };
 }
 pub(super) use statements;

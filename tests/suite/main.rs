@@ -1,8 +1,18 @@
 //! Everything that needs a database, a server or the released binary, as one test program: it links once.
 
+#![expect(unsafe_code, reason = "signals and user ids of child processes have no safe form in std")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test says what went wrong by failing")]
+
 mod support;
 
+mod administration;
+mod architecture;
+mod authentication;
+mod cli;
+mod config;
 mod conformance_tools;
+mod documentation;
+mod gateway;
 mod idp_sequences;
 mod query_sql;
 mod statements;

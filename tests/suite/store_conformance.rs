@@ -623,6 +623,23 @@ async fn without_a_statement_cache_everything_still_works() {
     assert!(store.read(left, vec![]).await.unwrap()[0].int(0).unwrap() <= 1);
 }
 
+/// Plans made for empty tables would stay until autovacuum comes by.
+#[tokio::test]
+async fn statistics_of_young_tables_come_with_the_first_rows() {
+    let test = TestStore::postgres().await;
+    with_tenants(&test.store, &["t"]).await;
+    let rows = (0..300).map(|n| args!["t", format!("o{n}"), format!("n{n}")]).collect();
+    test.store.apply(batch(|b| b.each_one(ORGANIZATION, rows))).await.unwrap();
+    let counted = "SELECT CAST(reltuples AS BIGINT) FROM pg_class WHERE relname = 'organizations'";
+    for _ in 0..100 {
+        if test.store.read(counted, vec![]).await.unwrap()[0].int(0).unwrap() == 300 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("no statistics");
+}
+
 #[tokio::test]
 async fn an_address_that_leads_nowhere_is_named() {
     let open = |url: &str| {

@@ -22,12 +22,13 @@ const WALK: i64 = 500;
 /// Member rows one walk may read, all groups together.
 const MEMBERS_MAX: usize = 100_000;
 
-pub(super) async fn get(call: &Call<'_>, which: Resources) -> Result<Answer, Refused> {
+/// Several kinds of resources are one list: all of the first kind, then all of the next.
+pub(super) async fn get(call: &Call<'_>, which: &[Resources]) -> Result<Answer, Refused> {
     let params = ListParams::parse(call.query.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
     list(call, which, params).await
 }
 
-pub(super) async fn search(call: &Call<'_>, which: Resources, body: Body) -> Result<Answer, Refused> {
+pub(super) async fn search(call: &Call<'_>, which: &[Resources], body: Body) -> Result<Answer, Refused> {
     let body = call.json(body).await?;
     let Some(body) = body.as_object() else {
         return Err(ScimError::of(ScimType::InvalidSyntax, "the body must be a SearchRequest object").into());
@@ -50,38 +51,60 @@ fn target(which: Resources) -> Target {
     }
 }
 
-async fn list(call: &Call<'_>, which: Resources, params: ListParams) -> Result<Answer, Refused> {
-    let resource_type = resource_type(which);
-    let projection = Projection::parse(params.attributes.as_deref(), params.excluded_attributes.as_deref(), resource_type)?;
-    let (total, items) = match &params.filter {
-        None => unfiltered(call, which, &params).await?,
-        Some(text) => {
-            let query = filter::compile(&filter::parse(text)?, resource_type)?;
-            let compiled = query_sql::compile(&query, target(which), lists::FIRST_ARGUMENT);
-            if compiled.exact {
-                indexed(call, which, &params, &compiled).await?
-            } else {
-                walked(call, which, &params, &query, &compiled).await?
+async fn list(call: &Call<'_>, which: &[Resources], params: ListParams) -> Result<Answer, Refused> {
+    let filter = params.filter.as_deref().map(filter::parse).transpose()?;
+    let (mut total, mut texts) = (0, Vec::new());
+    let (mut refused, mut asked) = (None, false);
+    for each in which {
+        let resource_type = resource_type(*each);
+        let projection =
+            Projection::parse(params.attributes.as_deref(), params.excluded_attributes.as_deref(), resource_type)?;
+        let query = match filter.as_ref().map(|filter| filter::compile(filter, resource_type)).transpose() {
+            Ok(query) => query,
+            // RFC 7644 §3.4.2.1: across types an attribute that one type lacks is no error, it does not match.
+            Err(error) => {
+                refused = Some(error);
+                continue;
             }
-        }
-    };
-    let derived = Derived::read(call, which, &items, &projection).await?;
-    let texts: Vec<String> =
-        items.iter().map(|item| render::text(&call.base, which, &item.raw, &derived.owned(item), &projection)).collect();
-    Ok(Answer::json(200, render::list(total, params.start_index, &texts)))
+        };
+        asked = true;
+        let shown = i64::try_from(texts.len()).unwrap_or(i64::MAX);
+        let page = Page { offset: (params.offset() - total).max(0), count: params.count - shown };
+        let (found, items) = find(call, *each, query.as_ref(), &page).await?;
+        total += found;
+        let derived = Derived::read(call, *each, &items, &projection).await?;
+        texts.extend(items.iter().map(|item| render::text(&call.base, *each, &item.raw, &derived.owned(item), &projection)));
+    }
+    match refused {
+        Some(error) if !asked => Err(error.into()),
+        _ => Ok(Answer::json(200, render::list(total, params.start_index, &texts))),
+    }
 }
 
-async fn unfiltered(call: &Call<'_>, which: Resources, params: &ListParams) -> Result<(i64, Vec<Item>), Refused> {
+/// Which part of the matching resources is shown.
+struct Page {
+    offset: i64,
+    count: i64,
+}
+
+/// The total and one page.
+async fn find(call: &Call<'_>, which: Resources, query: Option<&Query>, page: &Page) -> Result<(i64, Vec<Item>), Refused> {
+    let Some(query) = query else { return unfiltered(call, which, page).await };
+    let compiled = query_sql::compile(query, target(which), lists::FIRST_ARGUMENT);
+    if compiled.exact { indexed(call, which, page, &compiled).await } else { walked(call, which, page, query, &compiled).await }
+}
+
+async fn unfiltered(call: &Call<'_>, which: Resources, page: &Page) -> Result<(i64, Vec<Item>), Refused> {
     let (store, connection) = (&call.scim.store, call.connection);
     let kind = match which {
         Resources::Users => "user",
         Resources::Groups => "group",
     };
     let total = groups::total(store, connection, kind).await?;
-    if params.count == 0 {
+    if page.count == 0 {
         return Ok((total, Vec::new()));
     }
-    let items = lists::page(store, connection, target(which), None, params.offset(), params.count).await?;
+    let items = lists::page(store, connection, target(which), None, page.offset, page.count).await?;
     Ok((total, items))
 }
 
@@ -89,17 +112,17 @@ async fn unfiltered(call: &Call<'_>, which: Resources, params: &ListParams) -> R
 async fn indexed(
     call: &Call<'_>,
     which: Resources,
-    params: &ListParams,
+    page: &Page,
     compiled: &Compiled,
 ) -> Result<(i64, Vec<Item>), Refused> {
-    let (store, connection, offset) = (&call.scim.store, call.connection, params.offset());
-    let items = if params.count == 0 {
+    let (store, connection, offset) = (&call.scim.store, call.connection, page.offset);
+    let items = if page.count == 0 {
         Vec::new()
     } else {
-        lists::page(store, connection, target(which), Some(compiled), offset, params.count).await?
+        lists::page(store, connection, target(which), Some(compiled), offset, page.count).await?
     };
     let seen = i64::try_from(items.len()).unwrap_or(i64::MAX);
-    let is_last = params.count > 0 && seen < params.count && (seen > 0 || offset == 0);
+    let is_last = page.count > 0 && seen < page.count && (seen > 0 || offset == 0);
     let total = if is_last { offset + seen } else { lists::count(store, connection, target(which), compiled).await? };
     Ok((total, items))
 }
@@ -108,12 +131,12 @@ async fn indexed(
 async fn walked(
     call: &Call<'_>,
     which: Resources,
-    params: &ListParams,
+    page: &Page,
     query: &Query,
     compiled: &Compiled,
 ) -> Result<(i64, Vec<Item>), Refused> {
     let (mut total, mut looked_at, mut members_read) = (0_i64, 0_i64, 0_usize);
-    let mut page = Vec::new();
+    let mut shown = Vec::new();
     let mut last = String::new();
     let whole = Projection::parse(None, None, resource_type(which))?;
     loop {
@@ -134,8 +157,8 @@ async fn walked(
             let document = render::document(&call.base, which, &item.raw, &derived.owned(&item));
             if query.matches(&document) {
                 total += 1;
-                if total > params.offset() && i64::try_from(page.len()).is_ok_and(|shown| shown < params.count) {
-                    page.push(item);
+                if total > page.offset && i64::try_from(shown.len()).is_ok_and(|shown| shown < page.count) {
+                    shown.push(item);
                 }
             }
         }
@@ -143,7 +166,7 @@ async fn walked(
             break;
         }
     }
-    Ok((total, page))
+    Ok((total, shown))
 }
 
 fn too_many(scan_max: i64) -> Refused {

@@ -163,25 +163,30 @@ fn with_challenge(refused: Refused) -> Refused {
 
 /// 403 unless the token's scopes hold `{method}:{users|groups}`. Discovery needs none.
 fn permitted(principal: &Principal, method: &Method, route: &Route) -> Result<(), Refused> {
-    let (resources, method) = match route {
-        Route::Collection(resources) | Route::One(resources, _) => (resources, method.as_str()),
-        Route::Search(resources) => (resources, "GET"),
+    let (resources, method): (&[Resources], _) = match route {
+        Route::Collection(resources) | Route::One(resources, _) => (std::slice::from_ref(resources), method.as_str()),
+        Route::Search(resources) => (std::slice::from_ref(resources), "GET"),
+        Route::All | Route::SearchAll => (&[Resources::Users, Resources::Groups], "GET"),
         _ => return Ok(()),
     };
     let method = if method == "HEAD" { "get".to_owned() } else { method.to_ascii_lowercase() };
-    let scope = format!("{method}:{}", resources.segment().to_ascii_lowercase());
-    if principal.allows(&scope) {
-        return Ok(());
+    for each in resources {
+        let scope = format!("{method}:{}", each.segment().to_ascii_lowercase());
+        if !principal.allows(&scope) {
+            return Err(ScimError::status(403, format!("the token has no scope {scope}")).into());
+        }
     }
-    Err(ScimError::status(403, format!("the token has no scope {scope}")).into())
+    Ok(())
 }
 
 async fn dispatch(call: &Call<'_>, route: Route, body: Body) -> Result<Answer, Refused> {
     match route {
         Route::Collection(Resources::Users) if call.method == Method::POST => users::create(call, body).await,
         Route::Collection(Resources::Groups) if call.method == Method::POST => groups::create(call, body).await,
-        Route::Collection(resources) => listing::get(call, resources).await,
-        Route::Search(resources) => listing::search(call, resources, body).await,
+        Route::Collection(resources) => listing::get(call, &[resources]).await,
+        Route::Search(resources) => listing::search(call, &[resources], body).await,
+        Route::All => listing::get(call, &[Resources::Users, Resources::Groups]).await,
+        Route::SearchAll => listing::search(call, &[Resources::Users, Resources::Groups], body).await,
         Route::One(Resources::Users, id) => users::one(call, &id, body).await,
         Route::One(Resources::Groups, id) => groups::one(call, &id, body).await,
         Route::Unsupported(what) => Err(ScimError::status(501, format!("{what} is not supported")).into()),

@@ -50,7 +50,8 @@ pub fn location(base: &str, which: Resources, id: &str) -> String {
 
 /// The whole resource as JSON text. `raw` is a stored, non-empty JSON object.
 pub fn text(base: &str, which: Resources, raw: &str, owned: &Owned<'_>, projection: &Projection) -> String {
-    let whole = splice(base, which, raw, owned);
+    // What is returned on request alone is not even written where nothing was requested.
+    let whole = splice(base, which, raw, owned, !projection.is_default());
     if projection.is_default() {
         return whole;
     }
@@ -65,10 +66,10 @@ pub fn text(base: &str, which: Resources, raw: &str, owned: &Owned<'_>, projecti
 
 /// The whole resource as a document, for a query to decide over.
 pub fn document(base: &str, which: Resources, raw: &str, owned: &Owned<'_>) -> Map<String, Value> {
-    serde_json::from_str(&splice(base, which, raw, owned)).unwrap_or_default()
+    serde_json::from_str(&splice(base, which, raw, owned, true)).unwrap_or_default()
 }
 
-fn splice(base: &str, which: Resources, raw: &str, owned: &Owned<'_>) -> String {
+fn splice(base: &str, which: Resources, raw: &str, owned: &Owned<'_>, labels: bool) -> String {
     let inner = raw.strip_prefix('{').and_then(|raw| raw.strip_suffix('}')).unwrap_or_default();
     let mut text = String::with_capacity(raw.len() + 512);
     // Ids are ours and plain; what clients named goes through the JSON writer.
@@ -101,7 +102,7 @@ fn splice(base: &str, which: Resources, raw: &str, owned: &Owned<'_>) -> String 
                 if at > 0 {
                     text.push(',');
                 }
-                text.push_str(&member_element(base, member).to_string());
+                text.push_str(&member_element(base, member, labels).to_string());
             }
             text.push(']');
         }
@@ -118,7 +119,7 @@ fn splice(base: &str, which: Resources, raw: &str, owned: &Owned<'_>) -> String 
     text
 }
 
-fn member_element(base: &str, member: &Listed) -> Value {
+fn member_element(base: &str, member: &Listed, labelled: bool) -> Value {
     let which = match member.kind {
         MemberKind::User => Resources::Users,
         MemberKind::Group => Resources::Groups,
@@ -128,7 +129,7 @@ fn member_element(base: &str, member: &Listed) -> Value {
         "$ref": location(base, which, &member.id),
         "type": member.kind.as_str(),
     });
-    if let Some(label) = &member.label {
+    if let Some(label) = member.label.as_ref().filter(|_| labelled) {
         element["display"] = label.as_str().into();
     }
     element

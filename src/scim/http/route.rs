@@ -16,6 +16,9 @@ pub enum Route {
     Collection(Resources),
     One(Resources, String),
     Search(Resources),
+    /// The root: users, then groups.
+    All,
+    SearchAll,
     ServiceProviderConfig,
     ResourceTypes,
     ResourceType(String),
@@ -48,8 +51,8 @@ impl Route {
             ("Schemas", Some(urn)) => Some(Self::Schema(urn)),
             ("Bulk", None) => Some(Self::Unsupported("/Bulk")),
             ("Me", _) => Some(Self::Unsupported("/Me")),
-            (".search", None) => Some(Self::Unsupported("/.search across types")),
-            ("", None) => Some(Self::Unsupported("a query across types")),
+            (".search", None) => Some(Self::SearchAll),
+            ("", None) => Some(Self::All),
             _ => None,
         }
     }
@@ -67,8 +70,9 @@ impl Route {
         match self {
             Self::Collection(_) => Some("GET, POST"),
             Self::One(..) => Some("GET, PUT, PATCH, DELETE"),
-            Self::Search(_) => Some("POST"),
-            Self::ServiceProviderConfig | Self::ResourceTypes | Self::ResourceType(_) | Self::Schemas | Self::Schema(_) => {
+            Self::Search(_) | Self::SearchAll => Some("POST"),
+            Self::All
+            | Self::ServiceProviderConfig | Self::ResourceTypes | Self::ResourceType(_) | Self::Schemas | Self::Schema(_) => {
                 Some("GET")
             }
             Self::Unsupported(_) => None,

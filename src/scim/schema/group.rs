@@ -1,6 +1,6 @@
 //! Group (RFC 7643 §4.2).
 
-use super::{Attribute, GROUP_URN, Schema};
+use super::{Attribute, GROUP_URN, Returned, Schema};
 use crate::model::query::Index;
 
 pub(super) fn schema() -> Schema {
@@ -24,7 +24,8 @@ fn members() -> Attribute {
     let sub_attributes = vec![
         Attribute::string("value", "The id of the member.").case_exact().immutable().indexed(Index::MembersOfGroup),
         Attribute::reference("$ref", "The URI of the member.", &["User", "Group"]).immutable(),
-        Attribute::string("display", "The name of the member.").read_only(),
+        // On request: reading it means reading every member, and clients that compare what they wrote don't expect it.
+        Attribute::string("display", "The name of the member.").read_only().returned(Returned::Request),
         Attribute::string("type", "What the member is.").canonical(&["User", "Group"]).immutable(),
     ];
     Attribute::complex("members", "The members of the group.", sub_attributes).multi_valued()

@@ -6,6 +6,7 @@
 
 pub mod gateway;
 pub mod matching;
+pub mod binary;
 pub mod postgres;
 pub mod rows;
 pub mod sequence;

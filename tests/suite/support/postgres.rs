@@ -59,8 +59,9 @@ impl Cluster {
             let _ = write!(options, " -c {name}={value}");
             options
         });
+        // QUIT: nobody will read these files again, so no last checkpoint.
         let script = format!(
-            "'{}' -D '{folder}/data'{options} >'{folder}/log' 2>&1 & pid=$!; read -r _; kill -INT $pid; wait $pid; rm -rf '{folder}'",
+            "'{}' -D '{folder}/data'{options} >'{folder}/log' 2>&1 & pid=$!; read -r _; kill -QUIT $pid; wait $pid; rm -rf '{folder}'",
             bin.join("postgres").display(),
             folder = folder.display(),
         );

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# scripts/need.sh build|test|bench
+# Installs what is missing for that purpose from Debian's packages, and says so. What is there stays as it is.
+set -euo pipefail
+
+purpose=${1:?usage: scripts/need.sh build|test|bench}
+missing=()
+
+need() { # need PACKAGES TEST…  : the packages are missing when the test fails
+    local packages=$1
+    shift
+    # shellcheck disable=SC2206 # several packages in one word
+    "$@" >/dev/null 2>&1 || missing+=($packages)
+}
+
+compiles_c() { printf '#include <stdio.h>\nint main(void) { return 0; }\n' | cc -x c - -o /dev/null; }
+# ensurepip is the half that Debian splits off into python3-venv.
+makes_venvs() { python3 -c 'import ensurepip, venv'; }
+has_postgres_15() { test -x /usr/lib/postgresql/15/bin/initdb; }
+
+if ! command -v cargo >/dev/null; then
+    echo "Rust is missing: install it with rustup, then run this again." >&2
+    exit 1
+fi
+
+# SQLite and the cryptography of TLS are C, compiled into the binary.
+need "gcc libc6-dev" compiles_c
+# What `make run` prints to try it is a curl line.
+need "curl" command -v curl
+case $purpose in
+    build) ;;
+    test)
+        need "python3 python3-venv" makes_venvs
+        need "postgresql-15" has_postgres_15
+        ;;
+    bench)
+        need "python3" python3 --version
+        need "postgresql-15" has_postgres_15
+        need "wrk" command -v wrk
+        ;;
+    *)
+        echo "need.sh: '$purpose' is none of build, test, bench" >&2
+        exit 2
+        ;;
+esac
+
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+echo "Missing for 'make $purpose', installing from Debian: ${missing[*]}"
+if ! command -v apt-get >/dev/null; then
+    echo "There is no apt-get here. Install the like of these packages yourself, then run this again." >&2
+    exit 1
+fi
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "Neither root nor sudo: run as root: apt-get install ${missing[*]}" >&2; exit 1; }
+    as_root=(sudo)
+fi
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "${missing[@]}"

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# scripts/test.sh [soak]
+# Every test: unit tests, documentation examples, then the suite, which talks to the release binary, a PostgreSQL it
+# starts itself and the pinned conformance tools. With `soak`, the suite alone in its long forms (ROSTERD_SOAK=1).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+target=${CARGO_TARGET_DIR:-$PWD/target}
+logs=$target/test
+
+scripts/need.sh test
+scripts/venv.sh
+cargo build --release --locked --bin rosterd
+
+# The suite finds PostgreSQL and the conformance tools (.venv) where the two scripts above put them.
+export ROSTERD_BIN=$target/release/rosterd
+# A setting of the developer's own must not reach the servers under test.
+unset "${!ROSTERD__@}"
+
+mkdir -p "$logs"
+rm -f "$logs"/summary
+run() { # run NAME CARGO-TEST-ARGUMENTS… : shows the output, keeps it, and keeps the runner's own result lines
+    local name=$1
+    shift
+    cargo test --locked "$@" 2>&1 | tee "$logs/$name.log"
+    grep '^test result:' "$logs/$name.log" >>"$logs/summary"
+}
+
+if [ "${1:-}" = soak ]; then
+    export ROSTERD_SOAK=1
+    run soak --test suite -- --nocapture
+else
+    run unit --lib --bins
+    run examples --doc
+    run suite --test suite
+fi
+
+echo
+echo "Unit tests, examples and the suite, in this order:"
+cat "$logs/summary"
