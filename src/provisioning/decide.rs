@@ -153,7 +153,7 @@ pub fn arrival(record: &SourceRecord, claims: &Claims) -> Result<Arrival, Refusa
 /// May a POST take over this identity of its own connection? Some event if so.
 pub fn repost(known: &Known, record: &SourceRecord, option: Repost) -> Result<UserEvent, Refusal> {
     let identity = &known.identity;
-    if identity.listed && identity.active {
+    if identity.listed && identity.state == IdentityState::Active {
         let by_id = record.external_id.is_some() && identity.external_id == record.external_id;
         return Err(Refusal::Taken { attribute: if by_id { "externalId" } else { "userName" } });
     }
@@ -183,7 +183,7 @@ pub fn create(desk: &Desk<'_>, record: &SourceRecord, identity_id: IdentityId, n
         label: None,
         state: IdentityState::Active,
         listed: false,
-        active: true,
+        active: None,
         raw: None,
         raw_hash: None,
         mapped: None,
@@ -262,8 +262,11 @@ fn with_record(
     identity.user_name.clone_from(&record.user_name);
     identity.user_name_key = record.user_name.as_deref().map(fold);
     identity.label.clone_from(&record.label);
-    identity.active = record.active.unwrap_or(identity.active);
-    identity.state = if identity.active { IdentityState::Active } else { IdentityState::DisabledAtSource };
+    identity.active = record.active;
+    identity.state = match (record.active, identity.state) {
+        (Some(false), _) | (None, IdentityState::DisabledAtSource) => IdentityState::DisabledAtSource,
+        _ => IdentityState::Active,
+    };
     identity.listed = true;
     identity.deleted_at = None;
     identity.raw = Some(raw);

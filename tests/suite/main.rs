@@ -12,6 +12,7 @@ mod cli;
 mod config;
 mod conformance_tools;
 mod documentation;
+mod filter_equivalence;
 mod gateway;
 mod idp_sequences;
 mod query_sql;

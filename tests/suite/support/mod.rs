@@ -7,6 +7,9 @@
 pub mod gateway;
 pub mod matching;
 pub mod binary;
+pub mod edge;
+pub mod filter_dice;
+pub mod filter_oracle;
 pub mod postgres;
 pub mod rows;
 pub mod sequence;
