@@ -128,7 +128,8 @@ CREATE TABLE identities (
     label TEXT,
     state TEXT NOT NULL,
     listed BOOLEAN NOT NULL,
-    active BOOLEAN NOT NULL DEFAULT TRUE,
+    -- What the pushed resource says, NULL where it says nothing; what counts then is state.
+    active BOOLEAN,
     raw TEXT,
     raw_hash TEXT,
     mapped TEXT,

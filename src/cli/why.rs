@@ -310,7 +310,7 @@ mod tests {
             external_id: None,
             user_name: None,
             state: String::from("active"),
-            active: true,
+            active: Some(true),
             raw: Value::Null,
             mapped: json!({"email": "anna@mapped.example"}),
             mapping: Some(String::from("scim")),

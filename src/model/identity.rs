@@ -43,7 +43,8 @@ pub struct Identity {
     pub state: IdentityState,
     /// Pushed and not deleted: what a SCIM client sees.
     pub listed: bool,
-    pub active: bool,
+    /// What the pushed resource says of it; `None` where it says nothing, and then `state` stays as it was.
+    pub active: Option<bool>,
     /// JSON text of the merged resource; None before the first push.
     pub raw: Option<String>,
     pub raw_hash: Option<String>,

@@ -1,5 +1,8 @@
 //! Decisions about one group: what it is, what it is to be and who joins or leaves in, a [`GroupPlan`] out. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use super::decide::Moment;
 use super::plan::{Decision, GroupPlan, GroupWrite, Refusal};
 use super::user_id::hex;

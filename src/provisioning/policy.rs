@@ -46,12 +46,6 @@ pub fn effective(rule: &Rule, side: Side, option: SetUserRootAttributes) -> Writ
 pub fn changes(mapped: &Mapped, context: &Context<'_>) -> Changes {
     let mut changes = Changes::default();
     for (rule, given) in &mapped.given {
-        if rule.target == "blocked" {
-            if let Given::Value(Value::Bool(blocked)) = given {
-                changes.blocked = Some(*blocked);
-            }
-            continue;
-        }
         if let Given::Error(reason) = given {
             let list = if rule.required { &mut changes.rejected } else { &mut changes.errors };
             list.push((rule.clone(), reason.clone()));
@@ -59,6 +53,15 @@ pub fn changes(mapped: &Mapped, context: &Context<'_>) -> Changes {
         }
         if matches!(given, Given::Absent) && (rule.required || rule.absent == Absent::Reject) {
             changes.rejected.push((rule.clone(), "has no value".into()));
+            continue;
+        }
+        // Not a value of the profile but of the source's own block, which a secondary identity has as well.
+        if rule.target == "blocked" {
+            match given {
+                Given::Value(Value::Bool(blocked)) => changes.blocked = Some(*blocked),
+                Given::Value(_) => changes.errors.push((rule.clone(), "not a boolean".into())),
+                _ => {}
+            }
             continue;
         }
         if is_root(rule.target) && !context.primary {

@@ -1,10 +1,11 @@
 //! Pushed users: the shell around [`super::decide`]. Reads, decides, applies; goes round again when the row moved
 //! meanwhile. The only way a SCIM write reaches a profile.
 
-use super::decide::{self, Arrival, Desk, Joined, Known, UserEvent};
+use super::decide::{self, Arrival, Desk, Joined, Known, Newcomer, UserEvent};
 use super::plan::{Decision, IdentityWrite, Refusal, UserPlan};
 use super::rounds::Rounds;
 use super::{Error, Expected, Provisioner, Request, apply, user_id};
+use crate::mapping::Given;
 use crate::model::connection::{Connection, Deprovision};
 use crate::model::fold::fold;
 use crate::model::identity::Identity;
@@ -44,11 +45,7 @@ impl Provisioner {
         let desk = self.desk(request);
         let id = IdentityId::new(desk.moment.id());
         let wanted = user_id::wanted(connection, record.external_id.as_deref(), id.as_str());
-        let mapped = desk.mapping.map(&record.payload);
-        let email_key = mapped.given.iter().find_map(|(rule, given)| match given {
-            crate::mapping::Given::Value(Value::String(email)) if rule.target == "email" => Some(fold(email)),
-            _ => None,
-        });
+        let email_key = mapped_email(&desk, record);
         let user_name_key = record.user_name.as_deref().map(fold);
         let claims = identities::find_claims(
             &self.store,
@@ -62,17 +59,43 @@ impl Provisioner {
             },
         )
         .await?;
-        let user_id = match decide::arrival(&wanted, record, &claims)? {
-            Arrival::Known(id) => {
-                let known = self.known(connection, &id).await?.ok_or(store::Error::Stale)?;
-                let event = decide::repost(&known, record, connection.options.repost)?;
-                return self.settle(&desk, decide::write(&desk, event, known.clone(), record), Some(&known)).await;
-            }
-            Arrival::New { user_id } => user_id,
-        };
+        if let Arrival::Known(id) = decide::arrival(record, &claims)? {
+            let known = self.known(connection, &id).await?.ok_or(store::Error::Stale)?;
+            let event = decide::repost(&known, record, connection.options.repost)?;
+            return self.write_user(&desk, event, known, record).await;
+        }
         let joined = self.joined(connection, record, email_key.as_deref()).await?;
-        let decision = decide::create(&desk, record, id, user_id, joined, &claims);
+        let decision = decide::create(&desk, record, id, Newcomer::new(&wanted, &claims, joined));
         self.settle(&desk, decision, None).await
+    }
+
+    async fn write_user(&self, desk: &Desk<'_>, event: UserEvent, known: Known, record: &SourceRecord) -> Result<Pushed, Error> {
+        let newcomer = match &known.user {
+            Some(_) => Newcomer::default(),
+            None => self.newcomer(desk, record, &known.identity.id).await?,
+        };
+        self.settle(desk, decide::write(desk, event, known.clone(), record, newcomer), Some(&known)).await
+    }
+
+    /// What is to be known of an identity that a `skip` kept out of the roster, now that it may pass.
+    async fn newcomer(&self, desk: &Desk<'_>, record: &SourceRecord, id: &IdentityId) -> Result<Newcomer, Error> {
+        let connection = desk.connection;
+        let wanted = user_id::wanted(connection, record.external_id.as_deref(), id.as_str());
+        let email_key = mapped_email(desk, record);
+        let claims = identities::find_claims(
+            &self.store,
+            connection,
+            &identities::Wanted {
+                external_id: None,
+                user_name_key: None,
+                email_key: email_key.as_deref(),
+                user_id: &wanted,
+                erased_hash: None,
+            },
+        )
+        .await?;
+        let joined = self.joined(connection, record, email_key.as_deref()).await?;
+        Ok(Newcomer::new(&wanted, &claims, joined))
     }
 
     /// A PUT or PATCH. `edit` makes the new record of the current resource; it runs again each round.
@@ -97,7 +120,7 @@ impl Provisioner {
             let desk = self.desk(request);
             let done = async {
                 self.unclaimed(request.connection, &known.identity, &record).await?;
-                self.settle(&desk, decide::write(&desk, event, known.clone(), &record), Some(&known)).await
+                self.write_user(&desk, event, known, &record).await
             };
             match done.await {
                 Err(Error::Store(reason)) => rounds.again(reason).await?,
@@ -220,6 +243,15 @@ impl Provisioner {
             }
         }
     }
+}
+
+/// The folded address the mapping makes of a record.
+fn mapped_email(desk: &Desk<'_>, record: &SourceRecord) -> Option<String> {
+    let mapped = desk.mapping.map(&record.payload);
+    mapped.given.iter().find_map(|(rule, given)| match given {
+        Given::Value(Value::String(email)) if rule.target == "email" => Some(fold(email)),
+        _ => None,
+    })
 }
 
 /// The stored resource of an identity, as a document.

@@ -147,7 +147,7 @@ pub(super) fn identity(row: &Row, at: usize) -> Result<Identity, Error> {
         label: row.opt_text(at + 8)?,
         state: IdentityState::parse(&row.text(at + 9)?).ok_or(Error::Corrupt { what: "unknown identity state" })?,
         listed: row.bool(at + 10)?,
-        active: row.bool(at + 11)?,
+        active: row.opt_bool(at + 11)?,
         raw: row.opt_text(at + 12)?,
         raw_hash: row.opt_text(at + 13)?,
         mapped: row.opt_text(at + 14)?,

@@ -66,7 +66,8 @@ pub struct IdentityRecord {
     pub external_id: Option<String>,
     pub user_name: Option<String>,
     pub state: String,
-    pub active: bool,
+    /// What the pushed resource says, if anything.
+    pub active: Option<bool>,
     pub raw: Json,
     pub mapped: Json,
     pub mapping: Option<String>,
@@ -135,7 +136,7 @@ fn identity(row: &Row) -> Result<IdentityRecord, Error> {
         external_id: row.opt_text(5)?,
         user_name: row.opt_text(6)?,
         state: row.text(7)?,
-        active: row.bool(8)?,
+        active: row.opt_bool(8)?,
         raw: json(row.opt_text(9)?)?,
         mapped: json(row.opt_text(10)?)?,
         mapping: row.opt_text(11)?,

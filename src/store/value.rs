@@ -101,6 +101,13 @@ impl Row {
     }
 
     /// SQLite has no booleans: 0 and 1 are read as such.
+    pub fn opt_bool(&self, column: usize) -> Result<Option<bool>, Error> {
+        match self.0.get(column) {
+            Some(Value::Bool(None) | Value::Int(None)) => Ok(None),
+            _ => self.bool(column).map(Some),
+        }
+    }
+
     pub fn bool(&self, column: usize) -> Result<bool, Error> {
         match self.0.get(column) {
             Some(Value::Bool(Some(bool))) => Ok(*bool),

@@ -15,6 +15,7 @@ mod concurrency;
 mod config;
 mod conformance_tools;
 mod documentation;
+mod filter_equivalence;
 mod gateway;
 mod idp_sequences;
 mod kill;

@@ -3,9 +3,9 @@
 
 use crate::support::stores::{TestStore, on_both};
 use rosterd::args;
-use rosterd::model::fold::fold;
+use rosterd::model::fold::{fold, value_key};
 use rosterd::model::query::{Comparison, Field, Index, Kind, Literal, Query};
-use rosterd::store::query_sql::{Target, compile, value_key};
+use rosterd::store::query_sql::{Target, compile};
 use rosterd::store::{Batch, Store, Value};
 use std::collections::BTreeSet;
 
