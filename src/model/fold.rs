@@ -16,6 +16,11 @@ pub fn fold(text: &str) -> String {
     CaseMapper::new().fold_string(&composed).nfc().collect()
 }
 
+/// The form a searchable value is stored and looked up in.
+pub fn value_key(text: &str, case_exact: bool) -> String {
+    if case_exact { text.into() } else { fold(text) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::fold;
@@ -28,8 +33,4 @@ mod tests {
             assert_eq!(fold(a), fold(b), "{a} {b}");
         }
     }
-}
-/// The form a searchable value is stored and looked up in.
-pub fn value_key(text: &str, case_exact: bool) -> String {
-    if case_exact { text.into() } else { fold(text) }
 }

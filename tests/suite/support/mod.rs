@@ -4,9 +4,9 @@
 
 #![allow(dead_code, reason = "every test module uses its own part")]
 
+pub mod binary;
 pub mod gateway;
 pub mod matching;
-pub mod binary;
 pub mod postgres;
 pub mod rows;
 pub mod sequence;
