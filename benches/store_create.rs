@@ -3,6 +3,9 @@
 //!
 //! `cargo bench --bench store_create -- sqlite:///path/of/a/new/file.db` or `-- postgres://…/an_empty_database`
 
+#![expect(clippy::print_stdout, reason = "prints what it measured")]
+#![expect(clippy::disallowed_methods, reason = "ids for rows that are thrown away")]
+
 use rosterd::args;
 use rosterd::secret::Secret;
 use rosterd::store::{Batch, Store, StoreOptions, Value};

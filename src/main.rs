@@ -1,5 +1,7 @@
 //! Parses arguments, runs the command, prints what went wrong, exits.
 
+#![expect(clippy::print_stderr, reason = "the error that ends the program")]
+
 use clap::Parser;
 use rosterd::cli::{Cli, run};
 use std::process::ExitCode;

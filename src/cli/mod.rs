@@ -3,6 +3,8 @@
 //! Exit codes: 0 done, 1 refused or failed, 2 the command line itself makes no sense. Results go to stdout, everything
 //! else to stderr. `--json` prints the management API's objects; a list is one JSON array.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line is for")]
+
 mod bootstrap;
 mod config;
 mod connection;

@@ -39,10 +39,10 @@ pub async fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<ExitCode> 
         bail!("the schema is not up to date and database.migrate is false: run `rosterd migrate`");
     }
     let public_url = context.config.server.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-    if args.bootstrap {
-        if let Some(made) = bootstrap::ensure(&context, &public_url).await? {
-            made.print(args.json)?;
-        }
+    if args.bootstrap
+        && let Some(made) = bootstrap::ensure(&context, &public_url).await?
+    {
+        made.print(args.json)?;
     }
 
     let Context { config, store, keys, clock, entropy } = context;

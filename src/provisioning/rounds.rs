@@ -18,7 +18,6 @@ pub struct Rounds<'a> {
 }
 
 impl<'a> Rounds<'a> {
-    #[expect(clippy::disallowed_methods, reason = "how long this process has been trying is no fact of the roster")]
     pub fn new(entropy: &'a Entropy) -> Self {
         Self { entropy, since: Instant::now(), round: 0, conflicts: 0 }
     }

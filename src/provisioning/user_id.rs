@@ -18,7 +18,7 @@ pub fn wanted(connection: &Connection, external_id: Option<&str>, identity_id: &
     };
     match connection.kind {
         ConnectionKind::Database => format!("{}|{part}", connection.kind.strategy()),
-        _ => format!("{}|{}|{part}", connection.kind.strategy(), connection.name),
+        ConnectionKind::Scim => format!("{}|{}|{part}", connection.kind.strategy(), connection.name),
     }
 }
 

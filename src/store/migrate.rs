@@ -10,7 +10,9 @@ use super::sqlite::{self, Sqlite};
 use crate::clock::Micros;
 use rusqlite::TransactionBehavior;
 use sha2::{Digest, Sha256};
-use sqlx::{AssertSqlSafe, Row as _};
+#[expect(clippy::disallowed_types, reason = "the embedded migrations, tokens replaced")]
+use sqlx::AssertSqlSafe;
+use sqlx::Row as _;
 use std::time::Duration;
 
 /// One file of `migrations/`. A file is never changed once it was released.

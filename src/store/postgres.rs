@@ -11,8 +11,10 @@
 
 use super::batch::{Batch, Write};
 use super::{Error, Row, StoreOptions, Value, dialect};
+#[expect(clippy::disallowed_types, reason = "texts that dialect and query_sql built; every value is bound")]
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow};
-use sqlx::{Arguments, AssertSqlSafe, Column, Connection as _, Row as _, SqlSafeStr, TypeInfo};
+use sqlx::{Arguments, Column, Connection as _, Row as _, SqlSafeStr, TypeInfo};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::str::FromStr;

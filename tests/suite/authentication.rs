@@ -112,7 +112,7 @@ on_both! {
             Principal::Scim { connection, scopes, .. } => {
                 assert_eq!((connection.name.as_str(), scopes.as_slice()), ("okta", &[String::from("get:users")][..]));
             }
-            other => panic!("{other:?}"),
+            other @ Principal::Management { .. } => panic!("{other:?}"),
         }
         let principal = door.enter(&admin).await.unwrap();
         assert!(matches!(&principal, Principal::Management { tenant, .. } if tenant.as_str() == "acme"), "{principal:?}");

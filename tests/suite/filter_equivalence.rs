@@ -98,7 +98,8 @@ async fn differs(edge: &Edge, kind: &Kind, filter: &Filter, at: usize) -> Option
         return None;
     }
     let told = |ids: Vec<&String>| -> String {
-        let of = |id: &&String| kind.resources.iter().find(|resource| resource["id"] == ***id).map(|r| cut(&json!(r).to_string()));
+        let of =
+            |id: &&String| kind.resources.iter().find(|resource| resource["id"] == ***id).map(|r| cut(&json!(r).to_string()));
         ids.iter().take(2).map(|id| format!("\n  {}", of(id).unwrap_or_else(|| (*id).clone()))).collect()
     };
     let (missing, extra) = (expected.difference(&unique).collect::<Vec<_>>(), unique.difference(&expected).collect::<Vec<_>>());
@@ -194,7 +195,8 @@ fn filters(dice: &mut Dice, kinds: &[Kind]) -> Vec<(usize, Filter)> {
     }
     for (at, kind) in kinds.iter().enumerate() {
         for place in &kind.places {
-            let operators: BTreeSet<&str> = place.target().operators().iter().map(|operator| operator.as_str()).chain(["pr"]).collect();
+            let operators: BTreeSet<&str> =
+                place.target().operators().iter().map(|operator| operator.as_str()).chain(["pr"]).collect();
             assert_eq!(covered[&(at, place.name())], operators, "{}", place.name());
         }
     }
@@ -282,9 +284,13 @@ fn memberships_agree(kinds: &[Kind]) {
         }
     }
     for user in &kinds[0].resources {
-        let shown: BTreeMap<String, &str> = user.get("groups").and_then(Value::as_array).into_iter().flatten().map(|group| {
-            (group["value"].as_str().expect("a value").to_owned(), group["type"].as_str().expect("a type"))
-        }).collect();
+        let shown: BTreeMap<String, &str> = user
+            .get("groups")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .map(|group| (group["value"].as_str().expect("a value").to_owned(), group["type"].as_str().expect("a type")))
+            .collect();
         let id = user["id"].as_str().expect("an id");
         assert_eq!(shown, groups.get(id).cloned().unwrap_or_default(), "groups of {id}");
     }
@@ -332,7 +338,8 @@ impl Writer<'_> {
     async fn change(&mut self, id: &str, catalogue: &Catalogue) {
         let path = format!("/Users/{id}");
         self.tick();
-        let patch = |operation: Value| json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation]});
+        let patch =
+            |operation: Value| json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation]});
         let (status, body) = match self.dice.below(10) {
             0..2 => {
                 let mut document = resource(&mut self.dice, catalogue);

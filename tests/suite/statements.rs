@@ -3,8 +3,10 @@
 
 use crate::support::stores::TestStore;
 use rosterd::store::{Batch, Value, statements};
+#[expect(clippy::disallowed_types, reason = "the statements under test")]
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Either, Executor, SqlSafeStr, Statement, TypeInfo};
+use sqlx::{ConnectOptions, Either, Executor, SqlSafeStr, Statement, TypeInfo};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 

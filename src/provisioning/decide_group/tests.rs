@@ -39,7 +39,11 @@ fn member(id: &str) -> Member {
 }
 
 fn moves(joins: &[&str], leaves: &[&str]) -> Moves {
-    Moves { joins: joins.iter().map(|id| member(id)).collect(), leaves: leaves.iter().map(|&id| id.to_owned()).collect() }
+    Moves {
+        joins: joins.iter().map(|id| member(id)).collect(),
+        leaves: leaves.iter().map(|&id| id.to_owned()).collect(),
+        nestings_seen: None,
+    }
 }
 
 fn created(joins: &[&str]) -> GroupPlan {

@@ -80,7 +80,7 @@ fn a_filtered_path_knows_list_filter_and_sub_attribute() {
     };
     assert_eq!(at.to_string(), "emails.value");
     assert_eq!(filter.creates, Some(vec![("type".to_owned(), json!("work"))]));
-    let matches = |element: serde_json::Value| filter.query.matches(element.as_object().expect("an object"));
+    let matches = |element: Value| filter.query.matches(element.as_object().expect("an object"));
     assert!(matches(json!({"type": "WORK", "value": "x"})));
     assert!(!matches(json!({"value": "work"})));
 }

@@ -6,11 +6,11 @@
 
 pub mod binary;
 pub mod caller;
-pub mod gateway;
-pub mod matching;
 pub mod edge;
 pub mod filter_dice;
 pub mod filter_oracle;
+pub mod gateway;
+pub mod matching;
 pub mod postgres;
 pub mod rows;
 pub mod sequence;

@@ -1,6 +1,8 @@
 //! A real PostgreSQL for the tests: own folder, own loopback port, shared by one run of the test program.
 
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+#[expect(clippy::disallowed_types, reason = "CREATE DATABASE takes no arguments; the name is ours")]
+use sqlx::AssertSqlSafe;
+use sqlx::{ConnectOptions, Connection};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::TcpListener;

@@ -61,7 +61,7 @@ macro_rules! on_both {
     ($($(#[$doc:meta])* async fn $name:ident($test:ident) $body:block)+) => {$(
         $(#[$doc])*
         mod $name {
-            #[allow(unused_imports)]
+            #[allow(unused_imports, reason = "not every body needs what its module has")]
             use super::*;
 
             async fn body($test: $crate::support::stores::TestStore) $body
