@@ -14,6 +14,7 @@ use crate::store::{self, Batch, connections, mapping_versions, tenants, tokens};
 use anyhow::bail;
 use clap::Args;
 use serde_json::{Map, Value, json};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Name of the connection that bootstrap makes.
@@ -66,6 +67,28 @@ impl Bootstrapped {
         fields.extend(self.console_code.clone().map(|code| ("console code", code)));
         output::fields(&fields)
     }
+
+    /// For a person who just started the gateway: where to look, and a request that provisions a user.
+    pub fn print_next_steps(&self, public_url: &str) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "\nReady when this answers: {public_url}/readyz")?;
+        writeln!(out, "Provision a user:\n\n{}\n", curl(&self.scim_base_url, &self.scim_token))?;
+        // The command line reads the same configuration, and a relative database is where this process stands.
+        let here = std::env::current_dir()?.display().to_string();
+        let program = std::env::current_exe()?.display().to_string();
+        writeln!(out, "See it, from another terminal:\n\ncd {here} && {program} users show ann@example.com")?;
+        writeln!(out, "cd {here} && {program} users why ann@example.com email\n")
+    }
+}
+
+/// One line for a shell.
+fn curl(base: &str, token: &str) -> String {
+    format!(
+        "curl -sS {base}/Users -H 'Authorization: Bearer {token}' -H 'Content-Type: application/scim+json' \
+         -d '{{\"schemas\":[\"urn:ietf:params:scim:schemas:core:2.0:User\"],\"userName\":\"ann@example.com\",\
+         \"displayName\":\"Ann Example\",\"name\":{{\"givenName\":\"Ann\",\"familyName\":\"Example\"}},\
+         \"emails\":[{{\"value\":\"ann@example.com\",\"type\":\"work\",\"primary\":true}}]}}'"
+    )
 }
 
 /// Sets up an empty database; one that is not empty is left as it is, with exit code 1.

@@ -43,6 +43,9 @@ pub async fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<ExitCode> 
         && let Some(made) = bootstrap::ensure(&context, &public_url).await?
     {
         made.print(args.json)?;
+        if !args.json {
+            made.print_next_steps(&public_url)?;
+        }
     }
 
     let Context { config, store, keys, clock, entropy } = context;
