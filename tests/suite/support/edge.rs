@@ -49,7 +49,14 @@ impl Edge {
         let tenant_id = TenantId::new("default");
         let id = ConnectionId::new("con_1");
         let times = (NOW, NOW);
-        let tenant = Tenant { id: tenant_id.clone(), name: "default".into(), host: None, version: 1, created_at: times.0, updated_at: times.1 };
+        let tenant = Tenant {
+            id: tenant_id.clone(),
+            name: "default".into(),
+            host: None,
+            version: 1,
+            created_at: times.0,
+            updated_at: times.1,
+        };
         let connection = Connection {
             tenant_id: tenant_id.clone(),
             id: id.clone(),

@@ -38,10 +38,52 @@ impl Dice {
 
 /// Values that have broken somebody's filter.
 const NASTY: [&str; 46] = [
-    "a", "A", "ab", "AB", "abc", "Abd", "bjensen", "BJensen", "bjensen@example.com", "bjens%", "bjens_n", "%", "_", "\\",
-    "\\%", "!", "!%", "a!b", "'", "''; --", "\"", "\"quoted\"", "*", "a*", "straße", "STRASSE", "STRAẞE", "İstanbul",
-    "i̇stanbul", "ISTANBUL", "ıstanbul", "ΣΊΣΥΦΟΣ", "σίσυφος", "σίσυφοσ", "É", "é", "e\u{301}", "E\u{301}a", "😀", "😀😁",
-    "\u{10ffff}", "a\u{1f}b", "10", "9", "2026-01-01T00:00:00Z", " with  spaces ",
+    "a",
+    "A",
+    "ab",
+    "AB",
+    "abc",
+    "Abd",
+    "bjensen",
+    "BJensen",
+    "bjensen@example.com",
+    "bjens%",
+    "bjens_n",
+    "%",
+    "_",
+    "\\",
+    "\\%",
+    "!",
+    "!%",
+    "a!b",
+    "'",
+    "''; --",
+    "\"",
+    "\"quoted\"",
+    "*",
+    "a*",
+    "straße",
+    "STRASSE",
+    "STRAẞE",
+    "İstanbul",
+    "i̇stanbul",
+    "ISTANBUL",
+    "ıstanbul",
+    "ΣΊΣΥΦΟΣ",
+    "σίσυφος",
+    "σίσυφοσ",
+    "É",
+    "é",
+    "e\u{301}",
+    "E\u{301}a",
+    "😀",
+    "😀😁",
+    "\u{10ffff}",
+    "a\u{1f}b",
+    "10",
+    "9",
+    "2026-01-01T00:00:00Z",
+    " with  spaces ",
 ];
 
 /// A text: from the pool, two of it, or one too long for an index key, with neighbours that differ only at the end.
@@ -207,7 +249,8 @@ impl Maker<'_> {
 
     /// `list[…]`, over one with sub-attributes.
     pub fn element(&self, dice: &mut Dice, depth: usize) -> Filter {
-        let lists: Vec<&Place> = self.places.iter().filter(|place| place.sub.is_none() && !place.attribute.subs.is_empty()).collect();
+        let lists: Vec<&Place> =
+            self.places.iter().filter(|place| place.sub.is_none() && !place.attribute.subs.is_empty()).collect();
         let list = *dice.one_of(&lists);
         let inner = self.in_element(dice, list, depth);
         Filter::Element(list.path(dice), Box::new(inner))
@@ -215,8 +258,12 @@ impl Maker<'_> {
 
     fn in_element(&self, dice: &mut Dice, list: &Place, depth: usize) -> Filter {
         match if depth == 0 { 9 } else { dice.below(10) } {
-            0..3 => Filter::And(Box::new(self.in_element(dice, list, depth - 1)), Box::new(self.in_element(dice, list, depth - 1))),
-            3..5 => Filter::Or(Box::new(self.in_element(dice, list, depth - 1)), Box::new(self.in_element(dice, list, depth - 1))),
+            0..3 => {
+                Filter::And(Box::new(self.in_element(dice, list, depth - 1)), Box::new(self.in_element(dice, list, depth - 1)))
+            }
+            3..5 => {
+                Filter::Or(Box::new(self.in_element(dice, list, depth - 1)), Box::new(self.in_element(dice, list, depth - 1)))
+            }
             5 => Filter::Not(Box::new(self.in_element(dice, list, depth - 1))),
             _ => {
                 let sub = dice.one_of(&list.attribute.subs).clone();

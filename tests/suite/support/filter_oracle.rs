@@ -132,12 +132,11 @@ impl Catalogue {
 /// RFC 7643 §3.1, with the types its text gives.
 fn common() -> Vec<Attribute> {
     let attribute = |name: &str, kind: &str, case_exact: bool, subs: Value| {
-        let published = json!({"name": name, "type": kind, "caseExact": case_exact, "mutability": "readOnly", "subAttributes": subs});
+        let published =
+            json!({"name": name, "type": kind, "caseExact": case_exact, "mutability": "readOnly", "subAttributes": subs});
         Attribute::read(&published)
     };
-    let sub = |name: &str, kind: &str, case_exact: bool| {
-        json!({"name": name, "type": kind, "caseExact": case_exact, "mutability": "readOnly"})
-    };
+    let sub = |name: &str, kind: &str, case_exact: bool| json!({"name": name, "type": kind, "caseExact": case_exact, "mutability": "readOnly"});
     let meta = json!([
         sub("resourceType", "string", true),
         sub("created", "dateTime", false),
