@@ -20,18 +20,44 @@ pub enum BodyError {
     Broken,
 }
 
-/// The whole body, if it has at most `max` bytes and arrives within `within`. An announced length over the limit is
+/// What is still taken, and thrown away, of a body over the limit: a client that writes to the end before it reads shall
+/// find the 413 there and not a broken connection.
+const DISCARDED_BYTES_MAX: usize = 4 << 20;
+const DISCARD_TIME: Duration = Duration::from_secs(1);
+
+/// The whole body, if it has at most `max` bytes and arrives within `within`. An announced length far over the limit is
 /// refused before a byte is read.
-pub async fn read(body: Body, max: usize, within: Duration) -> Result<Bytes, BodyError> {
-    if usize::try_from(body.size_hint().lower()).is_ok_and(|announced| announced > max) {
+pub async fn read(mut body: Body, max: usize, within: Duration) -> Result<Bytes, BodyError> {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > max {
+        if announced - max <= DISCARDED_BYTES_MAX {
+            discard(body, announced).await;
+        }
         return Err(BodyError::TooLarge { max });
     }
-    match tokio::time::timeout(within, Limited::new(body, max).collect()).await {
+    match tokio::time::timeout(within, Limited::new(&mut body, max).collect()).await {
         Err(_elapsed) => Err(BodyError::TimedOut),
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge { max }),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            discard(body, DISCARDED_BYTES_MAX).await;
+            Err(BodyError::TooLarge { max })
+        }
         Ok(Err(_)) => Err(BodyError::Broken),
     }
+}
+
+async fn discard(mut body: Body, bytes_max: usize) {
+    let mut bytes = 0;
+    let rest = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.data_ref().map_or(0, Bytes::len);
+            if bytes > bytes_max {
+                break;
+            }
+        }
+    };
+    // Whether it ended, broke or goes on: it is refused all the same.
+    let _ended = tokio::time::timeout(DISCARD_TIME, rest).await;
 }
 
 #[cfg(test)]

@@ -60,6 +60,9 @@ pub fn group(plan: &GroupPlan) -> Batch {
     }
     groups::delete_members(&mut batch, group, &plan.leaves);
     groups::insert_members(&mut batch, group, &plan.joins);
+    if let Some(seen) = plan.nestings_seen {
+        groups::nest(&mut batch, group, seen);
+    }
     events::insert_log(&mut batch, &group.tenant_id, &plan.log);
     events::insert_outbox(&mut batch, &group.tenant_id, &plan.outbox);
     groups::count(&mut batch, &group.tenant_id, &group.connection_id, "group", plan.slot, plan.counted);

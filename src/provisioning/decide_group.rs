@@ -43,6 +43,8 @@ impl GroupEvent {
 pub struct Moves {
     pub joins: Vec<Member>,
     pub leaves: Vec<String>,
+    /// Where groups join one that others may hold: how often that had happened when cycles were looked for.
+    pub nestings_seen: Option<i64>,
 }
 
 pub fn create(moment: &Moment<'_>, connection: &Connection, id: GroupId, record: &GroupRecord, joins: Vec<Member>) -> GroupPlan {
@@ -60,7 +62,7 @@ pub fn create(moment: &Moment<'_>, connection: &Connection, id: GroupId, record:
         created_at: moment.now,
         updated_at: moment.now,
     };
-    plan(moment, GroupEvent::Created, GroupWrite::Insert(group), Moves { joins, leaves: Vec::new() }, 1)
+    plan(moment, GroupEvent::Created, GroupWrite::Insert(group), Moves { joins, ..Moves::default() }, 1)
 }
 
 /// `expected` is what If-Match named: without it a change of members alone compares no version.
@@ -153,7 +155,16 @@ fn plan(moment: &Moment<'_>, event: GroupEvent, write: GroupWrite, moves: Moves,
     if !moves.leaves.is_empty() {
         outbox.push(announce("group.member.deleted", members(moves.leaves.iter().map(String::as_str))));
     }
-    GroupPlan { joins: moves.joins, leaves: moves.leaves, log: vec![entry], outbox, counted, slot: moment.slot(), group: write }
+    GroupPlan {
+        joins: moves.joins,
+        leaves: moves.leaves,
+        nestings_seen: moves.nestings_seen,
+        log: vec![entry],
+        outbox,
+        counted,
+        slot: moment.slot(),
+        group: write,
+    }
 }
 
 fn members<'a>(ids: impl ExactSizeIterator<Item = &'a str>) -> Value {

@@ -145,6 +145,8 @@ pub struct GroupPlan {
     pub group: GroupWrite,
     pub joins: Vec<Member>,
     pub leaves: Vec<String>,
+    /// Some where groups join: stale unless no other group took a group in since.
+    pub nestings_seen: Option<i64>,
     pub log: Vec<LogEntry>,
     pub outbox: Vec<Announcement>,
     pub counted: i64,

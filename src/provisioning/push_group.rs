@@ -189,12 +189,18 @@ impl Provisioner {
         } else if !unknown.is_empty() {
             return Err(Refusal::UnknownMembers { ids: unknown }.into());
         }
-        for member in joins.iter().filter(|member| member.kind == MemberKind::Group) {
+        let nested = || joins.iter().filter(|member| member.kind == MemberKind::Group);
+        // A new group is in no other yet.
+        let nestings_seen = match nested().next() {
+            Some(_) if !is_new => Some(groups::find_nestings(&self.store, request.connection).await?),
+            _ => None,
+        };
+        for member in nested() {
             if groups::closes_cycle(&self.store, tenant, id, &member.id).await? {
                 return Err(Refusal::Cycle { group_id: member.id.clone() }.into());
             }
         }
-        Ok(Moves { joins, leaves })
+        Ok(Moves { joins, leaves, nestings_seen })
     }
 
     async fn settle_group(&self, decision: Decision<GroupPlan>, known: Option<&Group>) -> Result<PushedGroup, Error> {

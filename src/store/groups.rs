@@ -31,7 +31,8 @@ statements! {
     FIND_MEMBERS = "SELECT m.member_id, m.kind, coalesce(i.label, n.name) FROM members m \
         LEFT JOIN identities i ON i.tenant_id = m.tenant_id AND i.id = m.member_id AND i.listed \
         LEFT JOIN groups n ON n.tenant_id = m.tenant_id AND n.id = m.member_id AND n.listed \
-        WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.member_id > $3 ORDER BY m.member_id LIMIT $4";
+        WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.member_id > $3 AND (i.id IS NOT NULL OR n.id IS NOT NULL) \
+        ORDER BY m.member_id LIMIT $4";
     /// Of a user or group up through nested groups: how near, and which.
     COUNT_MEMBERS_TO = "SELECT count(*) FROM (SELECT 1 FROM members m WHERE m.tenant_id = $1 AND m.group_id = $2 LIMIT $3) AS few";
     /// Does `$3` hold `$2`, at any depth?
@@ -63,6 +64,9 @@ statements! {
     DELETE_MEMBERSHIPS_OF = "DELETE FROM members WHERE tenant_id = $1 AND member_id = $2";
     COUNT = "INSERT INTO counters (tenant_id, scope, kind, slot, total) VALUES ($1, $2, $3, $4, $5) \
         ON CONFLICT (tenant_id, scope, kind, slot) DO UPDATE SET total = counters.total + excluded.total";
+    FIND_NESTINGS = "SELECT total FROM counters WHERE tenant_id = $1 AND scope = $2 AND kind = 'nesting' AND slot = 0";
+    NEST = "INSERT INTO counters (tenant_id, scope, kind, slot, total) VALUES ($1, $2, 'nesting', 0, 1) \
+        ON CONFLICT (tenant_id, scope, kind, slot) DO UPDATE SET total = counters.total + 1 WHERE counters.total = $3";
     SUM = "SELECT CAST(coalesce(sum(total), 0) AS BIGINT) FROM counters WHERE tenant_id = $1 AND scope = $2 AND kind = $3";
 }
 
@@ -125,7 +129,8 @@ fn kind(text: &str) -> Result<MemberKind, Error> {
     }
 }
 
-/// Every member, in order of id.
+/// Every member, in order of id. Rows of who is gone don't count: one may be left where somebody was deleted while they
+/// were added.
 pub async fn find_members(store: &Store, tenant: &TenantId, group: &str) -> Result<Vec<Listed>, Error> {
     let mut members = Vec::new();
     let mut after = String::new();
@@ -227,6 +232,18 @@ pub fn count(batch: &mut Batch, tenant: &TenantId, connection: &ConnectionId, ki
     if by != 0 {
         batch.any(COUNT, args![tenant, connection, kind, slot, by]);
     }
+}
+
+/// How often groups of this connection took groups in: read before [`closes_cycle`], compared by [`nest`].
+pub async fn find_nestings(store: &Store, connection: &Connection) -> Result<i64, Error> {
+    let rows = store.read(FIND_NESTINGS, args![&connection.tenant_id, &connection.id]).await?;
+    rows.first().map_or(Ok(0), |row| row.int(0))
+}
+
+/// A group takes groups in: stale if another did since `seen` was read, for two at once could close a cycle that neither
+/// of them sees.
+pub fn nest(batch: &mut Batch, group: &Group, seen: i64) {
+    batch.one(NEST, args![&group.tenant_id, &group.connection_id, seen]);
 }
 
 pub fn insert(batch: &mut Batch, g: &Group) {

@@ -104,7 +104,8 @@ pub(super) fn finish(
         inbox,
         counted,
         slot: moment.slot(),
-        leaves_groups: false,
+        // Back from a DELETE: it may have left a row behind, of somebody who was added while they went.
+        leaves_groups: event == UserEvent::Revived && counted > 0,
         identity,
     }
 }

@@ -57,8 +57,7 @@ async fn list(call: &Call<'_>, which: &[Resources], params: ListParams) -> Resul
     let (mut refused, mut asked) = (None, false);
     for each in which {
         let resource_type = resource_type(*each);
-        let projection =
-            Projection::parse(params.attributes.as_deref(), params.excluded_attributes.as_deref(), resource_type)?;
+        let projection = Projection::parse(params.attributes.as_deref(), params.excluded_attributes.as_deref(), resource_type)?;
         let query = match filter.as_ref().map(|filter| filter::compile(filter, resource_type)).transpose() {
             Ok(query) => query,
             // RFC 7644 §3.4.2.1: across types an attribute that one type lacks is no error, it does not match.
@@ -109,12 +108,7 @@ async fn unfiltered(call: &Call<'_>, which: Resources, page: &Page) -> Result<(i
 }
 
 /// The condition says it all: a page by it, and a count only where the page does not tell.
-async fn indexed(
-    call: &Call<'_>,
-    which: Resources,
-    page: &Page,
-    compiled: &Compiled,
-) -> Result<(i64, Vec<Item>), Refused> {
+async fn indexed(call: &Call<'_>, which: Resources, page: &Page, compiled: &Compiled) -> Result<(i64, Vec<Item>), Refused> {
     let (store, connection, offset) = (&call.scim.store, call.connection, page.offset);
     let items = if page.count == 0 {
         Vec::new()

@@ -17,6 +17,7 @@ use crate::http::body;
 use crate::http::request_id::RequestId;
 use crate::model::access::Principal;
 use crate::model::connection::Connection;
+use crate::model::tenant::DEFAULT_TENANT;
 use crate::provisioning::{Provisioner, Request as ProvisioningRequest};
 use crate::scim::error::{ScimError, ScimType};
 use crate::scim::json;
@@ -25,7 +26,7 @@ use crate::store::Store;
 use answer::{Answer, Refused};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::response::Response;
 use axum::routing::any;
@@ -49,7 +50,8 @@ pub struct Scim {
 /// The routes, to be nested at `/scim/v2`.
 pub fn router(scim: Arc<Scim>) -> Router {
     Router::new()
-        .route("/connections/{connection}", any(base))
+        .route("/connections/{connection}", any(endpoint))
+        .route("/connections/{connection}/", any(endpoint))
         .route("/connections/{connection}/{*rest}", any(endpoint))
         .fallback(elsewhere)
         .with_state(scim)
@@ -97,15 +99,13 @@ impl Call<'_> {
     }
 }
 
-async fn base(state: State<Arc<Scim>>, Path(connection): Path<String>, request: Request) -> Response {
-    answered(&state.0, &connection, "", request).await
-}
-
-async fn endpoint(state: State<Arc<Scim>>, Path((connection, _)): Path<(String, String)>, request: Request) -> Response {
-    // The raw path, so that a segment is decoded once and only once.
+async fn endpoint(State(scim): State<Arc<Scim>>, request: Request) -> Response {
+    // The raw path: each segment is decoded once and only once, and one that is not UTF-8 gets our answer.
     let path = request.uri().path().to_owned();
-    let rest = path.split_once("/connections/").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, rest)| rest);
-    answered(&state.0, &connection, rest, request).await
+    let named = path.split_once("/connections/").map_or("", |(_, named)| named);
+    let (connection, rest) = named.split_once('/').unwrap_or((named, ""));
+    let connection = percent_encoding::percent_decode_str(connection).decode_utf8().unwrap_or_default();
+    answered(&scim, &connection, rest, request).await
 }
 
 /// Paths that name no connection: 401 without a token, else 404.
@@ -130,8 +130,9 @@ async fn handle(scim: &Scim, named: &str, rest: &str, request: Request) -> Resul
     let Principal::Scim { token, connection, .. } = &principal else {
         return Err(with_challenge(ScimError::status(401, "this token is not a SCIM connection's").into()));
     };
-    // By id anywhere; by name only in the tenant that answers without a host.
-    if named != connection.id.as_str() && named != connection.name {
+    // By id anywhere; by name only in the tenant that answers without a host (design §4).
+    let by_name = connection.tenant_id.as_str() == DEFAULT_TENANT && named == connection.name;
+    if named != connection.id.as_str() && !by_name {
         return Err(answer::not_found().into());
     }
     let route = Route::parse(rest).ok_or_else(answer::not_found)?;

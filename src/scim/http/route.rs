@@ -72,9 +72,11 @@ impl Route {
             Self::One(..) => Some("GET, PUT, PATCH, DELETE"),
             Self::Search(_) | Self::SearchAll => Some("POST"),
             Self::All
-            | Self::ServiceProviderConfig | Self::ResourceTypes | Self::ResourceType(_) | Self::Schemas | Self::Schema(_) => {
-                Some("GET")
-            }
+            | Self::ServiceProviderConfig
+            | Self::ResourceTypes
+            | Self::ResourceType(_)
+            | Self::Schemas
+            | Self::Schema(_) => Some("GET"),
             Self::Unsupported(_) => None,
         }
     }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,9 @@ use super::postgres;
 
 /// How long a gateway may take to start, and to stop after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Lines of output kept for a failing test.
-const KEPT_LINES: usize = 200;
+/// Lines of output kept, and how many of them a failing test shows.
+const KEPT_LINES: usize = 50_000;
+const SHOWN_LINES: usize = 200;
 
 /// Which database is behind the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ struct Installation {
     folder: TempDir,
     database_url: String,
     secret_key: String,
+    /// Environment variables besides: `ROSTERD__SECTION__KEY` and value.
+    settings: Vec<(String, String)>,
     bootstrap: Value,
 }
 
@@ -67,13 +70,32 @@ impl Answer {
 impl Gateway {
     /// A gateway on an empty database, bootstrapped: tenant `default`, connection `scim`.
     pub async fn start(store: Store) -> Self {
+        Self::start_with(store, &[]).await
+    }
+
+    /// [`Self::start`] with settings: `("server.body_bytes_max", "1024")`.
+    pub async fn start_with(store: Store, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let database_url = match store {
             Store::Sqlite => format!("sqlite://{}", folder.path().join("rosterd.db").display()),
             Store::Postgres => postgres::cluster().fresh_database().await,
         };
+        Self::bootstrapped_on(folder, database_url, settings)
+    }
+
+    /// [`Self::start_with`] on an empty database of a server that the test stops and starts.
+    pub async fn start_on(cluster: &postgres::Cluster, settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::bootstrapped_on(folder, cluster.fresh_database().await, settings)
+    }
+
+    fn bootstrapped_on(folder: TempDir, database_url: String, settings: &[(&str, &str)]) -> Self {
         let secret_key = base64::engine::general_purpose::STANDARD.encode([7u8; 32]);
-        let mut installation = Installation { folder, database_url, secret_key, bootstrap: Value::Null };
+        let settings = settings
+            .iter()
+            .map(|(path, value)| (format!("ROSTERD__{}", path.replace('.', "__").to_uppercase()), (*value).to_owned()))
+            .collect();
+        let mut installation = Installation { folder, database_url, secret_key, settings, bootstrap: Value::Null };
         let printed = succeed("bootstrap", installation.run(&["bootstrap", "--json"]));
         installation.bootstrap = serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error} in: {printed}"));
         Self::serve(Arc::new(installation))
@@ -189,9 +211,32 @@ impl Gateway {
         self.process = Some(Process::start(self.installation.command(&["serve"])));
     }
 
+    /// Asks the gateway to stop and returns at once.
+    pub fn send_sigterm(&self) {
+        self.process.as_ref().expect("the gateway runs").send_sigterm();
+    }
+
+    /// Waits until the gateway has ended by itself. Its output can still be read.
+    pub async fn wait_for_exit(&mut self) -> ExitStatus {
+        let process = self.process.as_mut().expect("the gateway was not killed");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = process.child.try_wait().expect("the process is ours") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the gateway did not stop:\n{}", process.output());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// The last lines the running gateway printed.
     pub fn output(&self) -> String {
         self.process.as_ref().map_or_else(String::new, Process::output)
+    }
+
+    /// All that the running gateway printed since it started.
+    pub fn everything_printed(&self) -> String {
+        self.process.as_ref().map_or_else(String::new, |process| process.last_lines(KEPT_LINES))
     }
 }
 
@@ -204,6 +249,7 @@ impl Installation {
             .env("ROSTERD__DATABASE__URL", &self.database_url)
             .env("ROSTERD__SERVER__LISTEN", "127.0.0.1:0")
             .env("ROSTERD__SECRETS__KEY", &self.secret_key)
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
     }
@@ -256,15 +302,27 @@ impl Process {
     }
 
     fn output(&self) -> String {
-        let lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        lines.iter().map(|line| format!("{line}\n")).collect()
+        self.last_lines(SHOWN_LINES)
     }
 
-    fn terminate(&mut self) {
+    fn last_lines(&self, count: usize) -> String {
+        let lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        lines.iter().skip(lines.len().saturating_sub(count)).map(|line| format!("{line}\n")).collect()
+    }
+
+    fn send_sigterm(&self) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
             // SAFETY: kill(2) takes plain numbers; the child is not reaped yet, so the id is still its own.
             unsafe { libc::kill(pid, libc::SIGTERM) };
         }
+    }
+
+    fn terminate(&mut self) {
+        // One that was waited for is gone, and its id may be another's.
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
+        self.send_sigterm();
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             if !matches!(self.child.try_wait(), Ok(None)) {

@@ -4,9 +4,10 @@
 
 #![allow(dead_code, reason = "every test module uses its own part")]
 
+pub mod binary;
+pub mod caller;
 pub mod gateway;
 pub mod matching;
-pub mod binary;
 pub mod edge;
 pub mod filter_dice;
 pub mod filter_oracle;

@@ -2,6 +2,7 @@
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -18,7 +19,7 @@ pub enum Fsync {
 }
 
 /// A running server. It stops, and its folder goes, when this is dropped or the test program ends in whatever way:
-/// the shell around it waits for the end of a pipe that only we hold.
+/// the shell around it reads its orders from a pipe that only we hold, and ends with it.
 pub struct Cluster {
     pub port: u16,
     pub folder: PathBuf,
@@ -59,9 +60,17 @@ impl Cluster {
             let _ = write!(options, " -c {name}={value}");
             options
         });
-        // QUIT: nobody will read these files again, so no last checkpoint.
+        // At the end QUIT: nobody will read these files again, so no last checkpoint.
+        // `kill` takes the server's children along: what is left of them would keep the next one from starting.
         let script = format!(
-            "'{}' -D '{folder}/data'{options} >'{folder}/log' 2>&1 & pid=$!; read -r _; kill -QUIT $pid; wait $pid; rm -rf '{folder}'",
+            "start() {{ '{}' -D '{folder}/data'{options} >>'{folder}/log' 2>&1 & pid=$!; }}
+            start
+            while read -r order; do case $order in
+                stop) kill -INT $pid; wait $pid;;
+                kill) kill -KILL $pid $(cat /proc/$pid/task/$pid/children); wait $pid;;
+                start) start;;
+            esac; done
+            kill -QUIT $pid; wait $pid; rm -rf '{folder}'",
             bin.join("postgres").display(),
             folder = folder.display(),
         );
@@ -74,20 +83,44 @@ impl Cluster {
             .expect("a shell");
         let pipe = shell.stdin.take();
         let cluster = Self { port, folder, databases: AtomicU32::new(0), pipe, shell };
-        cluster.wait_until_ready(&bin);
+        cluster.wait_until("start", true);
         cluster
     }
 
-    fn wait_until_ready(&self, bin: &Path) {
+    /// Ends the server in order; all connections break.
+    pub fn stop(&mut self) {
+        self.order("stop");
+        self.wait_until("stop", false);
+    }
+
+    /// The end without warning, of the server and its backends.
+    pub fn kill9(&mut self) {
+        self.order("kill");
+        self.wait_until("end", false);
+    }
+
+    /// Starts it anew on the same folder and port, after [`Self::stop`] or [`Self::kill9`].
+    pub fn start_again(&mut self) {
+        self.order("start");
+        self.wait_until("start again", true);
+    }
+
+    fn order(&mut self, order: &str) {
+        let pipe = self.pipe.as_mut().expect("the pipe is open until the end");
+        writeln!(pipe, "{order}").expect("the shell listens");
+    }
+
+    fn wait_until(&self, what: &str, answers: bool) {
         let deadline = Instant::now() + Duration::from_secs(60);
         let port = self.port.to_string();
+        let is_ready = bin_folder().join("pg_isready");
         let ready = || {
-            let ask = Command::new(bin.join("pg_isready")).args(["-q", "-h", "127.0.0.1", "-p", &port]).status();
+            let ask = Command::new(&is_ready).args(["-q", "-h", "127.0.0.1", "-p", &port]).status();
             ask.is_ok_and(|status| status.success())
         };
-        while !ready() {
+        while ready() != answers {
             let log = || std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-            assert!(Instant::now() < deadline, "PostgreSQL did not start:\n{}", log());
+            assert!(Instant::now() < deadline, "PostgreSQL did not {what}:\n{}", log());
             std::thread::sleep(Duration::from_millis(50));
         }
     }

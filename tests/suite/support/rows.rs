@@ -31,7 +31,7 @@ impl Database {
     }
 
     /// The rows of a query, each as an object of its columns; documents and booleans as what they are.
-    pub async fn rows(&mut self, sql: &'static str) -> Vec<Map<String, Value>> {
+    pub async fn rows(&mut self, sql: &str) -> Vec<Map<String, Value>> {
         let mut rows = match self {
             Self::Sqlite(connection) => sqlite_rows(connection, sql).unwrap_or_else(|error| panic!("{error}: {sql}")),
             Self::Postgres(connection) => {
