@@ -103,17 +103,15 @@ impl Row {
     /// SQLite has no booleans: 0 and 1 are read as such.
     pub fn opt_bool(&self, column: usize) -> Result<Option<bool>, Error> {
         match self.0.get(column) {
-            Some(Value::Bool(None) | Value::Int(None)) => Ok(None),
-            _ => self.bool(column).map(Some),
+            Some(Value::Bool(bool)) => Ok(*bool),
+            Some(Value::Int(int)) => Ok(int.map(|int| int != 0)),
+            Some(Value::Text(None) | Value::Bytes(None)) => Ok(None),
+            _ => Err(Error::Corrupt { what: "a boolean column holds something else" }),
         }
     }
 
     pub fn bool(&self, column: usize) -> Result<bool, Error> {
-        match self.0.get(column) {
-            Some(Value::Bool(Some(bool))) => Ok(*bool),
-            Some(Value::Int(Some(int))) => Ok(*int != 0),
-            _ => Err(Error::Corrupt { what: "a boolean column holds something else" }),
-        }
+        self.opt_bool(column)?.ok_or(Error::Corrupt { what: "a boolean column is NULL" })
     }
 
     pub fn opt_bytes(&self, column: usize) -> Result<Option<Vec<u8>>, Error> {
