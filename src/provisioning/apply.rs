@@ -18,6 +18,9 @@ pub fn user(plan: &UserPlan) -> Batch {
     }
     if plan.leaves_groups {
         groups::leave_all(&mut batch, tenant, identity.id.as_str(), identity.updated_at);
+    }
+    // Who comes back writes its values anew in this batch, and none are left to delete.
+    if plan.leaves_groups && !identity.listed {
         identities::delete_all_values(&mut batch, identity);
     }
     match &plan.identity {

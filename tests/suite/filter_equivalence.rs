@@ -8,6 +8,7 @@ use crate::support::filter_dice::{Dice, Maker, Place, resource};
 use crate::support::filter_oracle::{Catalogue, fold};
 use crate::support::stores::TestStore;
 use axum::http::Method;
+use rosterd::clock::Entropy;
 use rosterd::scim::filter::{self, LENGTH_MAX, ast::Filter, ast::Operator};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -40,7 +41,7 @@ impl Kind {
 
 fn seed() -> u64 {
     let chosen = std::env::var("ROSTERD_SEED").ok().map(|text| text.parse().expect("ROSTERD_SEED is a number"));
-    chosen.unwrap_or_else(rand::random)
+    chosen.unwrap_or_else(|| u64::from_le_bytes(Entropy::system().bytes()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -150,7 +151,7 @@ fn parts(filter: &Filter) -> Vec<Filter> {
 /// `totalResults` and all ids: by GET, by `/.search`, or page by page.
 async fn listed(edge: &Edge, endpoint: &str, filter: &Filter, at: usize) -> Result<(usize, Vec<String>), String> {
     let text = filter.to_string();
-    let count = if at % 10 == 0 { 9 } else { 200 };
+    let count = if at.is_multiple_of(10) { 9 } else { 200 };
     let mut ids = Vec::new();
     loop {
         let start = ids.len() + 1;

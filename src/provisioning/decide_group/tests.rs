@@ -124,6 +124,14 @@ fn a_membership_change_moves_the_version_blindly_unless_a_version_is_named() {
 }
 
 #[test]
+fn a_group_that_joins_another_compares_how_often_groups_were_nested() {
+    let nested = Member { id: "h".into(), kind: MemberKind::Group };
+    let moves = Moves { joins: vec![nested], leaves: Vec::new(), nestings_seen: Some(3) };
+    let plan = plan(written(&record("Süd", Some("e1")), moves, None));
+    assert_eq!(plan.nestings_seen, Some(3), "two at once could close a cycle that neither saw");
+}
+
+#[test]
 fn a_renamed_group_compares_its_version_and_rewrites_no_member() {
     let renamed = plan(written(&record("Nord", Some("e1")), Moves::default(), None));
     let GroupWrite::Update { group, expected } = &renamed.group else { panic!("{:?}", renamed.group) };
