@@ -28,6 +28,11 @@ pub fn user(plan: &UserPlan) -> Batch {
         IdentityWrite::Update { identity, expected } => identities::update(&mut batch, identity, *expected),
         IdentityWrite::Remove { identity, expected } => identities::delete(&mut batch, identity, *expected),
     }
+    match (&plan.identity, &plan.profile) {
+        (_, ProfileWrite::Remove { .. }) => {}
+        (IdentityWrite::Remove { identity, .. }, _) => identities::promote_next(&mut batch, identity),
+        _ => {}
+    }
     if let ProfileWrite::Remove { user, reason } = &plan.profile {
         users::delete(&mut batch, user, reason, identity.updated_at);
     }

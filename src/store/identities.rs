@@ -81,6 +81,9 @@ statements! {
         mapping_version = $17, last_source = $18, version = version + 1, last_seen = $19, updated_at = $20, deleted_at = $21 \
         WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND version = $22";
     DELETE = "DELETE FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND version = $4";
+    /// The next identity in line becomes the primary one of a profile whose primary goes.
+    PROMOTE = "UPDATE identities SET position = 0 WHERE tenant_id = $1 AND profile_id = $2 AND id = (SELECT n.id FROM identities n \
+        WHERE n.tenant_id = $1 AND n.profile_id = $2 AND n.id <> $3 ORDER BY n.position, n.id LIMIT 1)";
     INSERT_VALUES = "INSERT INTO identity_values (tenant_id, connection_id, attribute, value_key, identity_id) \
         VALUES ($1, $2, $3, $4, $5)";
     DELETE_VALUES = "DELETE FROM identity_values WHERE tenant_id = $1 AND connection_id = $2 AND attribute = $3 \
@@ -377,6 +380,13 @@ pub fn update(batch: &mut Batch, i: &Identity, expected: i64) {
 
 pub fn delete(batch: &mut Batch, i: &Identity, expected: i64) {
     batch.one(DELETE, args![&i.tenant_id, &i.connection_id, &i.id, expected]);
+}
+
+/// The profile keeps a primary identity when `i`, its primary until now, goes; nothing if it has no other.
+pub fn promote_next(batch: &mut Batch, i: &Identity) {
+    if i.position == 0 && i.profile_id.is_some() {
+        batch.any(PROMOTE, args![&i.tenant_id, i.profile_id.as_ref(), &i.id]);
+    }
 }
 
 fn value_rows(i: &Identity, values: &[(String, String)]) -> Vec<Vec<Value>> {

@@ -18,6 +18,7 @@ mod documentation;
 mod filter_equivalence;
 mod gateway;
 mod idp_sequences;
+mod joining;
 mod kill;
 mod operations;
 mod query_sql;

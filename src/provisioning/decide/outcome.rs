@@ -111,9 +111,13 @@ pub(super) fn profile(
     let stored = (Profile::parse(&user.doc).unwrap_or_default(), Provenance::parse(&user.provenance).unwrap_or_default());
     outcome.changes = changes(desk, identity, results, Some((&stored.0, &stored.1)))?;
     if let Some(Gate::Skip { reason }) = &results.mapped.gate {
-        // Not imported any more; who is in the roster already is left alone.
+        // Not imported any more; who is in the roster already is left alone, but for a push that says inactive: that
+        // blocks at once, whatever a mapping leaves out.
         outcome.skipped = Some(reason.clone());
-        return Ok(outcome);
+        outcome.changes = Changes { blocked: outcome.changes.blocked.filter(|blocked| *blocked), ..Changes::default() };
+        if outcome.changes.blocked.is_none() {
+            return Ok(outcome);
+        }
     }
     (outcome.blocks, outcome.lifts) = block_diff(desk, identity, results.mapped, &outcome.changes, &blocks);
     written(

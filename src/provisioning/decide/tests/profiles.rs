@@ -145,6 +145,16 @@ fn skip_leaves_alone_who_is_in_the_roster_already() {
 }
 
 #[test]
+fn skip_never_keeps_a_pushed_inactive_person_in() {
+    let mut world = world_with(&said(json!({"name": "Anna"})));
+    plan(world.put(&record(Some("e1"), "anna", false, json!({"name": "Berta", "skip": "contractor"}))));
+    assert_eq!(world.blocks(), [(BlockKind::Source, "inactive at the source".to_owned())]);
+    assert_eq!(world.value("name"), "Anna", "nothing else of the profile moves");
+    plan(world.put(&said(json!({"name": "Berta", "skip": "contractor"}))));
+    assert!(world.user().blocked, "a skipped record lets nobody back in");
+}
+
+#[test]
 fn deny_takes_the_person_in_behind_a_policy_block_with_the_reason() {
     let mut world = World::new();
     let first = plan(world.post(&said(json!({"name": "Anna", "deny": "no licence"}))));
