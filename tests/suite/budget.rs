@@ -1,0 +1,185 @@
+//! A connection's budget for destructive pushes, and what becomes of those over it: the released binary on both
+//! databases.
+
+use crate::support::gateway::{Answer, Gateway, Store};
+use serde_json::{Value, json};
+
+const STORES: [Store; 2] = [Store::Sqlite, Store::Postgres];
+
+struct Source {
+    gateway: Gateway,
+    base: String,
+    token: String,
+}
+
+impl Source {
+    /// A connection that may remove two in an hour.
+    async fn of_two(store: Store) -> Self {
+        let gateway = Gateway::start(store).await;
+        let token = gateway.connect("hr", &[("budget".into(), "2,0%".into())]);
+        let base = gateway.scim_url("hr");
+        Self { gateway, base, token }
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let headers = [
+            ("authorization".to_owned(), format!("Bearer {}", self.token)),
+            ("content-type".to_owned(), "application/scim+json".to_owned()),
+        ];
+        let body = body.map(|body| body.to_string());
+        self.gateway.send(method, &format!("{}{path}", self.base), &headers, body).await.expect("an answer")
+    }
+
+    async fn user(&self, name: &str) -> String {
+        let made = self.ask("POST", "/Users", Some(json!({"schemas": [USER], "userName": name}))).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        made.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn users(&self, count: usize) -> Vec<String> {
+        let mut ids = Vec::new();
+        for n in 0..count {
+            ids.push(self.user(&format!("user{n}")).await);
+        }
+        ids
+    }
+
+    async fn group(&self, members: &[String]) -> String {
+        let members: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
+        let made = self.ask("POST", "/Groups", Some(json!({"schemas": [GROUP], "displayName": "All", "members": members}))).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        made.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn delete_user(&self, id: &str) -> u16 {
+        self.ask("DELETE", &format!("/Users/{id}"), None).await.status
+    }
+
+    fn runs(&self) -> Vec<Value> {
+        serde_json::from_str(&self.gateway.cli(&["runs", "list", "--json"])).unwrap()
+    }
+
+    /// The one run there is, with what it holds.
+    fn run(&self) -> Value {
+        let runs = self.runs();
+        assert_eq!(runs.len(), 1, "{runs:?}");
+        let id = runs[0]["run_id"].as_str().unwrap();
+        serde_json::from_str(&self.gateway.cli(&["runs", "show", id, "--json"])).unwrap()
+    }
+
+    fn confirm(&self, run: &Value) {
+        let (id, hash) = (run["run_id"].as_str().unwrap(), run["list_hash"].as_str().unwrap());
+        let printed = self.gateway.cli(&["runs", "confirm", id, "--hash", hash, "--json"]);
+        let run: Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(run["state"], "confirmed");
+    }
+}
+
+const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+
+fn patch(operation: Value) -> Value {
+    json!({"schemas": [PATCH], "Operations": [operation]})
+}
+
+#[tokio::test]
+async fn what_is_over_the_budget_is_refused_held_once_and_passes_after_a_confirmation() {
+    for store in STORES {
+        let source = Source::of_two(store).await;
+        let ids = source.users(4).await;
+        assert_eq!(source.delete_user(&ids[0]).await, 204);
+        assert_eq!(source.delete_user(&ids[1]).await, 204);
+        for _ in 0..3 {
+            let refused = source.ask("DELETE", &format!("/Users/{}", ids[2]), None).await;
+            assert_eq!(refused.status, 429, "{}", refused.text);
+            let wait: u64 = refused.header("retry-after").expect("Retry-After").parse().unwrap();
+            assert!((1..=3_600).contains(&wait), "{wait}");
+        }
+        assert_eq!(source.ask("GET", &format!("/Users/{}", ids[2]), None).await.status, 200, "nothing was deleted");
+
+        let run = source.run();
+        assert_eq!(run["state"], "held");
+        assert_eq!(run["summary"], json!({"held": 1, "unlisted": 0}));
+        let items = run["items"].as_array().unwrap();
+        assert_eq!(items.len(), 1, "a repeated request is held once");
+        assert_eq!((&items[0]["action"], &items[0]["subject"]), (&json!("user.delete"), &json!(ids[2])));
+
+        source.confirm(&run);
+        assert_eq!(source.delete_user(&ids[2]).await, 204, "confirmed");
+        assert_eq!(source.delete_user(&ids[3]).await, 429, "another one is not");
+        let run = source.run();
+        assert_eq!((&run["state"], &run["summary"]["held"]), (&json!("held"), &json!(1)), "the run goes on");
+    }
+}
+
+#[tokio::test]
+async fn a_confirmation_without_the_hash_of_what_is_held_now_is_refused_and_names_the_way() {
+    let source = Source::of_two(Store::Sqlite).await;
+    let ids = source.users(5).await;
+    for id in &ids[..3] {
+        source.delete_user(id).await;
+    }
+    let seen = source.run();
+    source.delete_user(&ids[3]).await;
+    let (id, outdated) = (seen["run_id"].as_str().unwrap(), seen["list_hash"].as_str().unwrap());
+    for arguments in [vec!["runs", "confirm", id], vec!["runs", "confirm", id, "--hash", outdated]] {
+        let output = source.gateway.run(&arguments);
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(&format!("rosterd runs show {id}")), "{said}");
+    }
+    assert_eq!(source.run()["state"], "held");
+}
+
+#[tokio::test]
+async fn who_is_locked_out_is_never_held() {
+    for store in STORES {
+        let source = Source::of_two(store).await;
+        for id in source.users(4).await {
+            let path = format!("/Users/{id}");
+            let operation = json!({"op": "replace", "path": "active", "value": false});
+            let patched = source.ask("PATCH", &path, Some(patch(operation))).await;
+            assert_eq!(patched.status, 200, "{}", patched.text);
+        }
+        assert_eq!(source.runs(), Vec::<Value>::new());
+    }
+}
+
+#[tokio::test]
+async fn members_count_whether_they_are_removed_or_lose_their_group() {
+    for store in STORES {
+        let source = Source::of_two(store).await;
+        let ids = source.users(4).await;
+        let group = format!("/Groups/{}", source.group(&ids).await);
+        let one = json!({"op": "remove", "path": format!("members[value eq \"{}\"]", ids[0])});
+        let removed = source.ask("PATCH", &group, Some(patch(one))).await;
+        assert!(matches!(removed.status, 200 | 204), "{}", removed.text);
+        // One of two is used; the other three are two more than there is.
+        let emptied = json!({"schemas": [GROUP], "displayName": "Renamed", "members": []});
+        assert_eq!(source.ask("PUT", &group, Some(emptied.clone())).await.status, 429);
+        assert_eq!(source.ask("DELETE", &group, None).await.status, 429);
+        let now = source.ask("GET", &group, None).await.json();
+        assert_eq!((&now["displayName"], now["members"].as_array().map(Vec::len)), (&json!("All"), Some(3)), "nothing was done");
+
+        let run = source.run();
+        assert_eq!(run["summary"]["held"], 4, "three members and a group");
+        source.confirm(&run);
+        assert_eq!(source.ask("PUT", &group, Some(emptied)).await.status, 200);
+        assert_eq!(source.ask("DELETE", &group, None).await.status, 204);
+        assert_eq!(source.delete_user(&ids[0]).await, 204, "what was confirmed used nothing up");
+    }
+}
+
+#[tokio::test]
+async fn removals_at_once_never_pass_the_budget_together() {
+    for store in STORES {
+        let source = Source::of_two(store).await;
+        let ids = source.users(4).await;
+        let delete = |n: usize| source.delete_user(&ids[n]);
+        let (a, b, c, d) = tokio::join!(delete(0), delete(1), delete(2), delete(3));
+        let statuses = [a, b, c, d];
+        let gone = statuses.iter().filter(|status| **status == 204).count();
+        assert_eq!(gone, 2, "{statuses:?}");
+    }
+}
