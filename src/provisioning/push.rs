@@ -6,6 +6,7 @@ use super::decide::{self, Arrival, Desk, Joined, Known, Newcomer, UserEvent};
 use super::plan::{Decision, IdentityWrite, Refusal, UserPlan};
 use super::rounds::Rounds;
 use super::{Error, Expected, Provisioner, Request, apply, user_id};
+use crate::clock::Micros;
 use crate::mapping::Given;
 use crate::model::connection::{Connection, Deprovision};
 use crate::model::fold::fold;
@@ -139,12 +140,8 @@ impl Provisioner {
         loop {
             let known = self.known(connection, id).await?.filter(|known| known.identity.listed).ok_or(Refusal::NotFound)?;
             expected.check(known.identity.version)?;
-            let last = match (&known.user, connection.options.deprovision) {
-                (Some(user), Deprovision::Delete) => {
-                    identities::count_of_profile(&self.store, &connection.tenant_id, &user.id).await? <= 1
-                }
-                _ => false,
-            };
+            let removes = connection.options.deprovision == Deprovision::Delete;
+            let last = removes && self.is_last(connection, &known).await?;
             let desk = self.desk(request);
             let done = async {
                 let spent = self.spend(request, &[Removal::of_user(id.as_str())]).await?;
@@ -154,6 +151,32 @@ impl Provisioner {
                 Err(Error::Store(reason)) => rounds.again(reason).await?,
                 done => return done.map(drop),
             }
+        }
+    }
+
+    /// Removes a person whose grace ended before `before`. False if they are back, or gone already.
+    pub async fn end_grace(&self, request: &Request<'_>, id: &IdentityId, before: Micros) -> Result<bool, Error> {
+        let connection = request.connection;
+        let _turn = self.turns.take((connection.id.as_str(), id.as_str())).await;
+        let mut rounds = Rounds::new(&self.entropy);
+        loop {
+            let Some(known) = self.known(connection, id).await? else { return Ok(false) };
+            let last = self.is_last(connection, &known).await?;
+            let desk = self.desk(request);
+            match self.settle(&desk, decide::end_grace(&desk, known.clone(), before, last), Some(&known), Batch::default()).await
+            {
+                Err(Error::Store(reason)) => rounds.again(reason).await?,
+                Err(Error::Refused(Refusal::NotFound)) => return Ok(false),
+                done => return done.map(|_| true),
+            }
+        }
+    }
+
+    /// Has the profile no other identity?
+    async fn is_last(&self, connection: &Connection, known: &Known) -> Result<bool, Error> {
+        match &known.user {
+            Some(user) => Ok(identities::count_of_profile(&self.store, &connection.tenant_id, &user.id).await? <= 1),
+            None => Ok(false),
         }
     }
 

@@ -1,8 +1,15 @@
 //! A connection's budget for destructive pushes, and what becomes of those over it: the released binary on both
 //! databases.
 
+use crate::support::edge::Edge;
 use crate::support::gateway::{Answer, Gateway, Store};
+use crate::support::stores::both_stores;
+use axum::http::Method;
+use rosterd::args;
+use rosterd::clock::SECOND;
+use rosterd::store::Row;
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 
 const STORES: [Store; 2] = [Store::Sqlite, Store::Postgres];
 
@@ -181,5 +188,87 @@ async fn removals_at_once_never_pass_the_budget_together() {
         let statuses = [a, b, c, d];
         let gone = statuses.iter().filter(|status| **status == 204).count();
         assert_eq!(gone, 2, "{statuses:?}");
+    }
+}
+
+const HOUR: i64 = 3_600 * SECOND;
+const DAY: i64 = 24 * HOUR;
+
+async fn person(edge: &Edge, name: &str) -> String {
+    let body = json!({"schemas": [USER], "userName": name, "externalId": name});
+    let (status, made) = edge.ask(Method::POST, "/Users", Some(&body)).await;
+    assert_eq!(status, 201, "{made}");
+    made["id"].as_str().unwrap().to_owned()
+}
+
+async fn leave(edge: &Edge, id: &str) -> u16 {
+    edge.ask(Method::DELETE, &format!("/Users/{id}"), None).await.0
+}
+
+async fn texts(edge: &Edge, sql: &'static str) -> Vec<String> {
+    edge.test.store.read(sql, args![]).await.unwrap().iter().map(|row: &Row| row.text(0).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_next_hour_has_a_budget_of_its_own_and_the_last_one_is_forgotten() {
+    for test in both_stores().await {
+        let edge = Edge::with(test, &[("budget", "1,0%")]).await;
+        let (a, b) = (person(&edge, "a").await, person(&edge, "b").await);
+        assert_eq!((leave(&edge, &a).await, leave(&edge, &b).await), (204, 429));
+        edge.hand.fetch_add(HOUR, Ordering::SeqCst);
+        assert_eq!(leave(&edge, &b).await, 204);
+        let counters = "SELECT kind FROM counters WHERE kind LIKE 'budget:%'";
+        assert_eq!(texts(&edge, counters).await.len(), 2);
+        rosterd::app::grace::pass(&edge.app).await.unwrap();
+        assert_eq!(texts(&edge, counters).await.len(), 1, "the hour that runs");
+    }
+}
+
+#[tokio::test]
+async fn who_came_back_and_leaves_again_is_asked_about_again() {
+    for test in both_stores().await {
+        let edge = Edge::with(test, &[("budget", "0,0%")]).await;
+        let id = person(&edge, "a").await;
+        assert_eq!(leave(&edge, &id).await, 429);
+        let hash = texts(&edge, "SELECT list_hash FROM runs").await.remove(0);
+        let run = texts(&edge, "SELECT id FROM runs").await.remove(0);
+        let tenant = rosterd::model::ids::TenantId::new("default");
+        let found = rosterd::store::runs::find(&edge.test.store, &tenant, &run).await.unwrap().unwrap();
+        let audit = rosterd::store::audit::Audit { actor: "cli".into(), request_id: "r".into(), log_id: "l".into(), at: 1 };
+        let mut batch = rosterd::store::Batch::default();
+        rosterd::store::runs::confirm(&mut batch, &tenant, &found, &hash, &audit);
+        edge.test.store.apply(batch).await.unwrap();
+        assert_eq!(leave(&edge, &id).await, 204);
+        assert_eq!(person(&edge, "a").await, id, "back as the same");
+        assert_eq!(leave(&edge, &id).await, 429);
+        assert_eq!(texts(&edge, "SELECT state FROM runs").await, ["held"]);
+        assert_eq!(
+            texts(&edge, "SELECT kind FROM log WHERE kind LIKE 'run.%' ORDER BY kind").await,
+            ["run.confirmed", "run.held", "run.held"]
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_left_is_removed_when_the_grace_is_over_and_not_before() {
+    for test in both_stores().await {
+        let edge = Edge::with(test, &[("deprovision", "grace:30")]).await;
+        let (gone, back, later) = (person(&edge, "gone").await, person(&edge, "back").await, person(&edge, "later").await);
+        leave(&edge, &gone).await;
+        leave(&edge, &back).await;
+        edge.hand.fetch_add(20 * DAY, Ordering::SeqCst);
+        leave(&edge, &later).await;
+        assert_eq!(person(&edge, "back").await, back);
+        assert_eq!(rosterd::app::grace::pass(&edge.app).await.unwrap(), 0);
+        edge.hand.fetch_add(11 * DAY, Ordering::SeqCst);
+        assert_eq!(rosterd::app::grace::pass(&edge.app).await.unwrap(), 1);
+        assert_eq!(rosterd::app::grace::pass(&edge.app).await.unwrap(), 0);
+        assert_eq!(texts(&edge, "SELECT external_id FROM identities ORDER BY external_id").await, ["back", "later"]);
+        assert_eq!(texts(&edge, "SELECT user_id FROM users ORDER BY user_id").await, ["scim|scim|back", "scim|scim|later"]);
+        assert_eq!(texts(&edge, "SELECT subject FROM tombstones WHERE kind = 'user_id'").await, ["scim|scim|gone"]);
+        assert_eq!(texts(&edge, "SELECT kind FROM log WHERE actor = 'retention'").await, ["scim.user.deleted"]);
+        assert_eq!(texts(&edge, "SELECT kind FROM outbox WHERE kind = 'user.deleted'").await, ["user.deleted"]);
+        let (_, list) = edge.get("/Users?count=0").await;
+        assert_eq!(list["totalResults"], 1, "the count of listed users moved once, at the DELETE");
     }
 }
