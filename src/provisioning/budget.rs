@@ -143,7 +143,9 @@ impl Provisioner {
         new.truncate(room);
         held.extend(new.iter().map(|item| item.id.clone()));
         held.sort_unstable();
-        let unlisted = before.as_ref().map_or(0, |run| unlisted(&run.summary)) + beyond as u64;
+        // A run that was confirmed begins a new list.
+        let standing = before.as_ref().filter(|run| run.state == "held");
+        let unlisted = standing.map_or(0, |run| unlisted(&run.summary)) + beyond as u64;
         let summary = json!({"held": held.len(), "unlisted": unlisted});
         let run = Run {
             id,

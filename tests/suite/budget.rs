@@ -191,6 +191,25 @@ async fn removals_at_once_never_pass_the_budget_together() {
     }
 }
 
+#[tokio::test]
+async fn a_list_longer_than_a_run_holds_passes_in_as_many_confirmations_as_it_takes() {
+    for store in STORES {
+        let source = Source::of_two(store).await;
+        let ids = source.users(1_003).await;
+        let group = format!("/Groups/{}", source.group(&ids).await);
+        let emptied = json!({"schemas": [GROUP], "displayName": "All", "members": []});
+        assert_eq!(source.ask("PUT", &group, Some(emptied.clone())).await.status, 429);
+        let run = source.run();
+        assert_eq!(run["summary"], json!({"held": 1_000, "unlisted": 3}));
+        source.confirm(&run);
+        assert_eq!(source.ask("PUT", &group, Some(emptied.clone())).await.status, 429, "three are one more than the budget");
+        let run = source.run();
+        assert_eq!(run["summary"], json!({"held": 3, "unlisted": 0}));
+        source.confirm(&run);
+        assert_eq!(source.ask("PUT", &group, Some(emptied)).await.status, 200);
+    }
+}
+
 const HOUR: i64 = 3_600 * SECOND;
 const DAY: i64 = 24 * HOUR;
 
