@@ -2,6 +2,7 @@
 //!
 //! Owns: which edge hangs where, readiness, starting and stopping. Refuses: any rule of its own.
 
+pub mod grace;
 pub mod retention;
 pub mod server;
 
@@ -70,17 +71,20 @@ impl App {
         vec![("/scim/v2", scim::http::router(Arc::new(self.scim())))]
     }
 
-    fn scim(&self) -> scim::http::Scim {
-        let provisioner = Provisioner::new(
+    fn provisioner(&self) -> Provisioner {
+        Provisioner::new(
             self.store.clone(),
             self.clock.clone(),
             self.entropy.clone(),
             Arc::new(ScimMapping),
             scim::http::record::values,
-        );
+        )
+    }
+
+    fn scim(&self) -> scim::http::Scim {
         scim::http::Scim {
             store: self.store.clone(),
-            provisioner: Arc::new(provisioner),
+            provisioner: Arc::new(self.provisioner()),
             authenticator: self.authenticator.clone(),
             public_url: self.public_url.to_string(),
             body_bytes_max: self.config.server.body_bytes_max,

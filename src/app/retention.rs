@@ -1,7 +1,7 @@
 //! Hourly: what is older than the configuration keeps it, in small batches with pauses, so that writers never wait long.
 //! Two replicas doing it at once delete the same rows, which is harmless.
 
-use super::App;
+use super::{App, grace};
 use crate::clock::SECOND;
 use crate::config::RetentionConfig;
 use crate::store::{Error, retention::Kept, retention::delete_some, tenants};
@@ -24,6 +24,11 @@ pub async fn run(app: App) {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, "retention removed old rows"),
             Err(error) => tracing::warn!(%error, "retention stopped early and goes on in an hour"),
+        }
+        match grace::pass(&app).await {
+            Ok(0) => {}
+            Ok(people) => tracing::info!(people, "removed whose grace was over"),
+            Err(error) => tracing::warn!(%error, "not all whose grace is over were removed; goes on in an hour"),
         }
         tokio::time::sleep(EVERY).await;
     }

@@ -12,6 +12,7 @@ mod context;
 mod migrate;
 mod organization;
 mod output;
+mod runs;
 mod serve;
 mod span;
 mod tenant;
@@ -70,6 +71,9 @@ pub enum Command {
     /// Bearer tokens for SCIM clients and administrators
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// What was held for a person's word: lists of removals over a connection's budget
+    #[command(subcommand)]
+    Runs(runs::RunsCommand),
     /// Profiles, and why each value is what it is
     #[command(subcommand)]
     Users(users::UsersCommand),
@@ -87,6 +91,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Organization(command) => organization::run(&global, command).await,
         Command::Connection(command) => connection::run(&global, command).await,
         Command::Token(command) => token::run(&global, command).await,
+        Command::Runs(command) => runs::run(&global, command).await,
         Command::Users(command) => users::run(&global, command).await,
     }
 }

@@ -282,13 +282,27 @@ fn with_record(
 
 /// The source DELETEs the person (design §3, "Leaving and coming back"). `last` = the profile has no other identity.
 pub fn delete(desk: &Desk<'_>, known: Known, last: bool) -> Decision<UserPlan> {
-    let Known { identity: old, user, blocks, .. } = known;
-    if !old.listed {
+    if !known.identity.listed {
         return Decision::Refused(Refusal::NotFound);
     }
+    leave(desk, known, desk.connection.options.deprovision == Deprovision::Delete, last)
+}
+
+/// The grace of a person who was DELETEd before `before` is over: as if `deprovision = delete` had held. Who came back
+/// meanwhile, or left again later, is not meant.
+pub fn end_grace(desk: &Desk<'_>, known: Known, before: Micros, last: bool) -> Decision<UserPlan> {
+    let Identity { listed, state, deleted_at, .. } = known.identity;
+    if listed || state != IdentityState::Deleted || deleted_at.is_none_or(|at| at >= before) {
+        return Decision::Refused(Refusal::NotFound);
+    }
+    leave(desk, known, true, last)
+}
+
+fn leave(desk: &Desk<'_>, known: Known, removes: bool, last: bool) -> Decision<UserPlan> {
+    let Known { identity: old, user, blocks, .. } = known;
     let event = UserEvent::Deleted;
     let expected = old.version;
-    let removes = desk.connection.options.deprovision == Deprovision::Delete;
+    let counted = -i64::from(old.listed);
     let mut outcome = ProfileOutcome::nothing(desk);
     let mut identity = old;
     match user {
@@ -320,7 +334,7 @@ pub fn delete(desk: &Desk<'_>, known: Known, last: bool) -> Decision<UserPlan> {
     identity.updated_at = desk.moment.now;
     let identity =
         if removes { IdentityWrite::Remove { identity, expected } } else { IdentityWrite::Update { identity, expected } };
-    let mut plan = rows::finish(desk, event, identity, ValueDiff::default(), outcome, -1);
+    let mut plan = rows::finish(desk, event, identity, ValueDiff::default(), outcome, counted);
     plan.leaves_groups = true;
     Decision::Write(Box::new(plan))
 }

@@ -3,6 +3,7 @@
 //! store after. Owns the rules of the roster (design §3). Refuses to know SCIM, HTTP or SQL.
 
 pub mod apply;
+pub mod budget;
 pub mod decide;
 pub mod decide_group;
 pub mod plan;

@@ -1,17 +1,19 @@
 //! Pushed users: the shell around [`super::decide`]. Reads, decides, applies; goes round again when the row moved
 //! meanwhile. The only way a SCIM write reaches a profile.
 
+use super::budget::Removal;
 use super::decide::{self, Arrival, Desk, Joined, Known, Newcomer, UserEvent};
 use super::plan::{Decision, IdentityWrite, Refusal, UserPlan};
 use super::rounds::Rounds;
 use super::{Error, Expected, Provisioner, Request, apply, user_id};
+use crate::clock::Micros;
 use crate::mapping::Given;
 use crate::model::connection::{Connection, Deprovision};
 use crate::model::fold::fold;
 use crate::model::identity::Identity;
 use crate::model::ids::IdentityId;
 use crate::profile::SourceRecord;
-use crate::store::{self, identities};
+use crate::store::{self, Batch, identities};
 use serde_json::{Map, Value};
 
 /// What a write came to, for the answer.
@@ -66,7 +68,7 @@ impl Provisioner {
         }
         let joined = self.joined(connection, record, email_key.as_deref()).await?;
         let decision = decide::create(&desk, record, id, Newcomer::new(&wanted, &claims, joined));
-        self.settle(&desk, decision, None).await
+        self.settle(&desk, decision, None, Batch::default()).await
     }
 
     async fn write_user(&self, desk: &Desk<'_>, event: UserEvent, known: Known, record: &SourceRecord) -> Result<Pushed, Error> {
@@ -74,7 +76,8 @@ impl Provisioner {
             Some(_) => Newcomer::default(),
             None => self.newcomer(desk, record, &known.identity.id).await?,
         };
-        self.settle(desk, decide::write(desk, event, known.clone(), record, newcomer), Some(&known)).await
+        let decision = decide::write(desk, event, known.clone(), record, newcomer);
+        self.settle(desk, decision, Some(&known), Batch::default()).await
     }
 
     /// What is to be known of an identity that a `skip` kept out of the roster, now that it may pass.
@@ -137,17 +140,43 @@ impl Provisioner {
         loop {
             let known = self.known(connection, id).await?.filter(|known| known.identity.listed).ok_or(Refusal::NotFound)?;
             expected.check(known.identity.version)?;
-            let last = match (&known.user, connection.options.deprovision) {
-                (Some(user), Deprovision::Delete) => {
-                    identities::count_of_profile(&self.store, &connection.tenant_id, &user.id).await? <= 1
-                }
-                _ => false,
-            };
+            let removes = connection.options.deprovision == Deprovision::Delete;
+            let last = removes && self.is_last(connection, &known).await?;
             let desk = self.desk(request);
-            match self.settle(&desk, decide::delete(&desk, known.clone(), last), Some(&known)).await {
+            let done = async {
+                let spent = self.spend(request, &[Removal::of_user(id.as_str())]).await?;
+                self.settle(&desk, decide::delete(&desk, known.clone(), last), Some(&known), spent).await
+            };
+            match done.await {
                 Err(Error::Store(reason)) => rounds.again(reason).await?,
                 done => return done.map(drop),
             }
+        }
+    }
+
+    /// Removes a person whose grace ended before `before`. False if they are back, or gone already.
+    pub async fn end_grace(&self, request: &Request<'_>, id: &IdentityId, before: Micros) -> Result<bool, Error> {
+        let connection = request.connection;
+        let _turn = self.turns.take((connection.id.as_str(), id.as_str())).await;
+        let mut rounds = Rounds::new(&self.entropy);
+        loop {
+            let Some(known) = self.known(connection, id).await? else { return Ok(false) };
+            let last = self.is_last(connection, &known).await?;
+            let desk = self.desk(request);
+            match self.settle(&desk, decide::end_grace(&desk, known.clone(), before, last), Some(&known), Batch::default()).await
+            {
+                Err(Error::Store(reason)) => rounds.again(reason).await?,
+                Err(Error::Refused(Refusal::NotFound)) => return Ok(false),
+                done => return done.map(|_| true),
+            }
+        }
+    }
+
+    /// Has the profile no other identity?
+    async fn is_last(&self, connection: &Connection, known: &Known) -> Result<bool, Error> {
+        match &known.user {
+            Some(user) => Ok(identities::count_of_profile(&self.store, &connection.tenant_id, &user.id).await? <= 1),
+            None => Ok(false),
         }
     }
 
@@ -217,12 +246,20 @@ impl Provisioner {
         Ok(())
     }
 
-    /// Carries a decision out.
-    async fn settle(&self, desk: &Desk<'_>, decision: Decision<UserPlan>, known: Option<&Known>) -> Result<Pushed, Error> {
+    /// Carries a decision out, together with `also`.
+    async fn settle(
+        &self,
+        desk: &Desk<'_>,
+        decision: Decision<UserPlan>,
+        known: Option<&Known>,
+        also: Batch,
+    ) -> Result<Pushed, Error> {
         let in_groups = known.is_some_and(|known| known.in_groups);
         match decision {
             Decision::Write(plan) => {
-                self.store.apply(apply::user(&plan)).await?;
+                let mut batch = apply::user(&plan);
+                batch.0.extend(also.0);
+                self.store.apply(batch).await?;
                 let identity = match plan.identity {
                     IdentityWrite::Insert(identity) => identity,
                     IdentityWrite::Update { identity, expected } | IdentityWrite::Remove { identity, expected } => {

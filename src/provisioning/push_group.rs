@@ -1,19 +1,24 @@
 //! Pushed groups: the shell around [`super::decide_group`]. Member changes come as what the source asked for and are
 //! reduced to who really joins and leaves before anything is decided.
 
+use super::budget::Removal;
 use super::decide_group::{self, GroupEvent, Moves};
 use super::plan::{Decision, GroupPlan, GroupWrite, Refusal};
 use super::rounds::Rounds;
 use super::{Error, Expected, Provisioner, Request, apply};
+use crate::model::connection::Budget;
 use crate::model::fold::fold;
 use crate::model::group::{Group, Member, MemberKind};
 use crate::model::ids::GroupId;
 use crate::model::query::Query;
 use crate::profile::GroupRecord;
 use crate::store::groups::Listed;
-use crate::store::{self, groups};
+use crate::store::{self, Batch, groups};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+
+/// No budget is larger than this.
+const COUNTED_MEMBERS_MAX: i64 = 10_000_001;
 
 /// One change of members as a source asks for it, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +58,7 @@ impl Provisioner {
                 let wanted = Wish::from_changes(&[MemberChange::Add(members.to_vec())]);
                 let moves = self.moves(request, id.as_str(), wanted, true).await?;
                 let plan = decide_group::create(&moment, connection, id, record, moves.joins);
-                self.settle_group(Decision::Write(Box::new(plan)), None).await
+                self.settle_group(Decision::Write(Box::new(plan)), None, Batch::default()).await
             };
             match done.await {
                 Err(Error::Store(reason)) => rounds.again(reason).await?,
@@ -89,9 +94,11 @@ impl Provisioner {
                 }
                 let wish = self.wish(request, id, &changes).await?;
                 let moves = self.moves(request, id, wish, false).await?;
+                let removals: Vec<Removal> = moves.leaves.iter().map(|member| Removal::of_member(id, member)).collect();
+                let spent = self.spend(request, &removals).await?;
                 let compared = (*expected != Expected::Any).then_some(current.version);
                 let decision = decide_group::write(&self.moment(request), event, current.clone(), &record, moves, compared);
-                self.settle_group(decision, Some(&current)).await
+                self.settle_group(decision, Some(&current), spent).await
             };
             match done.await {
                 Err(Error::Store(reason)) => rounds.again(reason).await?,
@@ -109,11 +116,24 @@ impl Provisioner {
             expected.check(current.version)?;
             let compared = (*expected != Expected::Any).then_some(current.version);
             let decision = decide_group::delete(&self.moment(request), current.clone(), compared);
-            match self.settle_group(decision, Some(&current)).await {
+            let done = async {
+                let spent = self.spend_group(request, id).await?;
+                self.settle_group(decision, Some(&current), spent).await
+            };
+            match done.await {
                 Err(Error::Store(reason)) => rounds.again(reason).await?,
                 done => return done.map(drop),
             }
         }
+    }
+
+    /// Of the budget, where there is one: as much as the group has members.
+    async fn spend_group(&self, request: &Request<'_>, id: &str) -> Result<Batch, Error> {
+        if request.connection.options.budget == Budget::Off {
+            return Ok(Batch::default());
+        }
+        let members = groups::count_members(&self.store, &request.connection.tenant_id, id, COUNTED_MEMBERS_MAX).await?;
+        self.spend(request, &[Removal::of_group(id, members)]).await
     }
 
     async fn group_unclaimed(&self, request: &Request<'_>, record: &GroupRecord, except: &str) -> Result<(), Error> {
@@ -203,10 +223,18 @@ impl Provisioner {
         Ok(Moves { joins, leaves, nestings_seen })
     }
 
-    async fn settle_group(&self, decision: Decision<GroupPlan>, known: Option<&Group>) -> Result<PushedGroup, Error> {
+    /// Carries a decision out, together with `also`.
+    async fn settle_group(
+        &self,
+        decision: Decision<GroupPlan>,
+        known: Option<&Group>,
+        also: Batch,
+    ) -> Result<PushedGroup, Error> {
         match decision {
             Decision::Write(plan) => {
-                self.store.apply(apply::group(&plan)).await?;
+                let mut batch = apply::group(&plan);
+                batch.0.extend(also.0);
+                self.store.apply(batch).await?;
                 let group = match plan.group {
                     GroupWrite::Insert(group) => group,
                     GroupWrite::Update { group, .. } | GroupWrite::Touch { group, .. } | GroupWrite::Remove { group, .. } => {

@@ -148,8 +148,13 @@ pub async fn find_members(store: &Store, tenant: &TenantId, group: &str) -> Resu
 
 /// Has the group more than `max` members? Reads at most one row more than that.
 pub async fn has_more_members_than(store: &Store, tenant: &TenantId, group: &str, max: i64) -> Result<bool, Error> {
-    let rows = store.read(COUNT_MEMBERS_TO, args![tenant, group, max + 1]).await?;
-    rows.first().map_or(Ok(false), |row| Ok(row.int(0)? > max))
+    Ok(count_members(store, tenant, group, max + 1).await? > max)
+}
+
+/// How many member rows the group has; counts no further than `most`.
+pub async fn count_members(store: &Store, tenant: &TenantId, group: &str, most: i64) -> Result<i64, Error> {
+    let rows = store.read(COUNT_MEMBERS_TO, args![tenant, group, most]).await?;
+    rows.first().map_or(Ok(0), |row| row.int(0))
 }
 
 /// Which of `ids` are in the group now.

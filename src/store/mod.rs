@@ -21,6 +21,7 @@ pub mod positions;
 mod postgres;
 pub mod query_sql;
 pub mod retention;
+pub mod runs;
 mod sqlite;
 pub mod statements;
 pub mod tenants;

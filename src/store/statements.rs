@@ -15,7 +15,7 @@ pub(super) use statements;
 
 /// Every fixed statement of the store: `(name, text)`.
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    let files: [&[(&str, &str)]; 14] = [
+    let files: [&[(&str, &str)]; 15] = [
         super::audit::ALL,
         super::connections::ALL,
         super::events::ALL,
@@ -26,6 +26,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         super::organizations::ALL,
         super::positions::ALL,
         super::retention::ALL,
+        super::runs::ALL,
         super::tenants::ALL,
         super::tokens::ALL,
         super::users::ALL,

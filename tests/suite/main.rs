@@ -10,6 +10,7 @@ mod architecture;
 mod attacks;
 mod authentication;
 mod bad_input;
+mod budget;
 mod cli;
 mod concurrency;
 mod config;

@@ -27,6 +27,7 @@ const NOW: i64 = 1_764_000_000_000_000;
 pub struct Edge {
     pub test: TestStore,
     pub hand: Arc<AtomicI64>,
+    pub app: App,
     router: Router,
     token: String,
 }
@@ -36,6 +37,11 @@ pub type Answer = (u16, Value);
 
 impl Edge {
     pub async fn new(test: TestStore) -> Self {
+        Self::with(test, &[]).await
+    }
+
+    /// [`Self::new`] with options of the connection, as text.
+    pub async fn with(test: TestStore, options: &[(&str, &str)]) -> Self {
         let (clock, hand) = Clock::manual(NOW);
         let counted = AtomicU64::new(1);
         let entropy = Entropy::from_fn(move |bytes| {
@@ -80,14 +86,15 @@ impl Edge {
             created_at: NOW,
         };
         let audit = Audit { actor: "cli".into(), request_id: "r".into(), log_id: entropy.uuid(NOW), at: NOW };
+        let set: Map<String, Value> = options.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
         let mut batch = Batch::default();
         tenants::create(&mut batch, &tenant, &audit);
-        connections::insert(&mut batch, &StoredConnection { connection, set: Map::new() }, None);
+        connections::insert(&mut batch, &StoredConnection { connection, set }, None);
         tokens::insert(&mut batch, &token, &keys.hash_token(text.expose()));
         test.store.apply(batch).await.unwrap();
         let app = App::build(Config::defaults(), test.store.clone(), keys, clock, entropy, "https://roster.example");
         let router = app.router(app.edges());
-        Self { test, hand, router, token: text.expose().clone() }
+        Self { test, hand, app, router, token: text.expose().clone() }
     }
 
     /// One request below the connection's base address. `path` is sent as it is.

@@ -169,6 +169,20 @@ fn delete_of_one_identity_of_several_leaves_the_profile_without_its_blocks() {
 }
 
 #[test]
+fn the_end_of_a_grace_takes_who_left_before_it_and_nobody_else() {
+    let mut world = in_state(Active, |options| options.deprovision = Deprovision::Grace { days: 30 });
+    assert_eq!(world.end_grace(Micros::MAX, true), Decision::Refused(Refusal::NotFound), "never left");
+    plan(world.delete(true));
+    let left = world.known().identity.deleted_at.expect("left");
+    assert_eq!(world.end_grace(left, true), Decision::Refused(Refusal::NotFound), "the grace goes on");
+    let plan = plan(world.end_grace(left + 1, true));
+    assert!(matches!(&plan.identity, IdentityWrite::Remove { .. }));
+    assert!(matches!(&plan.profile, ProfileWrite::Remove { .. }));
+    assert_eq!(plan.counted, 0, "it was counted out when it left");
+    assert_eq!(announced(&plan), ["user.deleted"]);
+}
+
+#[test]
 fn a_delete_leaves_a_policy_block_standing() {
     let mut world = World::new();
     let mut denied = anna(true);

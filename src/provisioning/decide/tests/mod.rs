@@ -199,6 +199,11 @@ impl World {
         self.take(decision)
     }
 
+    fn end_grace(&mut self, before: Micros, last: bool) -> Decision<UserPlan> {
+        let decision = end_grace(&self.desk(), self.known(), before, last);
+        self.take(decision)
+    }
+
     /// Stores a plan. Every plan of every test is held to what holds for all of them.
     fn take(&mut self, decision: Decision<UserPlan>) -> Decision<UserPlan> {
         let Decision::Write(plan) = &decision else { return decision };

@@ -1,0 +1,187 @@
+//! `rosterd runs …`
+
+use super::context::{Context, PAGE, TenantArg};
+use super::{Global, output};
+use crate::clock::rfc3339;
+use crate::model::tenant::Tenant;
+use crate::store::runs::{Run, RunItem};
+use crate::store::{Batch, connections, runs};
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// List runs, the oldest first
+    List(ListArgs),
+    /// Show one with all it holds
+    Show(ShowArgs),
+    /// Let through what a run holds; the client's next attempt passes
+    Confirm(ConfirmArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    tenant: TenantArg,
+    #[arg(long, help = "Print JSON")]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Id
+    run: String,
+    #[command(flatten)]
+    tenant: TenantArg,
+    #[arg(long, help = "Print JSON")]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ConfirmArgs {
+    /// Id
+    run: String,
+    /// Of the list you have seen, as `rosterd runs show` prints it
+    #[arg(long, value_name = "HASH")]
+    hash: Option<String>,
+    #[command(flatten)]
+    tenant: TenantArg,
+    #[arg(long, help = "Print JSON")]
+    json: bool,
+}
+
+pub async fn run(global: &Global, command: RunsCommand) -> anyhow::Result<ExitCode> {
+    let context = Context::open(global).await?;
+    let outcome = match command {
+        RunsCommand::List(args) => list(&context, args).await,
+        RunsCommand::Show(args) => show(&context, args).await,
+        RunsCommand::Confirm(args) => confirm(&context, args).await,
+    };
+    context.store.close().await;
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// The run as the management API shows it.
+fn as_json(run: &Run) -> Value {
+    json!({
+        "run_id": run.id,
+        "connection_id": run.connection_id,
+        "kind": run.kind,
+        "state": run.state,
+        "summary": serde_json::from_str::<Value>(&run.summary).unwrap_or_default(),
+        "list_hash": run.list_hash,
+        "created_at": rfc3339(run.created_at),
+        "updated_at": rfc3339(run.updated_at),
+        "finished_at": output::time_json(run.finished_at),
+    })
+}
+
+fn item_json(item: &RunItem) -> Value {
+    json!({
+        "action": item.action,
+        "subject": item.subject,
+        "state": item.state,
+        "created_at": rfc3339(item.created_at),
+    })
+}
+
+async fn find(context: &Context, tenant: &Tenant, id: &str) -> anyhow::Result<Run> {
+    let found = runs::find(&context.store, &tenant.id, id).await?;
+    found.with_context(|| format!("there is no run {id}; `rosterd runs list` names those there are"))
+}
+
+async fn list(context: &Context, args: ListArgs) -> anyhow::Result<()> {
+    let tenant = context.tenant(&args.tenant).await?;
+    let mut all: Vec<Run> = Vec::new();
+    loop {
+        let after = all.last().map(|run| run.id.clone()).unwrap_or_default();
+        let page = runs::list(&context.store, &tenant.id, &after, PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        all.extend(page);
+    }
+    if args.json {
+        output::json(&all.iter().map(as_json).collect())?;
+        return Ok(());
+    }
+    let mut rows = Vec::new();
+    for run in &all {
+        let connection = connection_name(context, &tenant, run).await?;
+        rows.push(vec![run.id.clone(), connection, run.kind.clone(), run.state.clone(), rfc3339(run.updated_at)]);
+    }
+    output::table(&["ID", "CONNECTION", "KIND", "STATE", "CHANGED"], &rows)?;
+    Ok(())
+}
+
+async fn connection_name(context: &Context, tenant: &Tenant, run: &Run) -> anyhow::Result<String> {
+    let found = connections::find(&context.store, &tenant.id, &run.connection_id).await?;
+    Ok(found.map_or_else(|| run.connection_id.to_string(), |found| found.connection.name))
+}
+
+async fn show(context: &Context, args: ShowArgs) -> anyhow::Result<()> {
+    let tenant = context.tenant(&args.tenant).await?;
+    let run = find(context, &tenant, &args.run).await?;
+    let mut items: Vec<RunItem> = Vec::new();
+    loop {
+        let after = items.last().map(|item| item.id.clone()).unwrap_or_default();
+        let page = runs::list_items(&context.store, &tenant.id, &run.id, &after, PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        items.extend(page);
+    }
+    if args.json {
+        let mut object = as_json(&run);
+        object["items"] = items.iter().map(item_json).collect();
+        output::json(&object)?;
+        return Ok(());
+    }
+    let connection = connection_name(context, &tenant, &run).await?;
+    print(&run, connection)?;
+    println!();
+    let row = |item: &RunItem| vec![item.action.clone(), item.subject.clone(), item.state.clone(), rfc3339(item.created_at)];
+    output::table(&["ACTION", "SUBJECT", "STATE", "SINCE"], &items.iter().map(row).collect::<Vec<_>>())?;
+    Ok(())
+}
+
+fn print(run: &Run, connection: String) -> anyhow::Result<()> {
+    output::fields(&[
+        ("id", run.id.clone()),
+        ("connection", connection),
+        ("kind", run.kind.clone()),
+        ("state", run.state.clone()),
+        ("summary", run.summary.clone()),
+        ("hash", output::or_dash(run.list_hash.as_deref())),
+        ("created", rfc3339(run.created_at)),
+        ("changed", rfc3339(run.updated_at)),
+        ("finished", output::time(run.finished_at)),
+    ])?;
+    Ok(())
+}
+
+async fn confirm(context: &Context, args: ConfirmArgs) -> anyhow::Result<()> {
+    let tenant = context.tenant(&args.tenant).await?;
+    let run = find(context, &tenant, &args.run).await?;
+    if run.state != "held" {
+        bail!("run {} is {} and holds nothing", run.id, run.state);
+    }
+    let id = &run.id;
+    let way =
+        format!("look at `rosterd runs show {id}` and confirm with the hash it prints: `rosterd runs confirm {id} --hash HASH`");
+    let Some(hash) = args.hash else { bail!("what is confirmed has to be seen first: {way}") };
+    if run.list_hash.as_ref() != Some(&hash) {
+        bail!("the hash is not that of the list as it is now: {way}");
+    }
+    let mut batch = Batch::default();
+    runs::confirm(&mut batch, &tenant.id, &run, &hash, &context.audit());
+    context.apply(batch, || String::from("the log row's id is taken; try again")).await?;
+    let run = find(context, &tenant, &args.run).await?;
+    if args.json {
+        return Ok(output::json(&as_json(&run))?);
+    }
+    let connection = connection_name(context, &tenant, &run).await?;
+    print(&run, connection)
+}

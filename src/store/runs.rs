@@ -1,0 +1,170 @@
+//! Runs: lists of changes that were held for a person's word, and what a connection's pushes took of the hour.
+//! A row of `runs` is the list, its `run_items` are the changes: `held`, then `confirmed`, then `done`.
+
+use super::audit::Audit;
+use super::dialect::{in_list, pad_list};
+use super::statements::statements;
+use super::{Batch, Error, Row, Store, Value};
+use crate::args;
+use crate::model::connection::Connection;
+use crate::model::ids::{ConnectionId, TenantId};
+use std::collections::HashMap;
+
+/// Ids asked for in one statement.
+const IDS_PER_READ: usize = 256;
+
+macro_rules! run_columns {
+    () => {
+        "r.id, r.connection_id, r.kind, r.state, r.summary, r.list_hash, r.version, r.created_at, r.updated_at, r.finished_at"
+    };
+}
+
+statements! {
+    FIND_RUN = concat!("SELECT ", run_columns!(), " FROM runs r WHERE r.tenant_id = $1 AND r.id = $2");
+    LIST_RUNS = concat!("SELECT ", run_columns!(), " FROM runs r WHERE r.tenant_id = $1 AND r.id > $2 ORDER BY r.id LIMIT $3");
+    LIST_ITEMS = "SELECT i.id, i.action, i.subject, i.state, i.created_at FROM run_items i \
+        WHERE i.tenant_id = $1 AND i.run_id = $2 AND i.id > $3 ORDER BY i.id LIMIT $4";
+    /// A run opens (version 0 was seen) or grows: stale if it moved since it was read.
+    HOLD = "INSERT INTO runs (tenant_id, id, connection_id, kind, state, summary, list_hash, created_at, updated_at) \
+        VALUES ($1, $2, $3, 'push', 'held', $4, $5, $6, $6) \
+        ON CONFLICT (tenant_id, id) DO UPDATE SET state = 'held', summary = excluded.summary, list_hash = excluded.list_hash, \
+        version = runs.version + 1, updated_at = excluded.updated_at, finished_at = NULL WHERE runs.version = $7";
+    /// What was done once can be asked for again: the person came back meanwhile.
+    HOLD_ITEM = "INSERT INTO run_items (tenant_id, run_id, id, action, subject, state, detail, created_at) \
+        VALUES ($1, $2, $3, $4, $5, 'held', '{}', $6) \
+        ON CONFLICT (tenant_id, run_id, id) DO UPDATE SET state = 'held' WHERE run_items.state = 'done'";
+    CONFIRM = "UPDATE runs SET state = 'confirmed', version = version + 1, updated_at = $4, finished_at = $4 \
+        WHERE tenant_id = $1 AND id = $2 AND state = 'held' AND list_hash = $3";
+    CONFIRM_ITEMS = "UPDATE run_items SET state = 'confirmed' WHERE tenant_id = $1 AND run_id = $2 AND state = 'held'";
+    FINISH_ITEM = "UPDATE run_items SET state = 'done' WHERE tenant_id = $1 AND run_id = $2 AND id = $3 AND state = 'confirmed'";
+    /// One row per hour, and the limit is looked at where it is raised: two at once can't both take the last one.
+    SPEND = "INSERT INTO counters (tenant_id, scope, kind, slot, total) VALUES ($1, $2, $3, 0, $4) \
+        ON CONFLICT (tenant_id, scope, kind, slot) DO UPDATE SET total = counters.total + excluded.total \
+        WHERE counters.total + excluded.total <= $5";
+    DELETE_SPENT = "DELETE FROM counters WHERE tenant_id = $1 AND scope = $2 AND kind >= 'budget:' AND kind < $3";
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    pub id: String,
+    pub connection_id: ConnectionId,
+    pub kind: String,
+    /// `held` or `confirmed`.
+    pub state: String,
+    /// JSON text.
+    pub summary: String,
+    /// Of the changes that are held: what a confirmation names.
+    pub list_hash: Option<String>,
+    pub version: i64,
+    pub created_at: i64,
+    pub updated_at: i64,
+    pub finished_at: Option<i64>,
+}
+
+/// One change of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunItem {
+    pub id: String,
+    pub action: String,
+    pub subject: String,
+    /// `held`, `confirmed` or `done`.
+    pub state: String,
+    pub created_at: i64,
+}
+
+/// A change that is to be held.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewItem<'a> {
+    pub id: String,
+    pub action: &'static str,
+    pub subject: &'a str,
+}
+
+fn run(row: &Row) -> Result<Run, Error> {
+    Ok(Run {
+        id: row.text(0)?,
+        connection_id: ConnectionId::new(row.text(1)?),
+        kind: row.text(2)?,
+        state: row.text(3)?,
+        summary: row.text(4)?,
+        list_hash: row.opt_text(5)?,
+        version: row.int(6)?,
+        created_at: row.int(7)?,
+        updated_at: row.int(8)?,
+        finished_at: row.opt_int(9)?,
+    })
+}
+
+pub async fn find(store: &Store, tenant: &TenantId, id: &str) -> Result<Option<Run>, Error> {
+    store.read(FIND_RUN, args![tenant, id]).await?.first().map(run).transpose()
+}
+
+/// Up to `limit` runs whose ids come after `after` (at first "").
+pub async fn list(store: &Store, tenant: &TenantId, after: &str, limit: i64) -> Result<Vec<Run>, Error> {
+    store.read(LIST_RUNS, args![tenant, after, limit]).await?.iter().map(run).collect()
+}
+
+/// Up to `limit` changes of a run whose ids come after `after` (at first "").
+pub async fn list_items(store: &Store, tenant: &TenantId, run: &str, after: &str, limit: i64) -> Result<Vec<RunItem>, Error> {
+    let rows = store.read(LIST_ITEMS, args![tenant, run, after, limit]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(RunItem {
+                id: row.text(0)?,
+                action: row.text(1)?,
+                subject: row.text(2)?,
+                state: row.text(3)?,
+                created_at: row.int(4)?,
+            })
+        })
+        .collect()
+}
+
+/// Which of these changes a person let through and nobody made yet: item to run.
+pub async fn find_confirmed(store: &Store, connection: &Connection, items: &[String]) -> Result<HashMap<String, String>, Error> {
+    let mut found = HashMap::new();
+    for chunk in items.chunks(IDS_PER_READ) {
+        let list = in_list(3, chunk.len());
+        let sql = format!(
+            "SELECT i.id, i.run_id FROM runs r JOIN run_items i ON i.tenant_id = r.tenant_id AND i.run_id = r.id \
+             WHERE r.tenant_id = $1 AND r.connection_id = $2 AND i.state = 'confirmed' AND i.id IN ({list})"
+        );
+        let mut args = args![&connection.tenant_id, &connection.id];
+        pad_list(&mut args, chunk.iter().map(Value::from));
+        for row in store.read_built(sql, args).await? {
+            found.insert(row.text(0)?, row.text(1)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Opens a run or lets it grow. `run.version` is the one that was read, 0 where there was none.
+pub fn hold(batch: &mut Batch, tenant: &TenantId, run: &Run, new: &[NewItem<'_>]) {
+    let hash = run.list_hash.as_ref();
+    batch.one(HOLD, args![tenant, &run.id, &run.connection_id, &run.summary, hash, run.updated_at, run.version]);
+    let rows = new.iter().map(|item| args![tenant, &run.id, &item.id, item.action, item.subject, run.updated_at]).collect();
+    batch.each(HOLD_ITEM, rows);
+}
+
+/// Lets through what a run holds: stale unless its list still has the hash `hash`.
+pub fn confirm(batch: &mut Batch, tenant: &TenantId, run: &Run, hash: &str, audit: &Audit) {
+    batch.one(CONFIRM, args![tenant, &run.id, hash, audit.at]);
+    batch.any(CONFIRM_ITEMS, args![tenant, &run.id]);
+    audit.log(batch, tenant, "run.confirmed", Some(run.connection_id.as_str()), &run.id);
+}
+
+/// Confirmed changes are made: `(run, item)`. Stale if another request made one of them.
+pub fn finish(batch: &mut Batch, tenant: &TenantId, items: &[(&str, &str)]) {
+    batch.each_one(FINISH_ITEM, items.iter().map(|(run, item)| args![tenant, *run, *item]).collect());
+}
+
+/// Raises what is used of `kind` (`budget:{hour}`): stale if that passed `allowed`.
+pub fn spend(batch: &mut Batch, connection: &Connection, kind: &str, by: i64, allowed: i64) {
+    batch.one(SPEND, args![&connection.tenant_id, &connection.id, kind, by, allowed]);
+}
+
+/// Forgets what was used in hours before that of `kind`.
+pub fn forget_spent(batch: &mut Batch, connection: &Connection, kind: &str) {
+    batch.any(DELETE_SPENT, args![&connection.tenant_id, &connection.id, kind]);
+}
