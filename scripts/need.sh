@@ -32,6 +32,7 @@ case $purpose in
     test)
         need "python3 python3-venv" makes_venvs
         need "postgresql-15" has_postgres_15
+        need "pgbouncer" test -x /usr/sbin/pgbouncer
         ;;
     bench)
         need "python3" python3 --version

@@ -22,6 +22,8 @@ mod idp_sequences;
 mod joining;
 mod kill;
 mod operations;
+mod pooler;
+mod positions;
 mod query_sql;
 mod statements;
 mod store_conformance;

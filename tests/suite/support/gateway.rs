@@ -89,6 +89,11 @@ impl Gateway {
         Self::bootstrapped_on(folder, cluster.fresh_database().await, settings)
     }
 
+    /// [`Self::start_with`] on an empty database at this address.
+    pub fn start_at(database_url: String, settings: &[(&str, &str)]) -> Self {
+        Self::bootstrapped_on(tempfile::tempdir().expect("a temporary folder"), database_url, settings)
+    }
+
     fn bootstrapped_on(folder: TempDir, database_url: String, settings: &[(&str, &str)]) -> Self {
         let secret_key = base64::engine::general_purpose::STANDARD.encode([7u8; 32]);
         let settings = settings

@@ -160,8 +160,8 @@ fn bin_folder() -> PathBuf {
     newest.expect("the PostgreSQL server is not installed: apt-get install -y postgresql").join("bin")
 }
 
-/// PostgreSQL refuses to run as root.
-fn as_postgres(program: &Path, folder: &Path) -> Command {
+/// A command as user `postgres` where we are root, whom PostgreSQL and PgBouncer refuse.
+pub fn as_postgres(program: &Path, folder: &Path) -> Command {
     let mut command = if is_root() {
         let mut runuser = Command::new("runuser");
         runuser.args(["-u", "postgres", "--"]).arg(program);
@@ -173,7 +173,7 @@ fn as_postgres(program: &Path, folder: &Path) -> Command {
     command
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     // SAFETY: reads a number of this process.
     unsafe { libc::geteuid() == 0 }
 }
