@@ -33,6 +33,8 @@ pub const COUNTER_SLOTS: u8 = 64;
 pub struct Moment<'a> {
     /// Whole milliseconds: what is printed is what is stored.
     pub now: Micros,
+    /// The same to the microsecond: ids are made of it, and lists are in their order.
+    pub instant: Micros,
     /// `token:{id}`, `cli`, …
     pub actor: &'a str,
     pub request_id: &'a str,
@@ -41,7 +43,7 @@ pub struct Moment<'a> {
 
 impl Moment<'_> {
     pub fn id(&self) -> String {
-        self.entropy.uuid(self.now)
+        self.entropy.uuid(self.instant)
     }
 
     pub fn slot(&self) -> i64 {

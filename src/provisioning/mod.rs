@@ -89,6 +89,12 @@ impl Provisioner {
 
     fn moment<'a>(&'a self, request: &Request<'a>) -> Moment<'a> {
         let now = self.clock.now();
-        Moment { now: now - now % 1_000, actor: request.actor, request_id: request.request_id, entropy: &self.entropy }
+        Moment {
+            now: now - now % 1_000,
+            instant: now,
+            actor: request.actor,
+            request_id: request.request_id,
+            entropy: &self.entropy,
+        }
     }
 }

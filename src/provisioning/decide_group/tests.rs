@@ -25,7 +25,7 @@ fn connection() -> Connection {
 }
 
 fn moment(entropy: &Entropy) -> Moment<'_> {
-    Moment { now: NOW + 1_000, actor: "token:t", request_id: "r-1", entropy }
+    Moment { now: NOW + 1_000, instant: NOW + 1_000, actor: "token:t", request_id: "r-1", entropy }
 }
 
 fn record(name: &str, external_id: Option<&str>) -> GroupRecord {

@@ -122,7 +122,7 @@ impl World {
     }
 
     fn desk(&self) -> Desk<'_> {
-        let moment = Moment { now: self.now, actor: "token:t", request_id: "r-1", entropy: &self.entropy };
+        let moment = Moment { now: self.now, instant: self.now, actor: "token:t", request_id: "r-1", entropy: &self.entropy };
         Desk { moment, connection: &self.connection, mapping: &self.mapping }
     }
 
