@@ -12,7 +12,7 @@ run: ## Build and start the gateway on SQLite (state in .run/); prints addresses
 test: ## Install the real servers and tools the tests talk to, then run every test
 	@scripts/test.sh
 
-soak: ## The long forms: kill rounds, fuzzing, 1M rows. Takes hours; the log goes to target/test/soak.log
+soak: ## The suite alone, its log in target/test/soak.log. Longer forms (ROSTERD_SOAK=1) are not written yet
 	@scripts/test.sh soak
 
 conformance: ## scim2-tester and scim-sanity against a running gateway: make conformance URL=… TOKEN=…

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # scripts/test.sh [soak]
 # Every test: unit tests, documentation examples, then the suite, which talks to the release binary, a PostgreSQL it
-# starts itself and the pinned conformance tools. With `soak`, the suite alone in its long forms (ROSTERD_SOAK=1).
+# starts itself and the pinned conformance tools. With `soak`, the suite alone (ROSTERD_SOAK=1 for long forms to come).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
