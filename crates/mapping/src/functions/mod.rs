@@ -1,0 +1,168 @@
+//! The functions of the language, one registry. A function's name, signature, rule, examples and body stand in one
+//! place; its examples are run as tests and rendered as documentation.
+//!
+//! Absence: unless a parameter says otherwise, an absent argument makes the call absent before the body runs.
+//! A function that can fail has a twin with `?` that gives absent instead; the body is the same.
+
+use crate::diagnostic::codes::Code;
+use crate::types::{Type, Typed};
+use crate::value::{Failure, Value};
+use bumpalo::Bump;
+use jiff::Timestamp;
+
+/// Groups of the reference, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Group {
+    Presence,
+    String,
+    Regex,
+    List,
+    DistinguishedName,
+    Number,
+    Date,
+    Binary,
+    Structure,
+    PhoneAndLocale,
+    CreateOnly,
+}
+
+pub struct Function {
+    pub name: &'static str,
+    pub group: Group,
+    /// As the documentation shows it: `slice(text: string, from: int, to?: int) -> string`.
+    pub signature: &'static str,
+    pub parameters: &'static [Parameter],
+    /// The result's type from those of the arguments (already checked against the parameters).
+    pub result: fn(&[Type]) -> Type,
+    /// Whether the result may be absent though no argument is.
+    pub may_be_absent: bool,
+    /// Has a `?` twin.
+    pub fallible: bool,
+    /// M011 outside a rule with `create`.
+    pub create_only: bool,
+    /// One sentence: what it gives, and what the surprising case is.
+    pub summary: &'static str,
+    pub examples: &'static [Example],
+    pub body: Body,
+}
+
+/// `call` is an expression of the language, `gives` its result as JSON (`absent` for none, `error` for a failure).
+pub struct Example {
+    pub call: &'static str,
+    pub gives: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Parameter {
+    pub name: &'static str,
+    pub accepts: Accepts,
+    pub presence: Presence,
+}
+
+/// What a parameter takes; the checker inserts the conversions (json to the wanted type, guid, sid and dn to text).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepts {
+    Text,
+    Bool,
+    Int,
+    DateTime,
+    Duration,
+    Binary,
+    Guid,
+    Sid,
+    FileTime,
+    GenTime,
+    Dn,
+    Any,
+    /// Any list; a single value is not one.
+    List,
+    TextList,
+    Record,
+    RecordList,
+    /// A literal `/re/`.
+    Regex,
+    /// Text or a literal `/re/`.
+    TextOrRegex,
+    Table,
+    /// One of these bare words: `days`, `ACCOUNTDISABLE`. Reaches the body as text.
+    Word(&'static [&'static str]),
+    /// A condition over each item, in which `it` is the item; only for functions the compiler knows.
+    Condition,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Absent ⇒ the call is absent.
+    Required,
+    /// May be left out; then the body gets [`Value::Absent`].
+    Optional,
+    /// The body wants to see absence itself.
+    SeesAbsent,
+    /// Any number of these, as the last parameter; each like `SeesAbsent`.
+    Repeated,
+    /// By name only (`digits: 4`), may be left out.
+    Named,
+}
+
+/// How a call is carried out.
+#[derive(Clone, Copy)]
+pub enum Body {
+    /// Gets one value per parameter (then the repeated ones), converted and present where the parameter says so.
+    Native(for<'a, 'c> fn(&'c Call<'a>, &'c [Value<'a>]) -> Result<Value<'a>, Failure<'a>>),
+    /// The compiler has an instruction of its own for it (`has`, `any`, `nested`, …).
+    Compiled(Intrinsic),
+}
+
+/// Functions that are instructions: they see a source attribute rather than its value, or run a condition per item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intrinsic {
+    /// The source has the attribute, even null or empty.
+    Has,
+    Present,
+    IsNull,
+    /// `default(x, y)` = `x ?? y`
+    Default,
+    Any,
+    All,
+    /// The transitive groups the directory reader supplies beside `$memberOf`.
+    Nested,
+    /// A table over a list, or one key.
+    Lookup,
+}
+
+/// What a body may use besides its arguments. Nothing ambient: time and the seed are the caller's.
+pub struct Call<'a> {
+    pub arena: &'a Bump,
+    pub now: Timestamp,
+    /// Random bytes of this run for create-only functions: `(seed, position of the call)` decide them.
+    pub random: &'a dyn Fn(&mut [u8]),
+    /// Secrets by name for `hmac`; `None` = unknown name.
+    pub key: &'a dyn Fn(&str) -> Option<&'a [u8]>,
+}
+
+impl<'a> Call<'a> {
+    pub fn text(&self, text: &str) -> Value<'a> {
+        Value::String(self.arena.alloc_str(text))
+    }
+
+    /// A failure of this function with a message made for this entry.
+    pub fn fail(&self, message: std::fmt::Arguments<'_>) -> Failure<'a> {
+        let message = bumpalo::format!(in self.arena, "{}", message).into_bump_str();
+        Failure { code: Code::M101, message }
+    }
+
+    /// A failure of a bound.
+    pub fn over(&self, message: std::fmt::Arguments<'_>) -> Failure<'a> {
+        Failure { code: Code::M190, ..self.fail(message) }
+    }
+}
+
+/// The static type of a call from its function and arguments, `?` twins included.
+pub fn result_of(function: &Function, optional: bool, arguments: &[Typed]) -> Typed {
+    let types: Vec<Type> = arguments.iter().map(|argument| argument.ty.clone()).collect();
+    let lifted = arguments
+        .iter()
+        .zip(function.parameters)
+        .any(|(argument, parameter)| argument.may_be_absent && parameter.presence == Presence::Required);
+    Typed { ty: (function.result)(&types), may_be_absent: function.may_be_absent || optional || lifted }
+}

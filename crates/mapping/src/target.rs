@@ -1,0 +1,130 @@
+//! What a mapping may write. Owns the profile's root attributes with their types (design.md §4, "root attributes";
+//! profile.md §1), the targets of a group mapping, and the kinds of sources and targets.
+
+use crate::types::Type;
+
+/// The kinds a header may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Ldap,
+    Saml,
+    Oidc,
+    Oauth,
+    Scim,
+    Json,
+    Profile,
+    Group,
+}
+
+impl Kind {
+    pub const ALL: [Self; 8] =
+        [Self::Ldap, Self::Saml, Self::Oidc, Self::Oauth, Self::Scim, Self::Json, Self::Profile, Self::Group];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ldap => "ldap",
+            Self::Saml => "saml",
+            Self::Oidc => "oidc",
+            Self::Oauth => "oauth",
+            Self::Scim => "scim",
+            Self::Json => "json",
+            Self::Profile => "profile",
+            Self::Group => "group",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// Attribute names of LDAP, SAML and SCIM compare without case; the members of a JSON object do not.
+    pub const fn folds_case(self) -> bool {
+        matches!(self, Self::Ldap | Self::Saml | Self::Scim)
+    }
+
+    /// What an absent result does where nothing is said (mapping.md §4): logins drop claims for reasons of their own.
+    pub const fn absent_clears(self) -> bool {
+        matches!(self, Self::Ldap | Self::Scim)
+    }
+}
+
+/// Root attributes of a profile.
+pub const ROOTS: &[(&str, Type)] = &[
+    ("user_id", Type::String),
+    ("email", Type::String),
+    ("email_verified", Type::Bool),
+    ("name", Type::String),
+    ("given_name", Type::String),
+    ("family_name", Type::String),
+    ("nickname", Type::String),
+    ("username", Type::String),
+    ("picture", Type::String),
+    ("phone_number", Type::String),
+    ("phone_verified", Type::Bool),
+    ("blocked", Type::Bool),
+    ("locale", Type::String),
+    ("zoneinfo", Type::String),
+];
+
+/// Open below these: any name, any JSON. `session` is for the login's session alone and is never stored on the user.
+pub const OPEN_ROOTS: [&str; 3] = ["user_metadata", "app_metadata", "session"];
+
+/// The type a profile's target wants. `None` = no such target. `groups` is a list of names.
+pub fn of_profile(path: &[&str]) -> Option<Type> {
+    match path {
+        ["groups"] => Some(Type::String.list()),
+        [root] => ROOTS.iter().find(|(name, _)| name == root).map(|(_, ty)| ty.clone()),
+        [root, _, ..] if OPEN_ROOTS.contains(root) => Some(Type::Json),
+        _ => None,
+    }
+}
+
+/// The type a group mapping's target wants.
+pub fn of_group(path: &[&str]) -> Option<Type> {
+    match path {
+        ["name"] => Some(Type::String),
+        ["app_metadata", _, ..] => Some(Type::Json),
+        _ => None,
+    }
+}
+
+/// When a rule's result is written over what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WritePolicy {
+    Always,
+    Create,
+    IfEmpty,
+    /// Only if this source's own result differs from what it last gave.
+    OnChange,
+}
+
+impl WritePolicy {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Create => "create",
+            Self::IfEmpty => "if_empty",
+            Self::OnChange => "on_change",
+        }
+    }
+}
+
+/// What an absent result does to the stored value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// Remove it, if this identity wrote it.
+    Clear,
+    Keep,
+    /// Refuse the whole record.
+    Reject,
+}
+
+/// What a list does to the stored list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merge {
+    /// Replace the values this identity wrote, leave the others.
+    Owned,
+    Replace,
+    /// Add, never remove.
+    Union,
+}
