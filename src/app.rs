@@ -12,8 +12,9 @@ use crate::http::authenticate::Authenticator;
 use crate::http::observe::{Observer, observe};
 use crate::http::rate::RateLimit;
 use crate::http::refusal::refuse;
-use crate::mapping::scim::ScimMapping;
+use crate::mapping_files;
 use crate::provisioning::Provisioner;
+use crate::provisioning::mappings::Drafts;
 use crate::scim;
 use crate::secret::KeyRing;
 use crate::store::{Store, StoreOptions};
@@ -71,14 +72,14 @@ impl App {
         vec![("/scim/v2", scim::http::router(Arc::new(self.scim())))]
     }
 
+    /// Where a mapping that nobody published yet comes from.
+    fn drafts(&self) -> Drafts {
+        let dir = self.config.mappings.dir.clone();
+        Arc::new(move |name| mapping_files::find(&dir, name))
+    }
+
     fn provisioner(&self) -> Provisioner {
-        Provisioner::new(
-            self.store.clone(),
-            self.clock.clone(),
-            self.entropy.clone(),
-            Arc::new(ScimMapping),
-            scim::http::record::values,
-        )
+        Provisioner::new(self.store.clone(), self.clock.clone(), self.entropy.clone(), self.drafts(), scim::http::record::values)
     }
 
     fn scim(&self) -> scim::http::Scim {
