@@ -3,7 +3,8 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use rosterd::scim::json::{self, Limits};
-use rosterd::scim::resource::{self, Mode};
+use rosterd::scim::mode::Mode;
+use rosterd::scim::resource;
 use rosterd::scim::schema::ResourceType;
 use rosterd::scim::{filter, patch};
 use serde_json::{Map, Value};
@@ -71,7 +72,9 @@ fn filters(criterion: &mut Criterion) {
     for (name, text) in FILTERS {
         criterion.bench_function(&format!("filter: parse and compile, {name}"), |bench| {
             bench.iter(|| {
-                filter::parse(black_box(text)).and_then(|parsed| filter::compile(&parsed, &user)).expect("a valid filter")
+                filter::parse(black_box(text), ENTRA)
+                    .and_then(|parsed| filter::compile(&parsed, &user, ENTRA))
+                    .expect("a valid filter")
             });
         });
     }

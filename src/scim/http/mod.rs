@@ -21,7 +21,7 @@ use crate::model::tenant::DEFAULT_TENANT;
 use crate::provisioning::{Provisioner, Request as ProvisioningRequest};
 use crate::scim::error::{ScimError, ScimType};
 use crate::scim::json;
-use crate::scim::resource::Mode;
+use crate::scim::mode::Mode;
 use crate::store::Store;
 use answer::{Answer, Refused};
 use axum::Router;

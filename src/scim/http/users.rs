@@ -36,7 +36,7 @@ pub(super) async fn one(call: &Call<'_>, id: &str, body: Body) -> Result<Answer,
 }
 
 fn projection(call: &Call<'_>) -> Result<Projection, ScimError> {
-    Projection::parse(call.parameter("attributes"), call.parameter("excludedAttributes"), &registry().user)
+    Projection::parse(call.parameter("attributes"), call.parameter("excludedAttributes"), &registry().user, call.mode())
 }
 
 async fn read(call: &Call<'_>, id: &str) -> Result<Answer, Refused> {

@@ -55,7 +55,7 @@ fn a_second_filter_is_refused() {
 fn an_empty_filter_is_handed_on_and_not_dropped() {
     let params = parse(&[("filter", "")]).expect("pairs");
     assert_eq!(params.filter.as_deref(), Some(""));
-    assert!(crate::scim::filter::parse("").is_err());
+    assert!(crate::scim::filter::parse("", crate::scim::mode::Mode::default()).is_err());
 }
 
 #[test]

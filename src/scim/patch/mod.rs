@@ -28,8 +28,9 @@ mod tests;
 pub use members::MemberOp;
 
 use super::error::{ScimError, ScimType};
+use super::mode::Mode;
 use super::path::{ElementFilter, PatchPath, Resolved, bare_extension, parse_patch_path, resolve};
-use super::resource::{self, Mode, Reader, immutable, is_members, same_value, wrong_type};
+use super::resource::{self, Reader, immutable, is_members, same_value, wrong_type};
 use super::schema::{Attribute, Mutability, ResourceType, Returned, Schema};
 use operation::{Operation, Verb};
 use serde_json::{Map, Value};
@@ -119,8 +120,12 @@ struct Patch<'s> {
 }
 
 impl<'s> Patch<'s> {
+    fn mode(&self) -> Mode {
+        self.reader.mode()
+    }
+
     fn strict(&self) -> bool {
-        self.reader.mode().strict
+        self.mode().strict
     }
 
     fn run(&mut self, operation: Operation) -> Result<(), ScimError> {
@@ -129,7 +134,7 @@ impl<'s> Patch<'s> {
             return self.run_without_path(verb, value);
         };
         self.count_operation()?;
-        match parse_patch_path(self.resource_type, &path)? {
+        match parse_patch_path(self.resource_type, &path, self.mode())? {
             PatchPath::Extension(extension) => self.edit_extension(verb, extension, value),
             PatchPath::Attribute { at, filter } => self.edit(verb, at, filter.as_ref(), value),
         }
@@ -168,17 +173,17 @@ impl<'s> Patch<'s> {
             return self.reader.unknown("", key);
         }
         if key.contains('[') {
-            return match parse_patch_path(self.resource_type, key)? {
+            return match parse_patch_path(self.resource_type, key, self.mode())? {
                 PatchPath::Extension(extension) => self.edit_extension(verb, extension, Some(value)),
                 PatchPath::Attribute { at, filter } => self.edit(verb, at, filter.as_ref(), Some(value)),
             };
         }
-        match (resolve(self.resource_type, key), value) {
-            (Some(at), value) => self.edit(verb, at, None, Some(value)),
-            (None, Value::Object(core)) if self.resource_type.core.id.eq_ignore_ascii_case(key) => {
+        match (resolve(self.resource_type, key, self.mode()), value) {
+            (Ok(at), value) => self.edit(verb, at, None, Some(value)),
+            (Err(_), Value::Object(core)) if self.resource_type.core.id.eq_ignore_ascii_case(key) => {
                 core.into_iter().try_for_each(|(key, value)| self.run_key(verb, &key, value))
             }
-            (None, _) => self.reader.unknown("", key),
+            (Err(_), _) => self.reader.unknown("", key),
         }
     }
 
@@ -201,7 +206,7 @@ impl<'s> Patch<'s> {
             let at = match extension.find(&key) {
                 Some(attribute) => Some(Resolved { extension: Some(extension), attribute, sub: None }),
                 None if self.strict() => None,
-                None => resolve(self.resource_type, &format!("{}:{key}", extension.id)),
+                None => resolve(self.resource_type, &format!("{}:{key}", extension.id), self.mode()).ok(),
             };
             match at {
                 Some(at) => self.edit(verb, at, None, Some(value))?,

@@ -154,7 +154,9 @@ fn a_filter_over_members_becomes_one_id_or_a_query() {
     let one = json!([{"op": "remove", "path": "members[value eq \"U1\"]"}]);
     assert_eq!(member_ops(one, STRICT), [MemberOp::Remove(vec!["U1".into()])], "ids compare exactly");
     let path = "members[type eq \"Group\" or value sw \"a\"]";
-    let Ok(PatchPath::Attribute { filter: Some(filter), .. }) = parse_patch_path(&registry().group, path) else { panic!() };
+    let Ok(PatchPath::Attribute { filter: Some(filter), .. }) = parse_patch_path(&registry().group, path, STRICT) else {
+        panic!()
+    };
     let ops = member_ops(json!([{"op": "remove", "path": path}]), STRICT);
     assert_eq!(ops, [MemberOp::RemoveWhere(filter.query)]);
     assert!(matches!(&ops[0], MemberOp::RemoveWhere(Query::Or(_))));
