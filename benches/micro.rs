@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use std::hint::black_box;
 
 const ENTRA: Mode = Mode { strict: false };
+const OPERATIONS_MAX: usize = 1_000;
 const ID: &str = "0190c2f5-5b1e-7c3a-9d6e-2f4a8b1c0d3e";
 
 /// A user as Entra creates one, about 1.2 KB.
@@ -87,7 +88,7 @@ fn patches(criterion: &mut Criterion) {
         criterion.bench_function(&format!("patch: {name}"), |bench| {
             bench.iter_batched(
                 || body(text),
-                |body| patch::apply(&user, &current, body, ID, ENTRA).expect("a valid PATCH"),
+                |body| patch::apply(&user, &current, body, ID, ENTRA, OPERATIONS_MAX).expect("a valid PATCH"),
                 criterion::BatchSize::SmallInput,
             );
         });

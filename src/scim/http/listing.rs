@@ -24,7 +24,7 @@ const MEMBERS_MAX: usize = 100_000;
 
 /// Several kinds of resources are one list: all of the first kind, then all of the next.
 pub(super) async fn get(call: &Call<'_>, which: &[Resources]) -> Result<Answer, Refused> {
-    let params = ListParams::parse(call.query.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
+    let params = ListParams::parse(call.query.iter().map(|(name, value)| (name.as_str(), value.as_str())), call.scim.page_sizes)?;
     list(call, which, params).await
 }
 
@@ -33,7 +33,7 @@ pub(super) async fn search(call: &Call<'_>, which: &[Resources], body: Body) -> 
     let Some(body) = body.as_object() else {
         return Err(ScimError::of(ScimType::InvalidSyntax, "the body must be a SearchRequest object").into());
     };
-    let params = ListParams::from_search_request(body)?;
+    let params = ListParams::from_search_request(body, call.scim.page_sizes)?;
     list(call, which, params).await
 }
 

@@ -81,7 +81,7 @@ async fn modify(call: &Call<'_>, id: &str, body: Body) -> Result<Answer, Refused
         .scim
         .provisioner
         .edit_user(&call.provisioning(), &IdentityId::new(id), &expected(&call.headers), UserEvent::Patched, |current| {
-            let patched = patch::apply(&registry().user, current, sent.clone(), id, call.mode())?;
+            let patched = patch::apply(&registry().user, current, sent.clone(), id, call.mode(), call.scim.patch_operations_max)?;
             Ok::<_, ScimError>(record::user(patched.document))
         })
         .await??;

@@ -35,8 +35,6 @@ use super::schema::{Attribute, Mutability, ResourceType, Returned, Schema};
 use operation::{Operation, Verb};
 use serde_json::{Map, Value};
 
-/// Most operations in one request; a path-less value counts one for each of its keys.
-pub const OPERATIONS_MAX: usize = 1_000;
 /// Most looks at an element, times the terms of the filter that looks: what bounds operations × elements.
 const WORK_MAX: usize = 1_000_000;
 
@@ -57,7 +55,8 @@ pub struct Patched {
 
 /// Applies the body of a PATCH to a resource.
 ///
-/// `current` is the stored document (as [`resource::accept`] makes it), `resource_id` its `id`.
+/// `current` is the stored document (as [`resource::accept`] makes it), `resource_id` its `id`. A request has at most
+/// `operations_max` operations; a path-less value counts one for each of its keys.
 ///
 /// # Errors
 /// 400, with the number of the operation: `invalidSyntax` for a body that is no PatchOp, `invalidPath`,
@@ -69,8 +68,9 @@ pub fn apply(
     body: Value,
     resource_id: &str,
     mode: Mode,
+    operations_max: usize,
 ) -> Result<Patched, ScimError> {
-    let operations = operation::read(body, mode)?;
+    let operations = operation::read(body, mode, operations_max)?;
     let several = operations.len() > 1;
     let mut patch = Patch {
         resource_type,
@@ -80,6 +80,7 @@ pub fn apply(
         members: Vec::new(),
         password_given: false,
         operations: 0,
+        operations_max,
         work: 0,
     };
     for (index, operation) in operations.into_iter().enumerate() {
@@ -116,6 +117,7 @@ struct Patch<'s> {
     members: Vec<MemberOp>,
     password_given: bool,
     operations: usize,
+    operations_max: usize,
     work: usize,
 }
 
@@ -301,8 +303,9 @@ impl<'s> Patch<'s> {
 
     fn count_operation(&mut self) -> Result<(), ScimError> {
         self.operations += 1;
-        if self.operations > OPERATIONS_MAX {
-            let detail = format!("a PATCH has at most {OPERATIONS_MAX} operations; a key of a path-less value counts as one");
+        let max = self.operations_max;
+        if self.operations > max {
+            let detail = format!("a PATCH has at most {max} operations; a key of a path-less value counts as one");
             return Err(ScimError::of(ScimType::InvalidValue, detail));
         }
         Ok(())
