@@ -16,6 +16,7 @@ use crate::mapping_files;
 use crate::provisioning::Provisioner;
 use crate::provisioning::mappings::Drafts;
 use crate::scim;
+use crate::scim::list::PageSizes;
 use crate::secret::KeyRing;
 use crate::store::{Store, StoreOptions};
 use crate::telemetry::Metrics;
@@ -90,6 +91,11 @@ impl App {
             public_url: self.public_url.to_string(),
             body_bytes_max: self.config.server.body_bytes_max,
             body_timeout: self.config.server.body_timeout,
+            page_sizes: PageSizes {
+                default: i64::from(self.config.scim.page_size_default),
+                max: i64::from(self.config.scim.page_size_max),
+            },
+            patch_operations_max: self.config.scim.patch_operations_max,
             scan_max: i64::from(self.config.scim.filter_scan_max),
         }
     }
