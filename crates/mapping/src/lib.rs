@@ -15,9 +15,13 @@
 //! need no server.
 
 pub mod ast;
+pub mod decode;
 pub mod diagnostic;
+pub mod eval;
 pub mod functions;
 pub mod limits;
+pub mod output;
+pub mod pattern;
 pub mod plan;
 pub mod source;
 pub mod span;
