@@ -26,5 +26,6 @@ pub mod plan;
 pub mod source;
 pub mod span;
 pub mod target;
+pub mod trace;
 pub mod types;
 pub mod value;

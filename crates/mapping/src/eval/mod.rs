@@ -8,7 +8,7 @@ mod convert;
 mod list;
 mod machine;
 mod random;
-mod rule;
+pub(crate) mod rule;
 
 #[cfg(test)]
 mod tests;
@@ -36,13 +36,13 @@ pub struct Environment<'a> {
     /// The stored profile, for `old.x`; `None` on create.
     pub stored: Option<&'a serde_json::Map<String, serde_json::Value>>,
     /// Secrets by name, for `hmac`.
-    pub keys: &'a dyn Fn(&str) -> Option<&'a [u8]>,
+    pub keys: &'a [(&'a str, &'a [u8])],
 }
 
 impl Environment<'_> {
     /// No stored profile, no keys, a seed of zeros.
     pub fn at(now: Timestamp) -> Self {
-        Self { now, seed: [0; 32], stored: None, keys: &|_| None }
+        Self { now, seed: [0; 32], stored: None, keys: &[] }
     }
 }
 
@@ -126,6 +126,7 @@ pub fn run<'a, T: Trace>(
     trace: &mut T,
 ) -> Evaluation<'a> {
     let stream: &'a Stream<'a> = arena.alloc(Stream::new(plan, environment.seed));
+    let keys = environment.keys;
     let mut machine = Machine {
         arena,
         plan,
@@ -135,7 +136,7 @@ pub fn run<'a, T: Trace>(
             arena,
             now: environment.now,
             random: arena.alloc(move |bytes: &mut [u8]| stream.fill(bytes)),
-            key: environment.keys,
+            key: arena.alloc(move |name: &str| keys.iter().find(|(known, _)| *known == name).map(|(_, key)| *key)),
         },
         stream,
         lets: arena.alloc_slice_fill_copy(plan.lets.len(), Memo::Unset),

@@ -92,12 +92,8 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
     /// `check` holds for the value or each item of it, `max` is kept.
     fn checked(&mut self, rule: &'a Rule, node: NodeId, value: Value<'a>) -> Outcome<'a, ()> {
         for check in &rule.checks {
-            let each = match value {
-                Value::List(items) => items,
-                _ => &[],
-            };
-            let all = if matches!(value, Value::List(_)) { each } else { std::slice::from_ref(&value) };
-            for item in all {
+            let items = if let Value::List(items) = value { items } else { std::slice::from_ref(&value) };
+            for item in items {
                 let outer = std::mem::replace(&mut self.it, *item);
                 let holds = self.truth(check.condition);
                 self.it = outer;
@@ -105,6 +101,11 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
                     return Err(self.fault(check.condition, Code::M111, format_args!("{}", check.message)));
                 }
             }
+        }
+        match value {
+            Value::String(text) => self.bound_text(node, text.len())?,
+            Value::List(items) => self.bound_list(node, items.len())?,
+            _ => {}
         }
         let size = size_of(value);
         if let Some(max) = rule.max_bytes
@@ -125,8 +126,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         match outcome {
             Ok(given) => given,
             Err(Fault { failure, node }) => {
-                let mut roots = roots(rule);
-                let hidden = rule.sensitive || sensitive(self.plan, &mut roots);
+                let hidden = rule.sensitive || sensitive(self.plan, roots(rule));
                 Given::Failed { failure: self.shown(*failure, hidden), node: *node }
             }
         }
@@ -148,33 +148,33 @@ pub fn roots(rule: &Rule) -> impl Iterator<Item = NodeId> + '_ {
     rule.condition.into_iter().chain(one).chain(several.iter().copied()).chain(checks)
 }
 
-/// Whether a sensitive attribute (or rule) is read below these nodes, through lets as well.
-pub fn sensitive(plan: &Plan, roots: impl IntoIterator<Item = NodeId>) -> bool {
+/// Every node that these may evaluate, each once, through lets and rules they read as well.
+pub fn reachable<'p>(plan: &'p Plan, roots: impl IntoIterator<Item = NodeId>) -> impl Iterator<Item = NodeId> + 'p {
     let mut open: Vec<NodeId> = roots.into_iter().collect();
     let mut seen = vec![false; plan.nodes.len()];
-    while let Some(id) = open.pop() {
-        if std::mem::replace(&mut seen[id as usize], true) {
-            continue;
-        }
-        let node = &plan.nodes[id as usize];
-        match node {
-            Node::One { slot, .. } | Node::All(slot) => {
-                if plan.slots[usize::from(*slot)].sensitive {
-                    return true;
-                }
+    std::iter::from_fn(move || {
+        loop {
+            let id = open.pop()?;
+            if std::mem::replace(&mut seen[id as usize], true) {
+                continue;
             }
-            Node::Let(index) => open.push(plan.lets[usize::from(*index)].1),
-            Node::New(rule) => {
-                let rule = &plan.rules[usize::from(*rule)];
-                if rule.sensitive {
-                    return true;
-                }
-                open.extend(self::roots(rule));
+            match &plan.nodes[id as usize] {
+                Node::Let(index) => open.push(plan.lets[usize::from(*index)].1),
+                Node::New(rule) => open.extend(self::roots(&plan.rules[usize::from(*rule)])),
+                node => node.each_child(|child| open.push(child)),
             }
-            node => node.each_child(|child| open.push(child)),
+            return Some(id);
         }
-    }
-    false
+    })
+}
+
+/// Whether a sensitive attribute or rule is read below these nodes.
+pub fn sensitive(plan: &Plan, roots: impl IntoIterator<Item = NodeId>) -> bool {
+    reachable(plan, roots).any(|id| match &plan.nodes[id as usize] {
+        Node::One { slot, .. } | Node::All(slot) => plan.slots[usize::from(*slot)].sensitive,
+        Node::New(rule) => plan.rules[usize::from(*rule)].sensitive,
+        _ => false,
+    })
 }
 
 /// Bytes of the value as JSON holds it, without quotes and commas.
