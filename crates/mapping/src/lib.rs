@@ -26,6 +26,7 @@ pub mod plan;
 pub mod source;
 pub mod span;
 pub mod target;
+pub mod tester;
 pub mod trace;
 pub mod types;
 pub mod value;

@@ -43,6 +43,13 @@ pub struct Plan {
     pub files: Vec<(Box<str>, Box<str>)>,
 }
 
+impl Plan {
+    /// The text at a place, as written.
+    pub fn text_at(&self, span: Span) -> &str {
+        self.files.get(usize::from(span.file.0)).and_then(|(_, text)| text.get(span.range())).unwrap_or_default()
+    }
+}
+
 /// One attribute the mapping reads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SlotSpec {

@@ -242,8 +242,7 @@ fn one_is_taken(plan: &Plan, rule: usize, slot: SlotId) -> bool {
 /// A node as it stands in the text.
 fn written(plan: &Plan, node: NodeId) -> String {
     let Some(span) = plan.spans.get(node as usize) else { return String::new() };
-    let text = plan.files.get(usize::from(span.file.0)).and_then(|(_, text)| text.get(span.range()));
-    text.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
+    plan.text_at(*span).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The start of a value's JSON text.

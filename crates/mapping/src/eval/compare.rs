@@ -8,6 +8,7 @@ use crate::plan::{Comparison, NodeId};
 use crate::value::Value;
 use std::cmp::Ordering;
 
+/// Whether two values are one. Numbers compare by what they are, records by their members in any order.
 pub fn equal(left: Value<'_>, right: Value<'_>) -> bool {
     match (left, right) {
         (Value::String(left), Value::String(right)) => left == right,

@@ -13,6 +13,7 @@ pub(crate) mod rule;
 #[cfg(test)]
 mod tests;
 
+pub use compare::equal;
 pub use convert::display;
 
 use crate::functions::Call;

@@ -119,6 +119,20 @@ impl<'a, 'n> Builder<'a, 'n> {
         if self.set(found, Slot::of(self.arena, values)) { Ok(()) } else { Err(ReadError::Twice(name.to_owned())) }
     }
 
+    /// One attribute as somebody writes it down: `dn` is `$dn`, a list is its values.
+    ///
+    /// # Errors
+    /// [`ReadError::Twice`].
+    pub fn put_written(&mut self, name: &str, value: Value<'a>) -> Result<(), ReadError> {
+        if let Some(all) = &mut self.all {
+            all.push((&*self.arena.alloc_str(name), value));
+        }
+        match self.names.find_any(name) {
+            Some(found) if !self.set(found, Slot::from_value(self.arena, value)) => Err(ReadError::Twice(name.to_owned())),
+            _ => Ok(()),
+        }
+    }
+
     /// The transitive values of an attribute, for `nested($x[*])`. Without them `nested` has the direct ones.
     pub fn put_nested(&mut self, name: &str, values: &'a [Value<'a>]) {
         if let Some(found) = self.names.find(name) {
