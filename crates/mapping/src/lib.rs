@@ -25,6 +25,7 @@ pub mod pattern;
 pub mod plan;
 pub mod source;
 pub mod span;
+pub mod syntax;
 pub mod target;
 pub mod tester;
 pub mod trace;
