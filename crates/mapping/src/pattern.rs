@@ -142,7 +142,7 @@ impl ClassShape {
 }
 
 fn replace_literal<'a>(arena: &'a Bump, text: &'a str, wanted: &str, anchors: (bool, bool), by: &str) -> &'a str {
-    let joined = |before: &str, after: &str| &*bumpalo::format!(in arena, "{before}{by}{after}",).into_bump_str();
+    let joined = |before: &str, after: &str| -> &'a str { bumpalo::format!(in arena, "{before}{by}{after}",).into_bump_str() };
     match anchors {
         (true, true) if text == wanted => joined("", ""),
         (true, false) => text.strip_prefix(wanted).map_or(text, |rest| joined("", rest)),

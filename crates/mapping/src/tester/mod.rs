@@ -77,14 +77,7 @@ pub fn run_tests(plan: &Plan, tests: &[Test], keys: &[(&str, &[u8])]) -> TestRun
     TestRun { tests, untested: (0..plan.rules.len()).filter(|rule| !tested[*rule]).collect() }
 }
 
-fn run_test(
-    arena: &Bump,
-    plan: &Plan,
-    names: &Names,
-    test: &Test,
-    keys: &[(&str, &[u8])],
-    tested: &mut [bool],
-) -> Vec<Mismatch> {
+fn run_test(arena: &Bump, plan: &Plan, names: &Names, test: &Test, keys: &[(&str, &[u8])], tested: &mut [bool]) -> Vec<Mismatch> {
     let refused = |span: Span, message: String| {
         vec![Mismatch { span, what: "test".to_owned(), expected: "literal values".to_owned(), actual: message }]
     };
