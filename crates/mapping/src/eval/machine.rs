@@ -20,6 +20,9 @@ pub struct Fault<'a> {
 
 pub type Outcome<'a, T = Value<'a>> = Result<T, &'a Fault<'a>>;
 
+// Copied at every step: a failure must not make it larger than a value is.
+const _: () = assert!(size_of::<Outcome<'static>>() <= 24, "two words and a tag");
+
 /// A let, once per entry: its value or why it has none.
 #[derive(Clone, Copy)]
 pub enum Memo<'a> {

@@ -117,3 +117,26 @@ fn whole_numbers_do_not_wrap() {
     assert_eq!(build.run(&json!({"a": i64::MAX - 1})), json!({"x": i64::MAX}));
     starts(&build.run(&json!({"a": i64::MAX})), "x", "!M101 the result is out of the range of an integer");
 }
+
+/// Two megabytes of stack are what a worker thread has; a debug build needs the most of it.
+#[test]
+fn the_deepest_nesting_of_the_largest_instructions_fits_a_worker_stack() {
+    let mut build = Build::new();
+    build.plan.locals = 1;
+    let mut last = build.one(A);
+    for index in 0..RUN_DEPTH_MAX {
+        last = match index % 4 {
+            0 => build.call(&LOWER, &[last]),
+            1 => build.node(Node::Template([crate::plan::Part::Hole { value: last, optional: false }].into())),
+            2 => build.node(Node::Comprehension { list: last, local: 0, condition: None, item: last, unique: true }),
+            _ => {
+                let first = build.constant(Constant::Int(0));
+                build.node(Node::Item(last, first))
+            }
+        };
+    }
+    build.rule("deep", last);
+    let run = move || build.run(&json!({"a": "X"}));
+    let found = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(run).unwrap().join().unwrap();
+    starts(&found, "deep", "!M190");
+}
