@@ -3,13 +3,15 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use rosterd::scim::json::{self, Limits};
-use rosterd::scim::resource::{self, Mode};
+use rosterd::scim::mode::Mode;
+use rosterd::scim::resource;
 use rosterd::scim::schema::ResourceType;
 use rosterd::scim::{filter, patch};
 use serde_json::{Map, Value};
 use std::hint::black_box;
 
 const ENTRA: Mode = Mode { strict: false };
+const OPERATIONS_MAX: usize = 1_000;
 const ID: &str = "0190c2f5-5b1e-7c3a-9d6e-2f4a8b1c0d3e";
 
 /// A user as Entra creates one, about 1.2 KB.
@@ -71,7 +73,9 @@ fn filters(criterion: &mut Criterion) {
     for (name, text) in FILTERS {
         criterion.bench_function(&format!("filter: parse and compile, {name}"), |bench| {
             bench.iter(|| {
-                filter::parse(black_box(text)).and_then(|parsed| filter::compile(&parsed, &user)).expect("a valid filter")
+                filter::parse(black_box(text), ENTRA)
+                    .and_then(|parsed| filter::compile(&parsed, &user, ENTRA))
+                    .expect("a valid filter")
             });
         });
     }
@@ -84,7 +88,7 @@ fn patches(criterion: &mut Criterion) {
         criterion.bench_function(&format!("patch: {name}"), |bench| {
             bench.iter_batched(
                 || body(text),
-                |body| patch::apply(&user, &current, body, ID, ENTRA).expect("a valid PATCH"),
+                |body| patch::apply(&user, &current, body, ID, ENTRA, OPERATIONS_MAX).expect("a valid PATCH"),
                 criterion::BatchSize::SmallInput,
             );
         });

@@ -80,7 +80,11 @@ CREATE TABLE mapping_versions (
     tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,
     name TEXT NOT NULL,
     version BIGINT NOT NULL,
+    -- mapping or javascript.
+    language TEXT NOT NULL,
     text TEXT NOT NULL,
+    -- What the text includes: a JSON object of path and contents.
+    includes TEXT NOT NULL,
     checksum TEXT NOT NULL,
     published_at BIGINT NOT NULL,
     published_by TEXT NOT NULL,
@@ -110,6 +114,7 @@ CREATE TABLE users (
     UNIQUE (tenant_id, user_id)
 );
 CREATE INDEX users_email ON users (tenant_id, email_key);
+CREATE INDEX users_username ON users (tenant_id, username_key);
 
 -- One user at one connection. raw = what the connection says now (for a push the merged SCIM resource
 -- without id, meta, groups, password); mapped = the mapping's result over the whole of it. An identity

@@ -12,9 +12,11 @@ use crate::http::authenticate::Authenticator;
 use crate::http::observe::{Observer, observe};
 use crate::http::rate::RateLimit;
 use crate::http::refusal::refuse;
-use crate::mapping::scim::ScimMapping;
+use crate::mapping_files;
 use crate::provisioning::Provisioner;
+use crate::provisioning::mappings::Drafts;
 use crate::scim;
+use crate::scim::list::PageSizes;
 use crate::secret::KeyRing;
 use crate::store::{Store, StoreOptions};
 use crate::telemetry::Metrics;
@@ -71,14 +73,14 @@ impl App {
         vec![("/scim/v2", scim::http::router(Arc::new(self.scim())))]
     }
 
+    /// Where a mapping that nobody published yet comes from.
+    fn drafts(&self) -> Drafts {
+        let dir = self.config.mappings.dir.clone();
+        Arc::new(move |name| mapping_files::find(&dir, name))
+    }
+
     fn provisioner(&self) -> Provisioner {
-        Provisioner::new(
-            self.store.clone(),
-            self.clock.clone(),
-            self.entropy.clone(),
-            Arc::new(ScimMapping),
-            scim::http::record::values,
-        )
+        Provisioner::new(self.store.clone(), self.clock.clone(), self.entropy.clone(), self.drafts(), scim::http::record::values)
     }
 
     fn scim(&self) -> scim::http::Scim {
@@ -89,6 +91,11 @@ impl App {
             public_url: self.public_url.to_string(),
             body_bytes_max: self.config.server.body_bytes_max,
             body_timeout: self.config.server.body_timeout,
+            page_sizes: PageSizes {
+                default: i64::from(self.config.scim.page_size_default),
+                max: i64::from(self.config.scim.page_size_max),
+            },
+            patch_operations_max: self.config.scim.patch_operations_max,
             scan_max: i64::from(self.config.scim.filter_scan_max),
         }
     }

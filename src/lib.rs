@@ -12,6 +12,7 @@ pub mod config;
 pub mod events;
 pub mod http;
 pub mod mapping;
+pub mod mapping_files;
 pub mod model;
 pub mod profile;
 pub mod provisioning;

@@ -137,7 +137,7 @@ async fn first_time(context: &Context, public_url: &str) -> anyhow::Result<Optio
 
     let mut batch = Batch::default();
     tenants::create(&mut batch, &tenant, &audit);
-    mapping_versions::insert(&mut batch, &tenant.id, &context.shipped_mapping(&audit));
+    mapping_versions::insert(&mut batch, &tenant.id, &context.shipped_mapping(&audit)?);
     connections::insert(&mut batch, &stored, None);
     for new in [&scim, &admin, &code] {
         tokens::insert(&mut batch, &new.token, &new.hash);

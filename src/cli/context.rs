@@ -4,13 +4,13 @@ use super::Global;
 use crate::app::store_options;
 use crate::clock::{Clock, Entropy};
 use crate::config::{self, Config};
-use crate::mapping::Mapping;
-use crate::mapping::scim::ScimMapping;
+use crate::mapping;
+use crate::mapping_files;
 use crate::model::access::Token;
 use crate::model::ids::{OrganizationId, TenantId};
 use crate::model::nearest::nearest;
 use crate::model::tenant::{DEFAULT_TENANT, Organization, Tenant};
-use crate::provisioning::user_id::hex;
+use crate::provisioning::mappings;
 use crate::secret::KeyRing;
 use crate::store::audit::Audit;
 use crate::store::connections::StoredConnection;
@@ -19,10 +19,12 @@ use crate::store::{self, Batch, Store, connections, organizations, tenants, toke
 use crate::telemetry;
 use anyhow::{Context as _, bail};
 use clap::Args;
-use sha2::{Digest, Sha256};
 
 /// Rows read at a time where a command prints all of them.
 pub const PAGE: i64 = 200;
+
+/// What a SCIM connection uses unless it is told otherwise.
+const SHIPPED_MAPPING: &str = "scim";
 
 /// The tenant a command works in.
 #[derive(Clone, Debug, Args)]
@@ -78,16 +80,11 @@ impl Context {
     }
 
     /// The mapping every tenant starts with, as its first published version.
-    pub fn shipped_mapping(&self, audit: &Audit) -> MappingVersion {
-        let text = ScimMapping.text();
-        MappingVersion {
-            name: ScimMapping.name().to_owned(),
-            version: ScimMapping.version(),
-            checksum: hex(&Sha256::digest(&text)),
-            text,
-            published_at: audit.at,
-            published_by: audit.actor.clone(),
-        }
+    pub fn shipped_mapping(&self, audit: &Audit) -> anyhow::Result<MappingVersion> {
+        let found = mapping_files::find(&self.config.mappings.dir, SHIPPED_MAPPING).map_err(anyhow::Error::msg)?;
+        let draft = found.context("the scim mapping comes with the program")?;
+        mapping::compile(&draft).map_err(|reason| anyhow::anyhow!("mapping {SHIPPED_MAPPING} can't be published: {reason}"))?;
+        Ok(mappings::version(&draft, audit))
     }
 
     /// Applies `batch`; `taken` says what a unique key that is taken means.

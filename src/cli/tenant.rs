@@ -134,7 +134,7 @@ async fn create(context: &Context, args: CreateArgs) -> anyhow::Result<()> {
     let tenant = Tenant { id, name: args.name, host, version: 1, created_at: audit.at, updated_at: audit.at };
     let mut batch = Batch::default();
     tenants::create(&mut batch, &tenant, &audit);
-    mapping_versions::insert(&mut batch, &tenant.id, &context.shipped_mapping(&audit));
+    mapping_versions::insert(&mut batch, &tenant.id, &context.shipped_mapping(&audit)?);
     context.apply(batch, || format!("there is a tenant {} already", tenant.name)).await?;
     print(&tenant, args.json)
 }

@@ -9,6 +9,7 @@ use super::users::{find_user, plain};
 use crate::clock::{Micros, rfc3339};
 use crate::model::ids::TenantId;
 use crate::model::nearest::nearest;
+use crate::provisioning::mappings;
 use crate::provisioning::provenance::Provenance;
 use crate::store::mapping_versions;
 use crate::store::users_read::{self, HistoryRecord, IdentityRecord, UserRecord};
@@ -81,7 +82,7 @@ async fn spelled_out(context: &Context, tenant: &TenantId, stored: &Value) -> an
         let key = (name.to_owned(), version);
         if !texts.contains_key(&key) {
             let published = mapping_versions::find(&context.store, tenant, name, version).await?;
-            texts.insert(key.clone(), published.map(|published| published.text));
+            texts.insert(key.clone(), published.map(mappings::published).transpose()?.map(|published| published.listing()));
         }
         let line = entry["line"].as_u64().and_then(|line| usize::try_from(line).ok()).unwrap_or_default();
         let rule = texts[&key].as_deref().and_then(|text| text.lines().nth(line.checked_sub(1)?));

@@ -152,7 +152,7 @@ mod tests {
         let config = Config::defaults();
         assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(config.database.url.expose(), "sqlite://rosterd.db");
-        assert_eq!((config.retention.log_days, config.retention.traffic_days, config.retention.events_days), (90, 30, 30));
+        assert_eq!((config.retention.log_days, config.retention.events_days), (90, 30));
         assert_eq!(config.mappings.dir, Path::new("mappings"));
     }
 
@@ -207,6 +207,24 @@ mod tests {
                 "rosterd.toml:7: log.format: wanted text or json, got string \"xml\"",
             ]
         );
+    }
+
+    #[test]
+    fn a_page_is_by_default_at_most_as_large_as_pages_may_be() {
+        let config = config_of("[scim]\npage_size_default = 50\npage_size_max = 50\n", &[]);
+        assert_eq!((config.scim.page_size_default, config.scim.page_size_max), (50, 50));
+        assert_eq!(
+            problems_of("[scim]\npage_size_default = 51\npage_size_max = 50\n", &[]),
+            ["rosterd.toml:2: scim.page_size_default: is larger than scim.page_size_max"]
+        );
+    }
+
+    #[test]
+    fn a_setting_that_nothing_reads_is_unknown() {
+        for text in ["[scim]\nbulk_operations_max = 1000\n", "[retention]\ntraffic_days = 30\n"] {
+            let problems = problems_of(text, &[]);
+            assert!(problems.len() == 1 && problems[0].contains("unknown key"), "{problems:?}");
+        }
     }
 
     #[test]

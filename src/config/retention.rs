@@ -6,8 +6,6 @@ use super::reader::Reader;
 pub struct RetentionConfig {
     /// Rows of the log.
     pub log_days: i64,
-    /// Recorded raw traffic.
-    pub traffic_days: i64,
     /// Events nobody fetched.
     pub events_days: i64,
 }
@@ -16,7 +14,6 @@ impl RetentionConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
         Self {
             log_days: reader.integer("retention.log_days", 90, 1, 3_650),
-            traffic_days: reader.integer("retention.traffic_days", 30, 1, 3_650),
             events_days: reader.integer("retention.events_days", 30, 1, 3_650),
         }
     }

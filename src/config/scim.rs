@@ -9,10 +9,8 @@ pub struct ScimConfig {
     pub page_size_max: u32,
     /// Resources a filter without an index may look at before `tooMany`.
     pub filter_scan_max: u32,
-    /// Operations of one bulk request.
-    pub bulk_operations_max: u32,
     /// Operations of one PATCH.
-    pub patch_operations_max: u32,
+    pub patch_operations_max: usize,
 }
 
 impl ScimConfig {
@@ -21,7 +19,6 @@ impl ScimConfig {
             page_size_default: reader.integer("scim.page_size_default", 100, 1, 1_000),
             page_size_max: reader.integer("scim.page_size_max", 200, 1, 1_000),
             filter_scan_max: reader.integer("scim.filter_scan_max", 10_000, 100, 10_000_000),
-            bulk_operations_max: reader.integer("scim.bulk_operations_max", 1_000, 1, 100_000),
             patch_operations_max: reader.integer("scim.patch_operations_max", 1_000, 1, 100_000),
         };
         if config.page_size_default > config.page_size_max {

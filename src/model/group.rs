@@ -14,9 +14,20 @@ pub struct Group {
     /// JSON text of the resource without members.
     pub raw: String,
     pub raw_hash: String,
+    /// What the connection's group mapping made of it, if there is one.
+    pub mapped: Option<MappedGroup>,
     pub version: i64,
     pub created_at: i64,
     pub updated_at: i64,
+}
+
+/// A group mapping's result and which text gave it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MappedGroup {
+    /// JSON text: `{"name": …, "app_metadata": {…}}` or `{"skipped": reason}`.
+    pub text: String,
+    pub mapping: String,
+    pub version: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,10 +11,9 @@ pub use outcome::PROFILE_BYTES_MAX;
 
 use super::plan::{Decision, IdentityWrite, ProfileWrite, Refusal, UserPlan, ValueDiff};
 use super::policy::Changes;
-use super::provenance::Provenance;
 use super::user_id;
 use crate::clock::{Entropy, Micros};
-use crate::mapping::{Mapped, Mapping};
+use crate::mapping::{Input, Mapped, Mapping};
 use crate::model::connection::{Connection, Deprovision, Repost};
 use crate::model::fold::fold;
 use crate::model::identity::{Identity, IdentityState};
@@ -169,8 +168,28 @@ pub fn repost(known: &Known, record: &SourceRecord, option: Repost) -> Result<Us
     }
 }
 
-/// A person this connection has never named.
-pub fn create(desk: &Desk<'_>, record: &SourceRecord, identity_id: IdentityId, newcomer: Newcomer) -> Decision<UserPlan> {
+/// Runs the mapping over a record that has no profile yet: what it gives decides whom to look for.
+pub fn map(desk: &Desk<'_>, record: &SourceRecord) -> Mapped {
+    desk.mapping.map(&input(desk, record, None))
+}
+
+fn input<'a>(desk: &Desk<'_>, record: &'a SourceRecord, stored: Option<&'a Profile>) -> Input<'a> {
+    Input {
+        payload: &record.payload,
+        stored: stored.map(|profile| &profile.0),
+        now: desk.moment.now,
+        seed: desk.moment.entropy.bytes(),
+    }
+}
+
+/// A person this connection has never named; `mapped` is [`map`]'s.
+pub fn create(
+    desk: &Desk<'_>,
+    record: &SourceRecord,
+    mapped: Mapped,
+    identity_id: IdentityId,
+    newcomer: Newcomer,
+) -> Decision<UserPlan> {
     let connection = desk.connection;
     let moment = &desk.moment;
     let identity = Identity {
@@ -200,18 +219,27 @@ pub fn create(desk: &Desk<'_>, record: &SourceRecord, identity_id: IdentityId, n
         deleted_at: None,
     };
     let before = Before { identity, is_new: true, values: Vec::new() };
-    taken_in(desk, UserEvent::Created, record, before, Target::Nobody(newcomer))
+    taken_in(desk, UserEvent::Created, record, before, Met::Nobody(newcomer, mapped))
 }
 
-/// A known identity gets a new resource. `event` says by which verb; a revival lists it again. `newcomer` counts only
-/// while it has no profile.
-pub fn write(desk: &Desk<'_>, event: UserEvent, known: Known, record: &SourceRecord, newcomer: Newcomer) -> Decision<UserPlan> {
+/// A known identity gets a new resource. `event` says by which verb; a revival lists it again. `newcomer` (with what
+/// [`map`] gave) counts only while it has no profile.
+pub fn write(
+    desk: &Desk<'_>,
+    event: UserEvent,
+    known: Known,
+    record: &SourceRecord,
+    newcomer: Option<(Newcomer, Mapped)>,
+) -> Decision<UserPlan> {
     let Known { identity, user, blocks, values, .. } = known;
-    let target = match user {
-        Some(user) => Target::Has { user, blocks },
-        None => Target::Nobody(newcomer),
+    let met = match user {
+        Some(user) => Met::Profile(user, blocks),
+        None => {
+            let (newcomer, mapped) = newcomer.unwrap_or_else(|| (Newcomer::default(), map(desk, record)));
+            Met::Nobody(newcomer, mapped)
+        }
     };
-    taken_in(desk, event, record, Before { identity, is_new: false, values }, target)
+    taken_in(desk, event, record, Before { identity, is_new: false, values }, met)
 }
 
 struct Before {
@@ -220,8 +248,14 @@ struct Before {
     values: Vec<(String, String)>,
 }
 
+/// Whom a record meets, before its mapping ran where it has not yet.
+enum Met {
+    Nobody(Newcomer, Mapped),
+    Profile(User, Vec<Block>),
+}
+
 /// The one path of every accepted resource: identity first, then what the policy lets through to the profile.
-fn taken_in(desk: &Desk<'_>, event: UserEvent, record: &SourceRecord, before: Before, target: Target) -> Decision<UserPlan> {
+fn taken_in(desk: &Desk<'_>, event: UserEvent, record: &SourceRecord, before: Before, met: Met) -> Decision<UserPlan> {
     let raw = Value::Object(record.payload.clone()).to_string();
     let raw_hash = hash(&raw);
     let old = before.identity;
@@ -229,10 +263,18 @@ fn taken_in(desk: &Desk<'_>, event: UserEvent, record: &SourceRecord, before: Be
     if old.listed && same_mapping && same_resource(&old, &raw_hash, &record.payload) {
         return Decision::Nothing;
     }
-    let mapped = desk.mapping.map(&record.payload);
+    let (target, mapped) = match met {
+        Met::Nobody(newcomer, mapped) => (Target::Nobody(newcomer), mapped),
+        Met::Profile(user, blocks) => {
+            let stored = Stored::read(user, blocks);
+            let mapped = desk.mapping.map(&input(desk, record, Some(&stored.doc)));
+            (Target::Has(Box::new(stored)), mapped)
+        }
+    };
     let previous: Option<Map<String, Value>> = old.mapped.as_deref().and_then(|text| serde_json::from_str(text).ok());
     let counted = i64::from(!old.listed);
-    let mut identity = with_record(desk, old.clone(), record, raw, raw_hash, &mapped);
+    let mapped_text = mapped.to_text(previous.as_ref());
+    let mut identity = with_record(desk, old.clone(), record, raw, raw_hash, mapped_text);
 
     let results = Results { mapped: &mapped, previous: previous.as_ref() };
     let outcome = match outcome::profile(desk, event, record, &mut identity, results, target) {
@@ -258,7 +300,7 @@ fn with_record(
     record: &SourceRecord,
     raw: String,
     raw_hash: String,
-    mapped: &Mapped,
+    mapped: String,
 ) -> Identity {
     identity.external_id.clone_from(&record.external_id);
     identity.user_name.clone_from(&record.user_name);
@@ -273,7 +315,7 @@ fn with_record(
     identity.deleted_at = None;
     identity.raw = Some(raw);
     identity.raw_hash = Some(raw_hash);
-    identity.mapped = Some(mapped.to_text());
+    identity.mapped = Some(mapped);
     identity.mapping = Some(desk.mapping.name().to_owned());
     identity.mapping_version = Some(desk.mapping.version());
     identity.last_source = record.side.as_str().into();
@@ -321,9 +363,7 @@ fn leave(desk: &Desk<'_>, known: Known, removes: bool, last: bool) -> Decision<U
             } else {
                 outcome.blocks = left(desk, &identity, &blocks);
             }
-            let doc = Profile::parse(&user.doc).unwrap_or_default();
-            let provenance = Provenance::parse(&user.provenance).unwrap_or_default();
-            let stored = Stored { user, doc, provenance, blocks: &blocks };
+            let stored = Stored::read(user, blocks);
             if let Err(refusal) = outcome::written(desk, event, &identity, stored, &Mapped::default(), &mut outcome) {
                 return Decision::Refused(refusal);
             }

@@ -4,6 +4,7 @@
 mod tests;
 
 use super::decide::Moment;
+use super::group_mapping::GroupOutcome;
 use super::plan::{Decision, GroupPlan, GroupWrite, Refusal};
 use super::user_id::hex;
 use crate::model::connection::Connection;
@@ -47,7 +48,16 @@ pub struct Moves {
     pub nestings_seen: Option<i64>,
 }
 
-pub fn create(moment: &Moment<'_>, connection: &Connection, id: GroupId, record: &GroupRecord, joins: Vec<Member>) -> GroupPlan {
+/// `outcome` is the group mapping's, if the connection has one.
+pub fn create(
+    moment: &Moment<'_>,
+    connection: &Connection,
+    id: GroupId,
+    record: &GroupRecord,
+    joins: Vec<Member>,
+    outcome: Option<GroupOutcome>,
+) -> GroupPlan {
+    let (mapped, warnings) = outcome.map(|outcome| (outcome.mapped, outcome.warnings)).unzip();
     let raw = Value::Object(record.payload.clone()).to_string();
     let group = Group {
         tenant_id: connection.tenant_id.clone(),
@@ -58,11 +68,13 @@ pub fn create(moment: &Moment<'_>, connection: &Connection, id: GroupId, record:
         name: record.name.clone(),
         raw_hash: hex(&Sha256::digest(&raw)),
         raw,
+        mapped,
         version: 1,
         created_at: moment.now,
         updated_at: moment.now,
     };
-    plan(moment, GroupEvent::Created, GroupWrite::Insert(group), Moves { joins, ..Moves::default() }, 1)
+    let moves = Moves { joins, ..Moves::default() };
+    plan(moment, GroupEvent::Created, GroupWrite::Insert(group), moves, warnings.unwrap_or_default(), 1)
 }
 
 /// `expected` is what If-Match named: without it a change of members alone compares no version.
@@ -72,6 +84,7 @@ pub fn write(
     current: Group,
     record: &GroupRecord,
     moves: Moves,
+    outcome: Option<GroupOutcome>,
     expected: Option<i64>,
 ) -> Decision<GroupPlan> {
     if expected.is_some_and(|version| version != current.version) {
@@ -81,7 +94,8 @@ pub fn write(
     let raw_hash = hex(&Sha256::digest(&raw));
     // Equal as documents: members of an object in another order are no change.
     let stored = || serde_json::from_str::<Map<String, Value>>(&current.raw).ok();
-    let same_document = raw_hash == current.raw_hash || stored().as_ref() == Some(&record.payload);
+    let (mapped, warnings) = outcome.map(|outcome| (outcome.mapped, outcome.warnings)).unzip();
+    let same_document = (raw_hash == current.raw_hash || stored().as_ref() == Some(&record.payload)) && mapped == current.mapped;
     if same_document && moves == Moves::default() {
         return Decision::Nothing;
     }
@@ -96,9 +110,10 @@ pub fn write(
         group.name.clone_from(&record.name);
         group.raw = raw;
         group.raw_hash = raw_hash;
+        group.mapped = mapped;
         GroupWrite::Update { group, expected: version }
     };
-    Decision::Write(Box::new(plan(moment, event, write, moves, 0)))
+    Decision::Write(Box::new(plan(moment, event, write, moves, warnings.unwrap_or_default(), 0)))
 }
 
 pub fn delete(moment: &Moment<'_>, current: Group, expected: Option<i64>) -> Decision<GroupPlan> {
@@ -106,11 +121,27 @@ pub fn delete(moment: &Moment<'_>, current: Group, expected: Option<i64>) -> Dec
         return Decision::Refused(Refusal::VersionMismatch);
     }
     let group = Group { updated_at: moment.now, ..current };
-    Decision::Write(Box::new(plan(moment, GroupEvent::Deleted, GroupWrite::Remove { group, expected }, Moves::default(), -1)))
+    let write = GroupWrite::Remove { group, expected };
+    Decision::Write(Box::new(plan(moment, GroupEvent::Deleted, write, Moves::default(), Vec::new(), -1)))
 }
 
-fn plan(moment: &Moment<'_>, event: GroupEvent, write: GroupWrite, moves: Moves, counted: i64) -> GroupPlan {
+fn plan(
+    moment: &Moment<'_>,
+    event: GroupEvent,
+    write: GroupWrite,
+    moves: Moves,
+    warnings: Vec<Value>,
+    counted: i64,
+) -> GroupPlan {
     let group = write.group();
+    let mut detail = Map::new();
+    if moves != Moves::default() {
+        detail.insert("joined".into(), moves.joins.len().into());
+        detail.insert("left".into(), moves.leaves.len().into());
+    }
+    if !warnings.is_empty() {
+        detail.insert("warnings".into(), warnings.into());
+    }
     let entry = LogEntry {
         id: moment.id(),
         kind: event.as_str(),
@@ -122,7 +153,7 @@ fn plan(moment: &Moment<'_>, event: GroupEvent, write: GroupWrite, moves: Moves,
         actor: moment.actor.to_owned(),
         request_id: moment.request_id.to_owned(),
         history_id: None,
-        detail: (moves != Moves::default()).then(|| json!({"joined": moves.joins.len(), "left": moves.leaves.len()}).to_string()),
+        detail: (!detail.is_empty()).then(|| Value::Object(detail).to_string()),
         at: moment.now,
     };
     let version = match &write {

@@ -6,6 +6,8 @@ pub mod apply;
 pub mod budget;
 pub mod decide;
 pub mod decide_group;
+pub mod group_mapping;
+pub mod mappings;
 pub mod plan;
 pub mod policy;
 pub mod provenance;
@@ -20,9 +22,9 @@ use crate::mapping::Mapping;
 use crate::model::connection::Connection;
 use crate::store::{self, Store};
 use decide::{Desk, Moment};
+use mappings::{Drafts, Mappings};
 use plan::Refusal;
 use serde_json::{Map, Value};
-use std::sync::Arc;
 
 /// What stopped a write. A [`Refusal`] is the rules' own answer; the rest stopped us.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +33,15 @@ pub enum Error {
     Refused(Refusal),
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The connection names a mapping that can't run: a matter for the administrator, nothing of the record's.
+    #[error("mapping `{name}` can't run: {reason}")]
+    Mapping { name: String, reason: String },
+}
+
+impl Error {
+    fn mapping(name: &str, reason: String) -> Self {
+        Self::Mapping { name: name.to_owned(), reason }
+    }
 }
 
 impl From<Refusal> for Error {
@@ -73,18 +84,19 @@ pub struct Provisioner {
     store: Store,
     clock: Clock,
     entropy: Entropy,
-    mapping: Arc<dyn Mapping>,
+    mappings: Mappings,
     values_of: ValuesOf,
     turns: turns::Turns,
 }
 
 impl Provisioner {
-    pub fn new(store: Store, clock: Clock, entropy: Entropy, mapping: Arc<dyn Mapping>, values_of: ValuesOf) -> Self {
-        Self { store, clock, entropy, mapping, values_of, turns: turns::Turns::default() }
+    pub fn new(store: Store, clock: Clock, entropy: Entropy, drafts: Drafts, values_of: ValuesOf) -> Self {
+        let mappings = Mappings::new(store.clone(), clock.clone(), entropy.clone(), drafts);
+        Self { store, clock, entropy, mappings, values_of, turns: turns::Turns::default() }
     }
 
-    fn desk<'a>(&'a self, request: &Request<'a>) -> Desk<'a> {
-        Desk { moment: self.moment(request), connection: request.connection, mapping: self.mapping.as_ref() }
+    fn desk<'a>(&'a self, request: &Request<'a>, mapping: &'a dyn Mapping) -> Desk<'a> {
+        Desk { moment: self.moment(request), connection: request.connection, mapping }
     }
 
     fn moment<'a>(&'a self, request: &Request<'a>) -> Moment<'a> {

@@ -3,7 +3,7 @@
 //! its [`Side`].
 
 use super::provenance::Provenance;
-use crate::mapping::{Absent, Given, Mapped, Rule, WritePolicy};
+use crate::mapping::{Absent, Given, Mapped, Merge, Rule, WritePolicy};
 use crate::model::connection::SetUserRootAttributes;
 use crate::profile::{Profile, Side, is_root};
 use serde_json::{Map, Value};
@@ -46,17 +46,22 @@ pub fn effective(rule: &Rule, side: Side, option: SetUserRootAttributes) -> Writ
 pub fn changes(mapped: &Mapped, context: &Context<'_>) -> Changes {
     let mut changes = Changes::default();
     for (rule, given) in &mapped.given {
-        if let Given::Error(reason) = given {
-            let list = if rule.required { &mut changes.rejected } else { &mut changes.errors };
-            list.push((rule.clone(), reason.clone()));
-            continue;
-        }
-        if matches!(given, Given::Absent) && (rule.required || rule.absent == Absent::Reject) {
-            changes.rejected.push((rule.clone(), "has no value".into()));
-            continue;
+        match given {
+            Given::Error(reason) => {
+                let list = if rule.required { &mut changes.rejected } else { &mut changes.errors };
+                list.push((rule.clone(), reason.clone()));
+                continue;
+            }
+            Given::Absent if rule.required || rule.absent == Absent::Reject => {
+                changes.rejected.push((rule.clone(), "has no value".into()));
+                continue;
+            }
+            // Whoever asked the store has turned the candidates into a value where one could be written.
+            Given::Keep | Given::FirstFree(_) => continue,
+            Given::Value(_) | Given::Absent => {}
         }
         // Not a value of the profile but of the source's own block, which a secondary identity has as well.
-        if rule.target == "blocked" {
+        if &*rule.target == "blocked" {
             match given {
                 Given::Value(Value::Bool(blocked)) => changes.blocked = Some(*blocked),
                 Given::Value(_) => changes.errors.push((rule.clone(), "not a boolean".into())),
@@ -64,127 +69,87 @@ pub fn changes(mapped: &Mapped, context: &Context<'_>) -> Changes {
             }
             continue;
         }
-        if is_root(rule.target) && !context.primary {
+        if !is_written(&rule.target) || is_root(&rule.target) && !context.primary {
             continue;
         }
-        match given {
-            Given::Value(value) if writes(rule, Some(value), context) => changes.set.push((rule.clone(), value.clone())),
-            Given::Absent if clears(rule, context) => changes.clear.push(rule.clone()),
-            _ => {}
+        let value = match given {
+            Given::Value(value) => Some(value),
+            _ => None,
+        };
+        match outcome(rule, value, context) {
+            Some(Write::Set(value)) => changes.set.push((rule.clone(), value)),
+            Some(Write::Clear) => changes.clear.push(rule.clone()),
+            None => {}
         }
     }
     changes
 }
 
-fn writes(rule: &Rule, value: Option<&Value>, context: &Context<'_>) -> bool {
-    let Some((profile, _)) = context.stored else { return true };
-    let stored = profile.value(rule.target);
-    if stored == value {
-        return false;
-    }
-    match effective(rule, context.side, context.option) {
+enum Write {
+    Set(Value),
+    Clear,
+}
+
+/// What one result does to the stored value; `None` = nothing.
+fn outcome(rule: &Rule, value: Option<&Value>, context: &Context<'_>) -> Option<Write> {
+    let Some((profile, provenance)) = context.stored else { return value.cloned().map(Write::Set) };
+    let stored = profile.value(&rule.target);
+    let previous = context.previous.and_then(|previous| previous.get(&*rule.target));
+    let allowed = match effective(rule, context.side, context.option) {
         WritePolicy::Always => true,
         WritePolicy::Create => false,
         WritePolicy::IfEmpty => stored.is_none(),
-        WritePolicy::OnChange => context.previous.is_none_or(|previous| previous.get(rule.target) != value),
+        WritePolicy::OnChange => context.previous.is_none() || previous != value,
+    };
+    if !allowed {
+        return None;
+    }
+    let wanted = match (value, rule.merge) {
+        (Some(Value::Array(given)), merge @ (Merge::Owned | Merge::Union)) => Some(merged(given, stored, previous, merge)),
+        (Some(value), _) => Some(value.clone()),
+        (None, _) if rule.absent != Absent::Clear => return None,
+        (None, Merge::Union) => return None,
+        // Others may have put values into the list: only what this identity gave goes.
+        (None, Merge::Owned) if stored.is_some_and(Value::is_array) => {
+            Some(merged(&[], stored, previous, Merge::Owned)).filter(|rest| rest.as_array().is_some_and(|rest| !rest.is_empty()))
+        }
+        // Only what provenance says this identity wrote may go with its source's value.
+        (None, _) => {
+            let (source, _) = provenance.of(&rule.target)?;
+            if source.identity_id != context.identity_id {
+                return None;
+            }
+            None
+        }
+    };
+    match wanted {
+        Some(value) if stored == Some(&value) => None,
+        Some(value) => Some(Write::Set(value)),
+        None if stored.is_some() => Some(Write::Clear),
+        None => None,
     }
 }
 
-/// Only what provenance says this identity wrote may go with its source's value.
-fn clears(rule: &Rule, context: &Context<'_>) -> bool {
-    let Some((profile, provenance)) = context.stored else { return false };
-    let own = provenance.of(rule.target).is_some_and(|(source, _)| source.identity_id == context.identity_id);
-    rule.absent == Absent::Clear && own && profile.value(rule.target).is_some() && writes(rule, None, context)
+/// The stored list with this identity's values exchanged (`owned`) or completed (`union`); what others put there keeps
+/// its place.
+fn merged(given: &[Value], stored: Option<&Value>, previous: Option<&Value>, merge: Merge) -> Value {
+    let own = previous.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let stored = stored.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let gone = |value: &Value| merge == Merge::Owned && own.contains(value) && !given.contains(value);
+    let mut list: Vec<Value> = stored.iter().filter(|value| !gone(value)).cloned().collect();
+    for value in given {
+        if !list.contains(value) {
+            list.push(value.clone());
+        }
+    }
+    Value::Array(list)
+}
+
+/// Is this target a value of the profile's document? `user_id` proposes a name when a profile is made, `session` is a
+/// login's, and a push's groups are rows.
+fn is_written(target: &str) -> bool {
+    target != "user_id" && target != "groups" && !target.starts_with("session.")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::provenance::Source;
-    use super::*;
-    use serde_json::json;
-
-    fn rule(target: &'static str, absent: Absent) -> Rule {
-        Rule { target, line: 3, policy: None, absent, required: false }
-    }
-
-    fn mapped(entries: &[(&'static str, Given)]) -> Mapped {
-        Mapped {
-            given: entries
-                .iter()
-                .map(|(target, given)| {
-                    (rule(target, if *target == "email" { Absent::Keep } else { Absent::Clear }), given.clone())
-                })
-                .collect(),
-            gate: None,
-        }
-    }
-
-    fn stored(writer: &str) -> (Profile, Provenance) {
-        let mut profile = Profile::default();
-        profile.set("name", "Old".into());
-        profile.set("email", "old@x".into());
-        profile.set("app_metadata.title", "Boss".into());
-        let mut provenance = Provenance::default();
-        let source = Source {
-            connection: "c".into(),
-            connection_id: "c".into(),
-            identity_id: writer.into(),
-            mapping: "scim".into(),
-            mapping_version: 1,
-            event: "e".into(),
-            history_id: "h".into(),
-            actor: "a".into(),
-            at: 0,
-        };
-        provenance.record(&source, [("name", 1), ("email", 2), ("app_metadata.title", 3)]);
-        (profile, provenance)
-    }
-
-    fn run(
-        mapped: &Mapped,
-        stored: &(Profile, Provenance),
-        option: SetUserRootAttributes,
-        primary: bool,
-        previous: Option<&Map<String, Value>>,
-    ) -> (Vec<String>, Vec<&'static str>) {
-        let context =
-            Context { side: Side::Push, option, primary, identity_id: "me", stored: Some((&stored.0, &stored.1)), previous };
-        let changes = changes(mapped, &context);
-        (
-            changes.set.iter().map(|(rule, value)| format!("{}={value}", rule.target)).collect(),
-            changes.clear.iter().map(|rule| rule.target).collect(),
-        )
-    }
-
-    #[test]
-    fn a_push_overwrites_under_on_each_login() {
-        let mapped = mapped(&[("name", Given::Value("New".into()))]);
-        let (set, _) = run(&mapped, &stored("me"), SetUserRootAttributes::OnEachLogin, true, None);
-        assert_eq!(set, [r#"name="New""#]);
-    }
-
-    #[test]
-    fn on_change_leaves_a_manual_edit_until_the_source_changes_its_mind() {
-        let option = SetUserRootAttributes::OnFirstLogin;
-        let previous = json!({"name": "Source"});
-        let same = mapped(&[("name", Given::Value("Source".into()))]);
-        assert_eq!(run(&same, &stored("me"), option, true, previous.as_object()).0, Vec::<String>::new());
-        let other = mapped(&[("name", Given::Value("Changed".into()))]);
-        assert_eq!(run(&other, &stored("me"), option, true, previous.as_object()).0, [r#"name="Changed""#]);
-    }
-
-    #[test]
-    fn a_secondary_identity_writes_no_roots_but_its_metadata() {
-        let mapped = mapped(&[("name", Given::Value("New".into())), ("app_metadata.title", Given::Value("Clerk".into()))]);
-        let (set, _) = run(&mapped, &stored("me"), SetUserRootAttributes::OnEachLogin, false, None);
-        assert_eq!(set, [r#"app_metadata.title="Clerk""#]);
-    }
-
-    #[test]
-    fn absence_clears_only_what_this_identity_wrote_and_never_the_address() {
-        let mapped = mapped(&[("app_metadata.title", Given::Absent), ("email", Given::Absent)]);
-        let option = SetUserRootAttributes::OnEachLogin;
-        assert_eq!(run(&mapped, &stored("me"), option, true, None).1, ["app_metadata.title"]);
-        assert_eq!(run(&mapped, &stored("someone else"), option, true, None).1, Vec::<&str>::new());
-    }
-}
+mod tests;

@@ -7,13 +7,13 @@ use super::plan::{Decision, IdentityWrite, Refusal, UserPlan};
 use super::rounds::Rounds;
 use super::{Error, Expected, Provisioner, Request, apply, user_id};
 use crate::clock::Micros;
-use crate::mapping::Given;
+use crate::mapping::{Given, Mapped};
 use crate::model::connection::{Connection, Deprovision};
 use crate::model::fold::fold;
 use crate::model::identity::Identity;
 use crate::model::ids::IdentityId;
 use crate::profile::SourceRecord;
-use crate::store::{self, Batch, identities};
+use crate::store::{self, Batch, identities, users};
 use serde_json::{Map, Value};
 
 /// What a write came to, for the answer.
@@ -44,10 +44,12 @@ impl Provisioner {
 
     async fn create_user_once(&self, request: &Request<'_>, record: &SourceRecord) -> Result<Pushed, Error> {
         let connection = request.connection;
-        let desk = self.desk(request);
+        let mapping = self.mappings.of_push(connection).await?;
+        let desk = self.desk(request, &*mapping);
         let id = IdentityId::new(desk.moment.id());
-        let wanted = user_id::wanted(connection, record.external_id.as_deref(), id.as_str());
-        let email_key = mapped_email(&desk, record);
+        let mapped = self.with_free(&desk, decide::map(&desk, record)).await?;
+        let wanted = wanted_user_id(connection, record, &mapped, &id);
+        let email_key = mapped.text("email").map(fold);
         let user_name_key = record.user_name.as_deref().map(fold);
         let claims = identities::find_claims(
             &self.store,
@@ -67,24 +69,25 @@ impl Provisioner {
             return self.write_user(&desk, event, known, record).await;
         }
         let joined = self.joined(connection, record, email_key.as_deref()).await?;
-        let decision = decide::create(&desk, record, id, Newcomer::new(&wanted, &claims, joined));
+        let decision = decide::create(&desk, record, mapped, id, Newcomer::new(&wanted, &claims, joined));
         self.settle(&desk, decision, None, Batch::default()).await
     }
 
     async fn write_user(&self, desk: &Desk<'_>, event: UserEvent, known: Known, record: &SourceRecord) -> Result<Pushed, Error> {
         let newcomer = match &known.user {
-            Some(_) => Newcomer::default(),
-            None => self.newcomer(desk, record, &known.identity.id).await?,
+            Some(_) => None,
+            None => Some(self.newcomer(desk, record, &known.identity.id).await?),
         };
         let decision = decide::write(desk, event, known.clone(), record, newcomer);
         self.settle(desk, decision, Some(&known), Batch::default()).await
     }
 
     /// What is to be known of an identity that a `skip` kept out of the roster, now that it may pass.
-    async fn newcomer(&self, desk: &Desk<'_>, record: &SourceRecord, id: &IdentityId) -> Result<Newcomer, Error> {
+    async fn newcomer(&self, desk: &Desk<'_>, record: &SourceRecord, id: &IdentityId) -> Result<(Newcomer, Mapped), Error> {
         let connection = desk.connection;
-        let wanted = user_id::wanted(connection, record.external_id.as_deref(), id.as_str());
-        let email_key = mapped_email(desk, record);
+        let mapped = self.with_free(desk, decide::map(desk, record)).await?;
+        let wanted = wanted_user_id(connection, record, &mapped, id);
+        let email_key = mapped.text("email").map(fold);
         let claims = identities::find_claims(
             &self.store,
             connection,
@@ -98,7 +101,24 @@ impl Provisioner {
         )
         .await?;
         let joined = self.joined(connection, record, email_key.as_deref()).await?;
-        Ok(Newcomer::new(&wanted, &claims, joined))
+        Ok((Newcomer::new(&wanted, &claims, joined), mapped))
+    }
+
+    /// Candidates of `first_free` become the first that no profile of the organization bears, or an error. Two records
+    /// that arrive at the same instant may both find it free: addresses and user names of profiles are not unique by
+    /// design.
+    async fn with_free(&self, desk: &Desk<'_>, mut mapped: Mapped) -> Result<Mapped, Error> {
+        for (rule, given) in &mut mapped.given {
+            let Given::FirstFree(candidates) = given else { continue };
+            let keys: Vec<String> = candidates.iter().map(|candidate| fold(candidate)).collect();
+            let taken = users::find_taken(&self.store, desk.connection, &rule.target, &keys).await?;
+            let free = keys.iter().position(|key| !taken.contains(key));
+            *given = match free {
+                Some(at) => Given::Value(candidates.swap_remove(at).into()),
+                None => Given::Error(format!("none of {} candidates is free", keys.len())),
+            };
+        }
+        Ok(mapped)
     }
 
     /// A PUT or PATCH. `edit` makes the new record of the current resource; it runs again each round.
@@ -120,7 +140,8 @@ impl Provisioner {
                 Ok(record) => record,
                 Err(refused) => return Ok(Err(refused)),
             };
-            let desk = self.desk(request);
+            let mapping = self.mappings.of_push(request.connection).await?;
+            let desk = self.desk(request, &*mapping);
             let done = async {
                 self.unclaimed(request.connection, &known.identity, &record).await?;
                 self.write_user(&desk, event, known, &record).await
@@ -142,7 +163,8 @@ impl Provisioner {
             expected.check(known.identity.version)?;
             let removes = connection.options.deprovision == Deprovision::Delete;
             let last = removes && self.is_last(connection, &known).await?;
-            let desk = self.desk(request);
+            let mapping = self.mappings.of_push(request.connection).await?;
+            let desk = self.desk(request, &*mapping);
             let done = async {
                 let spent = self.spend(request, &[Removal::of_user(id.as_str())]).await?;
                 self.settle(&desk, decide::delete(&desk, known.clone(), last), Some(&known), spent).await
@@ -162,7 +184,8 @@ impl Provisioner {
         loop {
             let Some(known) = self.known(connection, id).await? else { return Ok(false) };
             let last = self.is_last(connection, &known).await?;
-            let desk = self.desk(request);
+            let mapping = self.mappings.of_push(request.connection).await?;
+            let desk = self.desk(request, &*mapping);
             match self.settle(&desk, decide::end_grace(&desk, known.clone(), before, last), Some(&known), Batch::default()).await
             {
                 Err(Error::Store(reason)) => rounds.again(reason).await?,
@@ -282,13 +305,9 @@ impl Provisioner {
     }
 }
 
-/// The folded address the mapping makes of a record.
-fn mapped_email(desk: &Desk<'_>, record: &SourceRecord) -> Option<String> {
-    let mapped = desk.mapping.map(&record.payload);
-    mapped.given.iter().find_map(|(rule, given)| match given {
-        Given::Value(Value::String(email)) if rule.target == "email" => Some(fold(email)),
-        _ => None,
-    })
+/// The `user_id` a new profile asks for: a mapping may propose the last part.
+fn wanted_user_id(connection: &Connection, record: &SourceRecord, mapped: &Mapped, id: &IdentityId) -> String {
+    user_id::wanted(connection, mapped.text("user_id").or(record.external_id.as_deref()), id.as_str())
 }
 
 /// The stored resource of an identity, as a document.

@@ -2,7 +2,9 @@
 //! reduced to who really joins and leaves before anything is decided.
 
 use super::budget::Removal;
+use super::decide::Moment;
 use super::decide_group::{self, GroupEvent, Moves};
+use super::group_mapping::{self, GroupOutcome};
 use super::plan::{Decision, GroupPlan, GroupWrite, Refusal};
 use super::rounds::Rounds;
 use super::{Error, Expected, Provisioner, Request, apply};
@@ -57,7 +59,8 @@ impl Provisioner {
                 let id = GroupId::new(moment.id());
                 let wanted = Wish::from_changes(&[MemberChange::Add(members.to_vec())]);
                 let moves = self.moves(request, id.as_str(), wanted, true).await?;
-                let plan = decide_group::create(&moment, connection, id, record, moves.joins);
+                let outcome = self.mapped_group(request, &moment, record).await?;
+                let plan = decide_group::create(&moment, connection, id, record, moves.joins, outcome);
                 self.settle_group(Decision::Write(Box::new(plan)), None, Batch::default()).await
             };
             match done.await {
@@ -97,7 +100,9 @@ impl Provisioner {
                 let removals: Vec<Removal> = moves.leaves.iter().map(|member| Removal::of_member(id, member)).collect();
                 let spent = self.spend(request, &removals).await?;
                 let compared = (*expected != Expected::Any).then_some(current.version);
-                let decision = decide_group::write(&self.moment(request), event, current.clone(), &record, moves, compared);
+                let moment = self.moment(request);
+                let outcome = self.mapped_group(request, &moment, &record).await?;
+                let decision = decide_group::write(&moment, event, current.clone(), &record, moves, outcome, compared);
                 self.settle_group(decision, Some(&current), spent).await
             };
             match done.await {
@@ -134,6 +139,18 @@ impl Provisioner {
         }
         let members = groups::count_members(&self.store, &request.connection.tenant_id, id, COUNTED_MEMBERS_MAX).await?;
         self.spend(request, &[Removal::of_group(id, members)]).await
+    }
+
+    /// What the connection's group mapping makes of the group; `None` without one.
+    async fn mapped_group(
+        &self,
+        request: &Request<'_>,
+        moment: &Moment<'_>,
+        record: &GroupRecord,
+    ) -> Result<Option<GroupOutcome>, Error> {
+        let Some(name) = &request.connection.options.group_mapping else { return Ok(None) };
+        let mapping = self.mappings.of(&request.connection.tenant_id, name).await?;
+        Ok(Some(group_mapping::run(&*mapping, moment, record)?))
     }
 
     async fn group_unclaimed(&self, request: &Request<'_>, record: &GroupRecord, except: &str) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! Paging: the query parameters of a list (RFC 7644 §3.4.2), the body of a `/.search` (§3.4.3) and the ListResponse.
 //!
-//! Owns: defaults, clamping, and which parameters are errors. Refuses: reading filters and projections; their texts
+//! Owns: clamping, and which parameters are errors. Refuses: reading filters and projections; their texts
 //! are handed on. Parameters nobody knows are ignored: some clients leave flags such as `aadOptscim062020` behind.
 
 use super::error::{ScimError, ScimType};
@@ -9,17 +9,21 @@ use super::schema::LIST_URN;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// Resources on a page if the client doesn't say.
-pub const COUNT_DEFAULT: i64 = 100;
-/// Most resources on a page; a larger `count` is read as this.
-pub const COUNT_MAX: i64 = 200;
+/// How many resources a page holds (settings `scim.page_size_default`, `scim.page_size_max`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageSizes {
+    /// If the client doesn't say; not more than `max`.
+    pub default: i64,
+    /// At most; a larger `count` is read as this.
+    pub max: i64,
+}
 
 /// What a client asked of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListParams {
     /// 1-based, at least 1.
     pub start_index: i64,
-    /// 0 to [`COUNT_MAX`]; 0 asks for the totals alone.
+    /// 0 to [`PageSizes::max`]; 0 asks for the totals alone.
     pub count: i64,
     pub filter: Option<String>,
     /// As sent; sorting is not supported yet.
@@ -30,11 +34,12 @@ pub struct ListParams {
     pub excluded_attributes: Option<String>,
 }
 
-impl Default for ListParams {
-    fn default() -> Self {
+impl ListParams {
+    /// What a request without parameters asks: the first page of all.
+    fn first(pages: PageSizes) -> Self {
         Self {
             start_index: 1,
-            count: COUNT_DEFAULT,
+            count: pages.default,
             filter: None,
             sort_by: None,
             sort_order: None,
@@ -42,20 +47,18 @@ impl Default for ListParams {
             excluded_attributes: None,
         }
     }
-}
 
-impl ListParams {
     /// Reads the decoded pairs of a query string. Names match in any case; an empty value is no value, except for
     /// `filter`, which is handed on to be refused; of a repeated parameter the last counts.
     ///
     /// Errors: `invalidValue` for a number that is none, `invalidFilter` for a second `filter`: dropping either
     /// would answer another question than the one asked.
-    pub fn parse<N, V>(pairs: impl IntoIterator<Item = (N, V)>) -> Result<Self, ScimError>
+    pub fn parse<N, V>(pairs: impl IntoIterator<Item = (N, V)>, pages: PageSizes) -> Result<Self, ScimError>
     where
         N: AsRef<str>,
         V: AsRef<str>,
     {
-        let mut params = Self::default();
+        let mut params = Self::first(pages);
         for (name, value) in pairs {
             let value = value.as_ref();
             let some = || Some(value.to_owned()).filter(|value| !value.trim().is_empty());
@@ -65,7 +68,7 @@ impl ListParams {
                 }
                 "filter" => params.filter = Some(value.to_owned()),
                 "startindex" => params.start_index = start_index(number("startIndex", value)?),
-                "count" => params.count = count(number("count", value)?),
+                "count" => params.count = count(number("count", value)?, pages),
                 "sortby" => params.sort_by = some(),
                 "sortorder" => params.sort_order = some(),
                 "attributes" => params.attributes = some(),
@@ -80,7 +83,7 @@ impl ListParams {
     /// list is taken too). Members nobody knows are ignored.
     ///
     /// Errors: `invalidValue` for a member of the wrong type, and those of [`Self::parse`].
-    pub fn from_search_request(body: &Map<String, Value>) -> Result<Self, ScimError> {
+    pub fn from_search_request(body: &Map<String, Value>, pages: PageSizes) -> Result<Self, ScimError> {
         let mut pairs = Vec::new();
         for (name, value) in body {
             let text = match (name.to_ascii_lowercase().as_str(), value) {
@@ -96,7 +99,7 @@ impl ListParams {
             };
             pairs.push((name, text));
         }
-        Self::parse(pairs)
+        Self::parse(pairs, pages)
     }
 
     /// How many resources of the ordered result come before the page.
@@ -116,8 +119,8 @@ fn start_index(number: Option<i64>) -> i64 {
     number.unwrap_or(1).max(1)
 }
 
-fn count(number: Option<i64>) -> i64 {
-    number.unwrap_or(COUNT_DEFAULT).clamp(0, COUNT_MAX)
+fn count(number: Option<i64>, pages: PageSizes) -> i64 {
+    number.unwrap_or(pages.default).clamp(0, pages.max)
 }
 
 /// An integer of any length (what does not fit is the nearest that does); `None` for an empty text.

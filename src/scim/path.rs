@@ -6,6 +6,7 @@
 
 use super::error::{ScimError, ScimType};
 use super::filter::{self, ast::Filter};
+use super::mode::Mode;
 use super::schema::{Attribute, ResourceType, Schema};
 use crate::model::query::Query;
 use serde_json::Value;
@@ -73,25 +74,55 @@ impl fmt::Display for Resolved<'_> {
     }
 }
 
+/// Why a path names nothing.
+#[derive(Clone, Copy, Debug)]
+pub enum Unresolved<'s> {
+    /// No schema of the resource type has it.
+    Unknown,
+    /// Strict: this extension has it, and the path doesn't say so.
+    WithoutUrn(&'s Schema),
+}
+
+impl Unresolved<'_> {
+    /// For an error's detail; `text` is the path.
+    pub fn detail(self, text: &str) -> String {
+        let text = filter::excerpt(text);
+        match self {
+            Self::Unknown => format!("there is no attribute \"{text}\""),
+            Self::WithoutUrn(schema) => format!("\"{text}\" is of an extension and needs its URN: \"{}:{text}\"", schema.id),
+        }
+    }
+}
+
 /// Finds the attribute a path names, whatever its case. Core attributes with or without their URN; extension
-/// attributes with it. An extension attribute without its URN is taken where just one extension has it and the
-/// core schema doesn't (clients drop the URN). `None`: no such attribute.
-pub fn resolve<'s>(resource_type: &'s ResourceType, text: &str) -> Option<Resolved<'s>> {
-    match split_urn(resource_type, text) {
+/// attributes with it. Lenient, an extension attribute without its URN is taken where just one extension has it and
+/// the core schema doesn't: clients drop the URN. RFC 7644 §3.10 says they SHOULD NOT; strict holds them to it.
+///
+/// Errors: there is no such attribute, or, strict, it lacks its URN.
+pub fn resolve<'s>(resource_type: &'s ResourceType, text: &str, mode: Mode) -> Result<Resolved<'s>, Unresolved<'s>> {
+    let located = match split_urn(resource_type, text) {
         Some((_, "")) => None,
         Some((Urn::Core, rest)) => locate(None, |name| resource_type.find(name), rest),
         Some((Urn::Extension(schema), rest)) => locate(Some(schema), |name| schema.find(name), rest),
         None => {
             let core = |name: &str| resource_type.find(name);
             let (name, _) = split_name(text);
-            if core(name).is_some() {
-                return locate(None, core, text);
+            if core(name).is_none() {
+                return without_urn(resource_type, text, mode);
             }
-            let mut holders = resource_type.extensions.iter().filter(|schema| schema.find(name).is_some());
-            let schema = holders.next().filter(|_| holders.next().is_none())?;
-            locate(Some(schema), |name| schema.find(name), text)
+            locate(None, core, text)
         }
-    }
+    };
+    located.ok_or(Unresolved::Unknown)
+}
+
+/// An extension attribute named as if it were a core attribute.
+fn without_urn<'s>(resource_type: &'s ResourceType, text: &str, mode: Mode) -> Result<Resolved<'s>, Unresolved<'s>> {
+    let (name, _) = split_name(text);
+    let mut holders = resource_type.extensions.iter().filter(|schema| schema.find(name).is_some());
+    let schema = holders.next().filter(|_| holders.next().is_none()).ok_or(Unresolved::Unknown)?;
+    let at = locate(Some(schema), |name| schema.find(name), text).ok_or(Unresolved::Unknown)?;
+    if mode.strict { Err(Unresolved::WithoutUrn(schema)) } else { Ok(at) }
 }
 
 /// The extension a path or key names, if it is a bare extension URN.
@@ -165,33 +196,34 @@ pub struct ElementFilter {
 
 /// Reads the `path` of a PATCH operation.
 ///
-/// Errors: `invalidPath` if it is malformed or names no attribute, or filters what is not a list of objects;
-/// `invalidFilter` if the filter inside the brackets is wrong (RFC 7644 §3.5.2, §3.12).
-pub fn parse_patch_path<'s>(resource_type: &'s ResourceType, text: &str) -> Result<PatchPath<'s>, ScimError> {
+/// Errors: `invalidPath` if it is malformed or names no attribute, or filters what is not a list of objects, or,
+/// strict, names an extension's attribute without its URN; `invalidFilter` if the filter inside the brackets is wrong
+/// (RFC 7644 §3.5.2, §3.12).
+pub fn parse_patch_path<'s>(resource_type: &'s ResourceType, text: &str, mode: Mode) -> Result<PatchPath<'s>, ScimError> {
     let text = text.trim();
     if let Some(schema) = bare_extension(resource_type, text) {
         return Ok(PatchPath::Extension(schema));
     }
     let Some(bracket) = text.find('[') else {
         let path = AttributePath::parse(text).ok_or_else(|| malformed(text))?;
-        let at = resolve(resource_type, path.as_str()).ok_or_else(|| unknown(text))?;
+        let at = resolve(resource_type, path.as_str(), mode).map_err(|why| invalid_path(why.detail(text)))?;
         return Ok(PatchPath::Attribute { at, filter: None });
     };
     let list = text[..bracket].trim_end();
     let path = AttributePath::parse(list).ok_or_else(|| malformed(list))?;
-    let at = resolve(resource_type, path.as_str()).ok_or_else(|| unknown(list))?;
+    let at = resolve(resource_type, path.as_str(), mode).map_err(|why| invalid_path(why.detail(list)))?;
     if at.sub.is_some() || at.attribute.sub_attributes.is_empty() || !at.attribute.multi_valued {
         return Err(invalid_path(format!("{at} is not a list of objects, so it can't be filtered")));
     }
-    let (terms, rest) = filter::parse_element(&text[bracket..])?;
+    let (terms, rest) = filter::parse_element(&text[bracket..], mode)?;
     let sub = match rest {
         "" => None,
         rest => {
             let name = rest.strip_prefix('.').ok_or_else(|| malformed(rest))?;
-            Some(at.attribute.sub(name).ok_or_else(|| unknown(name))?)
+            Some(at.attribute.sub(name).ok_or_else(|| invalid_path(Unresolved::Unknown.detail(name)))?)
         }
     };
-    let query = filter::compile_element(&terms, at.attribute)?;
+    let query = filter::compile_element(&terms, at.attribute, mode)?;
     let mut needs = Vec::new();
     let creates = conjunction_of_eq(&terms, at.attribute, &mut needs).then_some(needs);
     let filter = Some(ElementFilter { query, creates });
@@ -224,10 +256,6 @@ fn invalid_path(detail: String) -> ScimError {
 
 fn malformed(text: &str) -> ScimError {
     invalid_path(format!("the path is malformed at \"{}\"", filter::excerpt(text)))
-}
-
-fn unknown(text: &str) -> ScimError {
-    invalid_path(format!("there is no attribute \"{}\"", filter::excerpt(text)))
 }
 
 #[cfg(test)]

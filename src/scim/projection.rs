@@ -1,10 +1,13 @@
 //! `attributes` and `excludedAttributes` (RFC 7644 §3.4.2.5, §3.9): which parts of a resource an answer shows.
 //!
 //! Owns: reading both lists and cutting a document down. Refuses: showing what is returned `never`, hiding what is
-//! returned `always`. Names nobody knows are ignored, as are the brackets of `emails[type eq "work"]`.
+//! returned `always`. Names nobody knows are ignored. The brackets of `emails[type eq "work"]` are too, and enterprise
+//! attributes need no URN; strict, both are refused: to ignore them would show what was to be left out.
 
 use super::error::{ScimError, ScimType};
-use super::path;
+use super::filter::excerpt;
+use super::mode::Mode;
+use super::path::{self, Unresolved};
 use super::schema::{Attribute, ResourceType, Returned};
 use serde_json::{Map, Value};
 
@@ -36,14 +39,20 @@ enum Selection {
 impl Projection {
     /// Reads the two comma lists. A blank list is no list.
     ///
-    /// Errors: `invalidValue` if both are given, or one has more than [`ITEMS_MAX`] items.
-    pub fn parse(attributes: Option<&str>, excluded: Option<&str>, resource_type: &ResourceType) -> Result<Self, ScimError> {
+    /// Errors: `invalidValue` if both are given, or one has more than [`ITEMS_MAX`] items; strict, also for an item with
+    /// a filter and for an extension's attribute without its URN.
+    pub fn parse(
+        attributes: Option<&str>,
+        excluded: Option<&str>,
+        resource_type: &ResourceType,
+        mode: Mode,
+    ) -> Result<Self, ScimError> {
         let attributes = items(attributes.unwrap_or_default())?;
         let excluded = items(excluded.unwrap_or_default())?;
         let selection = match (attributes.is_empty(), excluded.is_empty()) {
             (true, true) => Selection::Default,
-            (false, true) => Selection::Only(paths(&attributes, resource_type)),
-            (true, false) => Selection::Without(paths(&excluded, resource_type)),
+            (false, true) => Selection::Only(paths(&attributes, resource_type, mode)?),
+            (true, false) => Selection::Without(paths(&excluded, resource_type, mode)?),
             (false, false) => {
                 return Err(invalid_value("attributes and excludedAttributes can't be used together".into()));
             }
@@ -114,7 +123,7 @@ fn items(list: &str) -> Result<Vec<&str>, ScimError> {
 }
 
 /// Where the items lead, each place once; a bare URN leads to all of its schema.
-fn paths(items: &[&str], resource_type: &ResourceType) -> Vec<Path> {
+fn paths(items: &[&str], resource_type: &ResourceType, mode: Mode) -> Result<Vec<Path>, ScimError> {
     let mut paths: Vec<Path> = Vec::new();
     let mut add = |path: Path| {
         if !paths.contains(&path) {
@@ -122,17 +131,24 @@ fn paths(items: &[&str], resource_type: &ResourceType) -> Vec<Path> {
         }
     };
     for item in items {
-        let item = item.split('[').next().unwrap_or_default().trim_end();
+        let (item, filtered) = item.split_once('[').map_or((*item, false), |(name, _)| (name.trim_end(), true));
+        if filtered && mode.strict {
+            return Err(invalid_value(format!("an item of a list of attributes has no filter: write \"{}\"", excerpt(item))));
+        }
         if item.eq_ignore_ascii_case(&resource_type.core.id) {
             let shown = resource_type.core.attributes.iter().filter(|attribute| attribute.returned == Returned::Default);
             shown.for_each(|attribute| add(vec![attribute.name.clone()]));
         } else if let Some(schema) = path::bare_extension(resource_type, item) {
             add(vec![schema.id.clone()]);
-        } else if let Some(at) = path::resolve(resource_type, item) {
-            add(at.document_path());
+        } else {
+            match path::resolve(resource_type, item, mode) {
+                Ok(at) => add(at.document_path()),
+                Err(Unresolved::Unknown) => {}
+                Err(why @ Unresolved::WithoutUrn(_)) => return Err(invalid_value(why.detail(item))),
+            }
         }
     }
-    paths
+    Ok(paths)
 }
 
 /// Every place of the resource type that is returned so.

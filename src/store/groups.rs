@@ -6,7 +6,7 @@ use super::statements::statements;
 use super::{Batch, Error, Row, Store, Value, Write};
 use crate::args;
 use crate::model::connection::Connection;
-use crate::model::group::{Group, Member, MemberKind};
+use crate::model::group::{Group, MappedGroup, Member, MemberKind};
 use crate::model::ids::{ConnectionId, GroupId, TenantId};
 use std::collections::{HashMap, HashSet};
 
@@ -19,7 +19,8 @@ pub const NESTING_MAX: i64 = 20;
 
 macro_rules! group_columns {
     () => {
-        "g.tenant_id, g.id, g.connection_id, g.external_id, g.name, g.name_key, g.raw, g.raw_hash, g.version, g.created_at, g.updated_at"
+        "g.tenant_id, g.id, g.connection_id, g.external_id, g.name, g.name_key, g.raw, g.raw_hash, g.mapped, g.mapping, \
+         g.mapping_version, g.version, g.created_at, g.updated_at"
     };
 }
 
@@ -42,10 +43,11 @@ statements! {
         WHERE m.tenant_id = $1 AND up.depth < 20) \
         SELECT up.id FROM up WHERE up.id = $3 LIMIT 1";
 
-    INSERT = "INSERT INTO groups (tenant_id, id, connection_id, external_id, name, name_key, raw, raw_hash, version, created_at, updated_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-    UPDATE = "UPDATE groups SET external_id = $4, name = $5, name_key = $6, raw = $7, raw_hash = $8, version = version + 1, \
-        updated_at = $9 WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND listed AND version = $10";
+    INSERT = "INSERT INTO groups (tenant_id, id, connection_id, external_id, name, name_key, raw, raw_hash, mapped, mapping, \
+        mapping_version, version, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    UPDATE = "UPDATE groups SET external_id = $4, name = $5, name_key = $6, raw = $7, raw_hash = $8, mapped = $9, \
+        mapping = $10, mapping_version = $11, version = version + 1, updated_at = $12 WHERE tenant_id = $1 AND connection_id = $2 \
+        AND id = $3 AND listed AND version = $13";
     /// Members moved: blind, so that concurrent member changes never wait for each other's version.
     TOUCH = "UPDATE groups SET version = version + 1, updated_at = $4 WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND listed";
     TOUCH_IF = "UPDATE groups SET version = version + 1, updated_at = $4 WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 \
@@ -97,10 +99,16 @@ pub(super) fn group(row: &Row, at: usize) -> Result<Group, Error> {
         name_key: row.text(at + 5)?,
         raw: row.text(at + 6)?,
         raw_hash: row.text(at + 7)?,
-        version: row.int(at + 8)?,
-        created_at: row.int(at + 9)?,
-        updated_at: row.int(at + 10)?,
+        mapped: mapped(row, at + 8)?,
+        version: row.int(at + 11)?,
+        created_at: row.int(at + 12)?,
+        updated_at: row.int(at + 13)?,
     })
+}
+
+fn mapped(row: &Row, at: usize) -> Result<Option<MappedGroup>, Error> {
+    let Some(text) = row.opt_text(at)? else { return Ok(None) };
+    Ok(Some(MappedGroup { text, mapping: row.text(at + 1)?, version: row.int(at + 2)? }))
 }
 
 /// A listed group of this connection.
@@ -263,6 +271,9 @@ pub fn insert(batch: &mut Batch, g: &Group) {
             g.name_key.as_str(),
             g.raw.as_str(),
             g.raw_hash.as_str(),
+            g.mapped.as_ref().map(|mapped| mapped.text.as_str()),
+            g.mapped.as_ref().map(|mapped| mapped.mapping.as_str()),
+            g.mapped.as_ref().map(|mapped| mapped.version),
             g.version,
             g.created_at,
             g.updated_at,
@@ -282,6 +293,9 @@ pub fn update(batch: &mut Batch, g: &Group, expected: i64) {
             g.name_key.as_str(),
             g.raw.as_str(),
             g.raw_hash.as_str(),
+            g.mapped.as_ref().map(|mapped| mapped.text.as_str()),
+            g.mapped.as_ref().map(|mapped| mapped.mapping.as_str()),
+            g.mapped.as_ref().map(|mapped| mapped.version),
             g.updated_at,
             expected,
         ],

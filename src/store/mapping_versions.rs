@@ -7,15 +7,15 @@ use crate::args;
 use crate::model::ids::TenantId;
 
 statements! {
-    LATEST_MAPPING_VERSION = "SELECT name, version, text, checksum, published_at, published_by FROM mapping_versions \
+    LATEST_MAPPING_VERSION = "SELECT name, version, language, text, includes, checksum, published_at, published_by FROM mapping_versions \
         WHERE tenant_id = $1 AND name = $2 ORDER BY version DESC LIMIT 1";
-    FIND_MAPPING_VERSION = "SELECT name, version, text, checksum, published_at, published_by FROM mapping_versions \
+    FIND_MAPPING_VERSION = "SELECT name, version, language, text, includes, checksum, published_at, published_by FROM mapping_versions \
         WHERE tenant_id = $1 AND name = $2 AND version = $3";
-    LIST_LATEST_MAPPING_VERSIONS = "SELECT m.name, m.version, m.text, m.checksum, m.published_at, m.published_by \
+    LIST_LATEST_MAPPING_VERSIONS = "SELECT m.name, m.version, m.language, m.text, m.includes, m.checksum, m.published_at, m.published_by \
         FROM mapping_versions m WHERE m.tenant_id = $1 AND m.name > $2 AND m.version = (SELECT max(n.version) \
         FROM mapping_versions n WHERE n.tenant_id = m.tenant_id AND n.name = m.name) ORDER BY m.name LIMIT $3";
-    INSERT_MAPPING_VERSION = "INSERT INTO mapping_versions (tenant_id, name, version, text, checksum, published_at, published_by) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    INSERT_MAPPING_VERSION = "INSERT INTO mapping_versions (tenant_id, name, version, language, text, includes, checksum, published_at, published_by) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 }
 
 /// One published text of a mapping.
@@ -23,8 +23,11 @@ statements! {
 pub struct MappingVersion {
     pub name: String,
     pub version: i64,
-    /// The text and what it includes.
+    /// `mapping` or `javascript`.
+    pub language: String,
     pub text: String,
+    /// What the text includes: a JSON object of path and contents.
+    pub includes: String,
     pub checksum: String,
     pub published_at: i64,
     pub published_by: String,
@@ -34,10 +37,12 @@ fn version(row: &Row) -> Result<MappingVersion, Error> {
     Ok(MappingVersion {
         name: row.text(0)?,
         version: row.int(1)?,
-        text: row.text(2)?,
-        checksum: row.text(3)?,
-        published_at: row.int(4)?,
-        published_by: row.text(5)?,
+        language: row.text(2)?,
+        text: row.text(3)?,
+        includes: row.text(4)?,
+        checksum: row.text(5)?,
+        published_at: row.int(6)?,
+        published_by: row.text(7)?,
     })
 }
 
@@ -65,6 +70,16 @@ pub fn publish(batch: &mut Batch, tenant: &TenantId, new: &MappingVersion, audit
 pub fn insert(batch: &mut Batch, tenant: &TenantId, new: &MappingVersion) {
     batch.one(
         INSERT_MAPPING_VERSION,
-        args![tenant, &new.name, new.version, &new.text, &new.checksum, new.published_at, &new.published_by],
+        args![
+            tenant,
+            &new.name,
+            new.version,
+            &new.language,
+            &new.text,
+            &new.includes,
+            &new.checksum,
+            new.published_at,
+            &new.published_by
+        ],
     );
 }

@@ -1,8 +1,10 @@
 //! Profiles and their blocks: the writes. Reads for provisioning stand beside the identity they come with.
 
-use super::Batch;
+use super::dialect::{in_list, pad_list};
 use super::statements::statements;
+use super::{Batch, Error, Store, Value};
 use crate::args;
+use crate::model::connection::Connection;
 use crate::model::ids::{ProfileId, TenantId};
 use crate::model::user::{Block, BlockKind, User};
 
@@ -18,6 +20,24 @@ statements! {
     DELETE_BLOCK = "DELETE FROM blocks WHERE tenant_id = $1 AND profile_id = $2 AND kind = $3 AND origin = $4";
     INSERT_TOMBSTONE = "INSERT INTO tombstones (tenant_id, kind, subject, reason, created_at) VALUES ($1, $2, $3, $4, $5) \
         ON CONFLICT (tenant_id, kind, subject) DO NOTHING";
+}
+
+/// Which of these folded values a profile of the connection's organization bears already, as its `email` or `username`.
+/// Nothing else can be asked for: then none is taken.
+pub async fn find_taken(store: &Store, connection: &Connection, target: &str, keys: &[String]) -> Result<Vec<String>, Error> {
+    let column = match target {
+        "email" => "email_key",
+        "username" => "username_key",
+        _ => return Ok(Vec::new()),
+    };
+    let list = in_list(3, keys.len());
+    let sql = format!(
+        "SELECT DISTINCT {column} FROM users WHERE tenant_id = $1 AND coalesce(organization_id, '') = $2 AND {column} IN ({list})"
+    );
+    let organization = connection.organization_id.as_ref().map_or("", |id| id.as_str());
+    let mut args = args![&connection.tenant_id, organization];
+    pad_list(&mut args, keys.iter().map(Value::from));
+    store.read_built(sql, args).await?.iter().map(|row| row.text(0)).collect()
 }
 
 pub fn insert(batch: &mut Batch, u: &User) {

@@ -185,6 +185,8 @@ on_both! {
         let version = |number| MappingVersion {
             name: String::from("scim"),
             version: number,
+            language: "mapping".into(),
+            includes: "{}".into(),
             text: format!("text {number}"),
             checksum: number.to_string(),
             published_at: NOW,

@@ -10,6 +10,7 @@ use crate::support::stores::TestStore;
 use axum::http::Method;
 use rosterd::clock::Entropy;
 use rosterd::scim::filter::{self, LENGTH_MAX, ast::Filter, ast::Operator};
+use rosterd::scim::mode::Mode;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -209,7 +210,7 @@ fn filters(dice: &mut Dice, kinds: &[Kind]) -> Vec<(usize, Filter)> {
     filters.retain(|(_, filter)| filter.to_string().len() <= LENGTH_MAX);
     for (_, filter) in &filters {
         let text = filter.to_string();
-        assert_eq!(filter::parse(&text).as_ref(), Ok(filter), "{text}");
+        assert_eq!(filter::parse(&text, Mode { strict: true }).as_ref(), Ok(filter), "{text}");
     }
     filters
 }

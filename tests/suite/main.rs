@@ -25,5 +25,6 @@ mod operations;
 mod pooler;
 mod positions;
 mod query_sql;
+mod scim_limits;
 mod statements;
 mod store_conformance;

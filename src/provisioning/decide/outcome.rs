@@ -22,10 +22,7 @@ pub const PROFILE_BYTES_MAX: usize = 64 * 1024;
 pub(super) enum Target {
     /// No profile yet: one is joined or made, unless a gate skips.
     Nobody(Newcomer),
-    Has {
-        user: User,
-        blocks: Vec<Block>,
-    },
+    Has(Box<Stored>),
 }
 
 /// What comes of the profile.
@@ -83,14 +80,14 @@ pub(super) fn profile(
     target: Target,
 ) -> Result<ProfileOutcome, Refusal> {
     let mut outcome = ProfileOutcome::nothing(desk);
-    let (user, blocks) = match target {
-        Target::Has { user, blocks } => (user, blocks),
+    let stored = match target {
+        Target::Has(stored) => *stored,
         Target::Nobody(Newcomer { user_id, joined, by_email }) => match joined {
             Some(Joined { user, position, blocks }) if !skips(results.mapped) => {
                 identity.position = position;
                 identity.profile_id = Some(user.id.clone());
                 outcome.membership = Some(Membership::Joins);
-                (user, blocks)
+                Stored::read(user, blocks)
             }
             _ => {
                 outcome.changes = changes(desk, identity, results, None)?;
@@ -108,8 +105,7 @@ pub(super) fn profile(
             }
         },
     };
-    let stored = (Profile::parse(&user.doc).unwrap_or_default(), Provenance::parse(&user.provenance).unwrap_or_default());
-    outcome.changes = changes(desk, identity, results, Some((&stored.0, &stored.1)))?;
+    outcome.changes = changes(desk, identity, results, Some((&stored.doc, &stored.provenance)))?;
     if let Some(Gate::Skip { reason }) = &results.mapped.gate {
         // Not imported any more; who is in the roster already is left alone, but for a push that says inactive: that
         // blocks at once, whatever a mapping leaves out.
@@ -119,15 +115,8 @@ pub(super) fn profile(
             return Ok(outcome);
         }
     }
-    (outcome.blocks, outcome.lifts) = block_diff(desk, identity, results.mapped, &outcome.changes, &blocks);
-    written(
-        desk,
-        event,
-        identity,
-        Stored { user, doc: stored.0, provenance: stored.1, blocks: &blocks },
-        results.mapped,
-        &mut outcome,
-    )?;
+    (outcome.blocks, outcome.lifts) = block_diff(desk, identity, results.mapped, &outcome.changes, &stored.blocks);
+    written(desk, event, identity, stored, results.mapped, &mut outcome)?;
     Ok(outcome)
 }
 
@@ -154,7 +143,7 @@ fn changes(
     if changes.rejected.is_empty() {
         return Ok(changes);
     }
-    let reasons = changes.rejected.iter().map(|(rule, reason)| (rule.target.to_owned(), reason.clone())).collect();
+    let reasons = changes.rejected.iter().map(|(rule, reason)| (rule.target.to_string(), reason.clone())).collect();
     Err(Refusal::Rejected { reasons })
 }
 
@@ -171,10 +160,10 @@ fn made(
     let mut doc = Profile::default();
     let mut provenance = Provenance::default();
     for (rule, value) in &outcome.changes.set {
-        doc.set(rule.target, value.clone());
+        doc.set(&rule.target, value.clone());
     }
     (outcome.blocks, _) = block_diff(desk, identity, mapped, &outcome.changes, &[]);
-    let mut wrote: Vec<(&str, u32)> = outcome.changes.set.iter().map(|(rule, _)| (rule.target, rule.line)).collect();
+    let mut wrote: Vec<(&str, u32)> = outcome.changes.set.iter().map(|(rule, _)| (&*rule.target, rule.line)).collect();
     if !outcome.blocks.is_empty() {
         wrote.push(("blocked", blocked_line(mapped, outcome)));
     }
@@ -205,11 +194,19 @@ fn made(
 }
 
 /// A profile as loaded, read.
-pub(super) struct Stored<'a> {
+pub(super) struct Stored {
     pub user: User,
     pub doc: Profile,
     pub provenance: Provenance,
-    pub blocks: &'a [Block],
+    pub blocks: Vec<Block>,
+}
+
+impl Stored {
+    pub(super) fn read(user: User, blocks: Vec<Block>) -> Self {
+        let doc = Profile::parse(&user.doc).unwrap_or_default();
+        let provenance = Provenance::parse(&user.provenance).unwrap_or_default();
+        Self { user, doc, provenance, blocks }
+    }
 }
 
 /// Applies the changes to a stored profile, if there are any.
@@ -217,7 +214,7 @@ pub(super) fn written(
     desk: &Desk<'_>,
     event: UserEvent,
     identity: &Identity,
-    stored: Stored<'_>,
+    stored: Stored,
     mapped: &Mapped,
     outcome: &mut ProfileOutcome,
 ) -> Result<(), Refusal> {
@@ -235,14 +232,14 @@ pub(super) fn written(
     };
     let mut wrote: Vec<(&str, u32)> = Vec::new();
     for (rule, value) in &outcome.changes.set {
-        note(rule.target, doc.value(rule.target).cloned().unwrap_or(Value::Null), &provenance);
-        doc.set(rule.target, value.clone());
-        wrote.push((rule.target, rule.line));
+        note(&rule.target, doc.value(&rule.target).cloned().unwrap_or(Value::Null), &provenance);
+        doc.set(&rule.target, value.clone());
+        wrote.push((&*rule.target, rule.line));
     }
     for rule in &outcome.changes.clear {
-        note(rule.target, doc.value(rule.target).cloned().unwrap_or(Value::Null), &provenance);
-        doc.clear(rule.target);
-        wrote.push((rule.target, rule.line));
+        note(&rule.target, doc.value(&rule.target).cloned().unwrap_or(Value::Null), &provenance);
+        doc.clear(&rule.target);
+        wrote.push((&*rule.target, rule.line));
     }
     if moves_blocks {
         note("blocked", user.blocked.into(), &provenance);
@@ -272,7 +269,7 @@ fn with_document(mut user: User, doc: &Profile, changes: &Changes) -> Result<Use
     user.email = doc.text("email").map(str::to_owned);
     user.email_key = user.email.as_deref().map(fold);
     user.username_key = doc.text("username").map(fold);
-    if changes.set.iter().any(|(rule, _)| rule.target == "email") {
+    if changes.set.iter().any(|(rule, _)| &*rule.target == "email") {
         user.email_trusted = true;
     }
     Ok(user)
@@ -319,7 +316,7 @@ pub(super) fn block_diff(
 fn blocked_line(mapped: &Mapped, outcome: &ProfileOutcome) -> u32 {
     let by_source = outcome.blocks.iter().any(|block| block.kind == BlockKind::Source)
         || outcome.lifts.iter().any(|(kind, _)| *kind == BlockKind::Source);
-    let rule = mapped.given.iter().find(|(rule, _)| rule.target == "blocked");
+    let rule = mapped.given.iter().find(|(rule, _)| &*rule.target == "blocked");
     rule.filter(|_| by_source).map_or(0, |(rule, _)| rule.line)
 }
 

@@ -89,7 +89,7 @@ pub(super) fn finish(
             connection_id: row.connection_id.clone(),
             kind: "attribute_error",
             subject: format!("{}:{}", row.id, rule.target),
-            detail: json!({"attribute": rule.target, "line": rule.line, "reason": reason}).to_string(),
+            detail: json!({"attribute": &*rule.target, "line": rule.line, "reason": reason}).to_string(),
             at: moment.now,
         })
         .collect();
@@ -111,7 +111,7 @@ pub(super) fn finish(
 }
 
 fn warnings(changes: &Changes) -> Value {
-    changes.errors.iter().map(|(rule, reason)| json!({"attribute": rule.target, "line": rule.line, "reason": reason})).collect()
+    changes.errors.iter().map(|(rule, reason)| json!({"attribute": &*rule.target, "line": rule.line, "reason": reason})).collect()
 }
 
 pub(super) fn email_elsewhere(desk: &Desk<'_>, record: &SourceRecord, profile_id: &ProfileId, user_id: &str) -> Refusal {

@@ -48,7 +48,7 @@ fn moves(joins: &[&str], leaves: &[&str]) -> Moves {
 
 fn created(joins: &[&str]) -> GroupPlan {
     let joins = moves(joins, &[]).joins;
-    let plan = create(&moment(&seeded()), &connection(), GroupId::new("g"), &record("Süd", Some("e1")), joins);
+    let plan = create(&moment(&seeded()), &connection(), GroupId::new("g"), &record("Süd", Some("e1")), joins, None);
     holds_together(&plan);
     plan
 }
@@ -58,7 +58,7 @@ fn stored() -> Group {
 }
 
 fn written(record: &GroupRecord, moves: Moves, expected: Option<i64>) -> Decision<GroupPlan> {
-    let decision = write(&moment(&seeded()), GroupEvent::Patched, stored(), record, moves, expected);
+    let decision = write(&moment(&seeded()), GroupEvent::Patched, stored(), record, moves, None, expected);
     if let Decision::Write(plan) = &decision {
         holds_together(plan);
     }

@@ -57,7 +57,7 @@ impl Operator {
     }
 }
 
-/// What an attribute is compared with. A bare word is read as a string.
+/// What an attribute is compared with. Lenient, a bare word is read as a string.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     String(String),

@@ -4,25 +4,33 @@ use super::ast::{Filter, Operator, Value};
 use super::refused;
 use crate::model::query::{Comparison, Field, Index, Kind, Literal, Query, parse_instant};
 use crate::scim::error::ScimError;
-use crate::scim::path::{self, AttributePath};
+use crate::scim::mode::Mode;
+use crate::scim::path::{self, AttributePath, Unresolved};
 use crate::scim::schema::{Attribute, ResourceType, Returned, Type};
 
 /// Turns a filter into a predicate over resources of one type.
 ///
 /// Errors: `invalidFilter` for an unknown attribute, an operator the attribute's type does not have (RFC 7644
-/// table 3), a value of another type, an attribute that is never returned.
-pub fn compile(filter: &Filter, resource_type: &ResourceType) -> Result<Query, ScimError> {
-    query(filter, &Scope::Resource(resource_type))
+/// table 3), a value of another type, an attribute that is never returned; strict, also for a quoted boolean, digits
+/// without quotes where text is compared, an extension's attribute without its URN.
+pub fn compile(filter: &Filter, resource_type: &ResourceType, mode: Mode) -> Result<Query, ScimError> {
+    query(filter, &Scope { within: Within::Resource(resource_type), mode })
 }
 
 /// Turns the filter of a value path into a predicate over one element of `list`; the fields are relative to the
 /// element. Errors: as [`compile`].
-pub fn compile_element(filter: &Filter, list: &Attribute) -> Result<Query, ScimError> {
-    Ok(unindexed(query(filter, &Scope::Element(list))?))
+pub fn compile_element(filter: &Filter, list: &Attribute, mode: Mode) -> Result<Query, ScimError> {
+    Ok(unindexed(query(filter, &Scope { within: Within::Element(list), mode })?))
 }
 
-/// What paths are looked up in.
-enum Scope<'s> {
+/// What paths are looked up in, and how kindly terms are read.
+struct Scope<'s> {
+    within: Within<'s>,
+    mode: Mode,
+}
+
+#[derive(Clone, Copy)]
+enum Within<'s> {
     Resource(&'s ResourceType),
     Element(&'s Attribute),
 }
@@ -56,15 +64,18 @@ impl<'s> Place<'s> {
 impl<'s> Scope<'s> {
     fn find(&self, path: &AttributePath) -> Result<Place<'s>, ScimError> {
         let text = path.as_str();
-        let (place, hidden) = match self {
-            Self::Resource(resource_type) => {
-                let Some(at) = path::resolve(resource_type, text) else {
-                    return Err(refused(format!("{} has no attribute \"{}\"", resource_type.name, super::excerpt(text))));
-                };
+        let (place, hidden) = match self.within {
+            Within::Resource(resource_type) => {
+                let at = path::resolve(resource_type, text, self.mode).map_err(|why| match why {
+                    Unresolved::Unknown => {
+                        refused(format!("{} has no attribute \"{}\"", resource_type.name, super::excerpt(text)))
+                    }
+                    Unresolved::WithoutUrn(_) => refused(why.detail(text)),
+                })?;
                 let hidden = at.attribute.returned == Returned::Never;
                 (Place { attribute: at.target(), path: at.document_path() }, hidden)
             }
-            Self::Element(list) => {
+            Within::Element(list) => {
                 let Some(sub) = list.sub(text) else {
                     return Err(refused(format!("{} has no sub-attribute \"{}\"", list.name, super::excerpt(text))));
                 };
@@ -103,7 +114,7 @@ fn query(filter: &Filter, scope: &Scope<'_>) -> Result<Query, ScimError> {
         }
         Filter::Not(inner) => Ok(not(query(inner, scope)?)),
         Filter::Present(path) => Ok(present(scope.find(path)?)),
-        Filter::Compare(path, operator, value) => compare(scope.find(path)?, *operator, value),
+        Filter::Compare(path, operator, value) => compare(scope.find(path)?, *operator, value, scope.mode),
         Filter::Element(path, inner) => element(scope, path, inner),
     }
 }
@@ -120,7 +131,7 @@ fn present(place: Place<'_>) -> Query {
     }
 }
 
-fn compare(place: Place<'_>, operator: Operator, value: &Value) -> Result<Query, ScimError> {
+fn compare(place: Place<'_>, operator: Operator, value: &Value, mode: Mode) -> Result<Query, ScimError> {
     // null and the empty string are no values (RFC 7643 §2.5): equal to them is what has none.
     let nothing = match value {
         Value::Null => true,
@@ -134,6 +145,10 @@ fn compare(place: Place<'_>, operator: Operator, value: &Value) -> Result<Query,
     }
     let place = if place.attribute.kind == Type::Complex {
         match place.attribute.default_sub() {
+            Some(sub) if mode.strict && !place.attribute.multi_valued => {
+                let (name, sub) = (&place.attribute.name, &sub.name);
+                return Err(refused(format!("{name} is complex: name a sub-attribute, as in {name}.{sub}")));
+            }
             Some(sub) => place.sub(sub),
             None => return Err(refused(format!("{} is complex: name a sub-attribute", place.attribute.name))),
         }
@@ -146,6 +161,9 @@ fn compare(place: Place<'_>, operator: Operator, value: &Value) -> Result<Query,
     }
     let literal = literal(attribute, value)
         .ok_or_else(|| refused(format!("{} is {}, which the value is not", attribute.name, noun(attribute.kind))))?;
+    if mode.strict {
+        is_of_json_type(attribute, value)?;
+    }
     let empty = literal == Literal::Text(String::new());
     if empty && matches!(operator, Operator::Co | Operator::Sw | Operator::Ew) {
         return Err(refused(format!("{} {} needs a value that is not empty", attribute.name, operator.as_str())));
@@ -182,12 +200,22 @@ fn comparison(operator: Operator) -> Comparison {
 fn literal(attribute: &Attribute, value: &Value) -> Option<Literal> {
     match (attribute.kind, value) {
         (Type::String | Type::Reference | Type::Binary, Value::String(text)) => Some(Literal::Text(text.clone())),
-        // Compat: unquoted digits, as PingFederate sends user names and employee numbers.
+        // Lenient: unquoted digits, as PingFederate sends user names and employee numbers.
         (Type::String, Value::Number(number)) if number.is_i64() || number.is_u64() => Some(Literal::Text(number.to_string())),
         (Type::Boolean, value) => value.as_boolean().map(Literal::Boolean),
         (Type::Decimal | Type::Integer, Value::Number(number)) => Some(Literal::Number(number.clone())),
         (Type::DateTime, Value::String(text)) => parse_instant(text).map(Literal::Instant),
         _ => None,
+    }
+}
+
+/// Strict: a value of the attribute's JSON type, and not one that [`literal`] only reads as such.
+fn is_of_json_type(attribute: &Attribute, value: &Value) -> Result<(), ScimError> {
+    let name = &attribute.name;
+    match (attribute.kind, value) {
+        (Type::Boolean, Value::String(_)) => Err(refused(format!("{name} is a boolean: write true or false without quotes"))),
+        (Type::String, Value::Number(_)) => Err(refused(format!("{name} is a string: write the digits in quotes"))),
+        _ => Ok(()),
     }
 }
 
@@ -204,14 +232,14 @@ fn noun(kind: Type) -> &'static str {
 }
 
 fn element(scope: &Scope<'_>, path: &AttributePath, inner: &Filter) -> Result<Query, ScimError> {
-    if matches!(scope, Scope::Element(_)) {
+    if matches!(scope.within, Within::Element(_)) {
         return Err(refused("brackets don't nest"));
     }
     let place = scope.find(path)?;
     if place.attribute.sub_attributes.is_empty() {
         return Err(refused(format!("{} has no sub-attributes to filter by", place.attribute.name)));
     }
-    let matches = query(inner, &Scope::Element(place.attribute))?;
+    let matches = query(inner, &Scope { within: Within::Element(place.attribute), mode: scope.mode })?;
     Ok(some_element(&place.field(), matches))
 }
 

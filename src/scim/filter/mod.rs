@@ -1,8 +1,9 @@
 //! Filters (RFC 7644 §3.4.2.2): text → [`ast::Filter`] → [`Query`](crate::model::query::Query).
 //!
 //! Owns: the grammar with its limits, the rules of type and operator, and the forms clients send that the grammar
-//! does not have: bare-word values (`userName eq bjensen`), `"True"` for a boolean, `emails[…].value eq "x"`,
-//! `emails eq "x"`, enterprise attributes without their URN. Refuses: running a filter, and ignoring any part
+//! does not have. Strict, these are refused: bare-word values (`userName eq bjensen`), `"True"` for a boolean, digits
+//! without quotes for a string, `emails[…].value eq "x"`, `manager eq "x"`, enterprise attributes without their URN.
+//! `emails co "x"` is read as `emails.value` in both modes: an example of the RFC has it. Refuses: running a filter, and ignoring any part
 //! of one: what can't be run is 400 `invalidFilter`, for a filter that is dropped matches everybody.
 //!
 //! Policies where the RFC is silent: `eq null` is "has no value", `ne "x"` is true for what has no value,

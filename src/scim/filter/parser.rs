@@ -4,13 +4,15 @@ use super::ast::{Filter, Operator, Value};
 use super::lexer::{Lexer, Spanned, Token};
 use super::{DEPTH_MAX, LENGTH_MAX, TERMS_MAX, VALUE_PATHS_MAX, excerpt, refused};
 use crate::scim::error::ScimError;
+use crate::scim::mode::Mode;
 use crate::scim::path::AttributePath;
 use serde_json::Number;
 
 /// Reads a filter (RFC 7644 §3.4.2.2). Precedence: brackets and parentheses, `not`, `and`, `or`; keywords and
-/// operators in any case. Errors: `invalidFilter` for bad syntax or beyond a limit of [`super`].
-pub fn parse(text: &str) -> Result<Filter, ScimError> {
-    let mut parser = Parser::new(text)?;
+/// operators in any case. Errors: `invalidFilter` for bad syntax or beyond a limit of [`super`]; strict, also for what
+/// the grammar does not have but clients send.
+pub fn parse(text: &str, mode: Mode) -> Result<Filter, ScimError> {
+    let mut parser = Parser::new(text, mode)?;
     let filter = parser.or()?;
     match parser.next()? {
         None => Ok(filter),
@@ -20,8 +22,8 @@ pub fn parse(text: &str) -> Result<Filter, ScimError> {
 
 /// Reads the `[filter]` that `text` begins with, as in a PATCH path, and returns what follows the bracket.
 /// Errors: as [`parse`].
-pub fn parse_element(text: &str) -> Result<(Filter, &str), ScimError> {
-    let mut parser = Parser::new(text)?;
+pub fn parse_element(text: &str, mode: Mode) -> Result<(Filter, &str), ScimError> {
+    let mut parser = Parser::new(text, mode)?;
     parser.next()?;
     let filter = parser.bracketed()?;
     let rest = parser.lexer.rest_from(parser.end);
@@ -30,6 +32,7 @@ pub fn parse_element(text: &str) -> Result<(Filter, &str), ScimError> {
 
 struct Parser<'t> {
     lexer: Lexer<'t>,
+    mode: Mode,
     /// A token that was looked at and not taken.
     ahead: Option<Spanned<'t>>,
     /// Where the token taken last ended.
@@ -41,12 +44,12 @@ struct Parser<'t> {
 }
 
 impl<'t> Parser<'t> {
-    fn new(text: &'t str) -> Result<Self, ScimError> {
+    fn new(text: &'t str, mode: Mode) -> Result<Self, ScimError> {
         if text.len() > LENGTH_MAX {
             return Err(refused(format!("the filter is longer than {LENGTH_MAX} bytes")));
         }
         let lexer = Lexer::new(text);
-        Ok(Self { lexer, ahead: None, end: 0, depth: 0, terms: 0, value_paths: 0, in_brackets: false })
+        Ok(Self { lexer, mode, ahead: None, end: 0, depth: 0, terms: 0, value_paths: 0, in_brackets: false })
     }
 
     fn next(&mut self) -> Result<Option<Spanned<'t>>, ScimError> {
@@ -148,7 +151,7 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// `path pr`, `path op value`, `path[filter]`, `path[filter].sub op value`.
+    /// `path pr`, `path op value`, `path[filter]`; lenient also `path[filter].sub op value`.
     fn term(&mut self, word: &str) -> Result<Filter, ScimError> {
         let path = attribute_path(word)?;
         if self.peek()? != Some(&Token::OpenBracket) {
@@ -161,6 +164,11 @@ impl<'t> Parser<'t> {
             Some(word) => Some(attribute_path(word)?),
             None => None,
         };
+        if self.mode.strict && trailing.is_some() {
+            return Err(refused(format!(
+                "a filter has no condition behind the bracket at byte {end}: write it inside, as in emails[type eq \"work\" and value eq \"…\"]"
+            )));
+        }
         let inner = match trailing {
             // Some clients write the last condition behind the bracket: it is about the same element.
             Some(sub) => Filter::And(Box::new(inner), Box::new(self.condition(sub)?)),
@@ -202,10 +210,27 @@ impl<'t> Parser<'t> {
         let found = self.next()?;
         let value = match &found {
             Some(Spanned { token: Token::Text(text), start, .. }) if *start > before => Value::String(text.clone()),
-            Some(Spanned { token: Token::Word(word), .. }) => bare(word)?,
+            Some(Spanned { token: Token::Word(word), start, .. }) => self.bare(word, *start)?,
             _ => return Err(self.unexpected(found.as_ref(), "a value")),
         };
         Ok(Filter::Compare(path, operator, value))
+    }
+
+    /// A value without quotes: a JSON literal, or, lenient, a word taken as a string (Microsoft's documents show them).
+    fn bare(&self, word: &str, start: usize) -> Result<Value, ScimError> {
+        if let Some(literal) = json_literal(word) {
+            return Ok(literal);
+        }
+        if self.mode.strict {
+            return Err(refused(format!(
+                "the value at byte {start} is a bare word: a string stands in quotes, \"…\"; true, false and null are written small"
+            )));
+        }
+        let keyword = ["and", "or", "not"].iter().any(|keyword| keyword.eq_ignore_ascii_case(word));
+        if keyword || word.contains(|c: char| c.is_control() || c == '\\') {
+            return Err(refused("expected a value: a bare word is no keyword and has no backslash or control character"));
+        }
+        Ok(Value::String(word.to_owned()))
     }
 
     /// Says what kind of thing stands there, not what it holds: it may be a secret someone compared with.
@@ -229,22 +254,14 @@ fn attribute_path(word: &str) -> Result<AttributePath, ScimError> {
     AttributePath::parse(word).ok_or_else(|| refused(format!("\"{}\" is not an attribute path", excerpt(word))))
 }
 
-/// A value without quotes: a JSON literal, or a word taken as a string (Microsoft's documents show them).
-fn bare(word: &str) -> Result<Value, ScimError> {
+/// What a word means where a value stands, if it is a JSON literal (RFC 7644 §3.4.2.2, `compValue`).
+fn json_literal(word: &str) -> Option<Value> {
     match word {
-        "true" => return Ok(Value::Boolean(true)),
-        "false" => return Ok(Value::Boolean(false)),
-        "null" => return Ok(Value::Null),
-        _ => {}
+        "true" => Some(Value::Boolean(true)),
+        "false" => Some(Value::Boolean(false)),
+        "null" => Some(Value::Null),
+        _ => number(word).map(Value::Number),
     }
-    if let Some(number) = number(word) {
-        return Ok(Value::Number(number));
-    }
-    let keyword = ["and", "or", "not"].iter().any(|keyword| keyword.eq_ignore_ascii_case(word));
-    if keyword || word.contains(|c: char| c.is_control() || c == '\\') {
-        return Err(refused("expected a value: a bare word is no keyword and has no backslash or control character"));
-    }
-    Ok(Value::String(word.to_owned()))
 }
 
 /// A JSON number. `str::parse` and not `serde_json`, whose fast path may be off by the last bit.

@@ -1,10 +1,20 @@
+mod strictness;
+
 use super::ast::{Filter, Operator, Value};
 use super::*;
 use crate::model::query::{Comparison, Field, Index, Kind, Literal, Query};
+use crate::scim::mode::Mode;
 use crate::scim::path::AttributePath;
 use crate::scim::schema::{ENTERPRISE_URN, GROUP_URN, USER_URN, registry};
 use proptest::prelude::*;
 use serde_json::json;
+
+const STRICT: Mode = Mode { strict: true };
+const COMPAT: Mode = Mode { strict: false };
+
+fn parse(text: &str) -> Result<Filter, ScimError> {
+    super::parse(text, COMPAT)
+}
 
 /// A filter printed with all its parentheses.
 fn tree(text: &str) -> String {
@@ -21,11 +31,15 @@ fn tree(text: &str) -> String {
 }
 
 fn user(text: &str) -> Result<Query, ScimError> {
-    compile(&parse(text)?, &registry().user)
+    user_in(COMPAT, text)
+}
+
+fn user_in(mode: Mode, text: &str) -> Result<Query, ScimError> {
+    compile(&super::parse(text, mode)?, &registry().user, mode)
 }
 
 fn group(text: &str) -> Result<Query, ScimError> {
-    compile(&parse(text)?, &registry().group)
+    compile(&parse(text)?, &registry().group, COMPAT)
 }
 
 #[track_caller]
@@ -511,7 +525,7 @@ mod properties {
             let text = filter.to_string();
             // A tree can be larger than a filter may be.
             if text.len() <= LENGTH_MAX && text.matches('[').count() <= VALUE_PATHS_MAX {
-                prop_assert_eq!(parse(&text), Ok(filter), "{}", text);
+                prop_assert_eq!(super::super::parse(&text, STRICT), Ok(filter), "{}", text);
             }
         }
 
@@ -520,8 +534,10 @@ mod properties {
             if let Ok(filter) = parse(&text) {
                 let printed = filter.to_string();
                 prop_assert!(printed.len() > LENGTH_MAX || parse(&printed) == Ok(filter.clone()), "{}", printed);
-                let _ = compile(&filter, &registry().user);
-                let _ = compile(&filter, &registry().group);
+                for mode in [STRICT, COMPAT] {
+                    let _ = compile(&filter, &registry().user, mode);
+                    let _ = compile(&filter, &registry().group, mode);
+                }
             }
         }
 

@@ -139,6 +139,10 @@ impl From<provisioning::Error> for Refused {
         match error {
             provisioning::Error::Store(error) => error.into(),
             provisioning::Error::Refused(refusal) => refusal.into(),
+            provisioning::Error::Mapping { .. } => {
+                tracing::error!(%error, "a connection's mapping can't run");
+                Self::later(503, "the mapping of this connection can't run, its administrator has to mend it", RETRY_AFTER)
+            }
         }
     }
 }

@@ -12,7 +12,9 @@ pub(super) fn get(call: &Call<'_>, route: &Route) -> Result<Answer, Refused> {
     }
     let base = call.base.as_str();
     match route {
-        Route::ServiceProviderConfig => Ok(json(discovery::service_provider_config(base, &Features::current()))),
+        Route::ServiceProviderConfig => {
+            Ok(json(discovery::service_provider_config(base, &Features::current(call.scim.page_sizes))))
+        }
         Route::ResourceTypes => Ok(json(discovery::resource_types(base))),
         Route::ResourceType(id) => discovery::resource_type(base, id).map(json).ok_or_else(|| not_found().into()),
         Route::Schemas => Ok(json(discovery::schemas(base))),

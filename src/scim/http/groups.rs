@@ -41,7 +41,7 @@ pub(super) async fn one(call: &Call<'_>, id: &str, body: Body) -> Result<Answer,
 }
 
 fn projection(call: &Call<'_>) -> Result<Projection, ScimError> {
-    Projection::parse(call.parameter("attributes"), call.parameter("excludedAttributes"), &registry().group)
+    Projection::parse(call.parameter("attributes"), call.parameter("excludedAttributes"), &registry().group, call.mode())
 }
 
 async fn read(call: &Call<'_>, id: &str) -> Result<Answer, Refused> {
@@ -82,7 +82,8 @@ async fn modify(call: &Call<'_>, id: &str, body: Body) -> Result<Answer, Refused
         .scim
         .provisioner
         .edit_group(&call.provisioning(), id, &expected(&call.headers), GroupEvent::Patched, |current| {
-            let patched = patch::apply(&registry().group, current, sent.clone(), id, call.mode())?;
+            let patched =
+                patch::apply(&registry().group, current, sent.clone(), id, call.mode(), call.scim.patch_operations_max)?;
             Ok::<_, ScimError>((record::group(patched.document), record::changes(patched.members)))
         })
         .await??;

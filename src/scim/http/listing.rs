@@ -24,7 +24,7 @@ const MEMBERS_MAX: usize = 100_000;
 
 /// Several kinds of resources are one list: all of the first kind, then all of the next.
 pub(super) async fn get(call: &Call<'_>, which: &[Resources]) -> Result<Answer, Refused> {
-    let params = ListParams::parse(call.query.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
+    let params = ListParams::parse(call.query.iter().map(|(name, value)| (name.as_str(), value.as_str())), call.scim.page_sizes)?;
     list(call, which, params).await
 }
 
@@ -33,7 +33,7 @@ pub(super) async fn search(call: &Call<'_>, which: &[Resources], body: Body) -> 
     let Some(body) = body.as_object() else {
         return Err(ScimError::of(ScimType::InvalidSyntax, "the body must be a SearchRequest object").into());
     };
-    let params = ListParams::from_search_request(body)?;
+    let params = ListParams::from_search_request(body, call.scim.page_sizes)?;
     list(call, which, params).await
 }
 
@@ -52,13 +52,15 @@ fn target(which: Resources) -> Target {
 }
 
 async fn list(call: &Call<'_>, which: &[Resources], params: ListParams) -> Result<Answer, Refused> {
-    let filter = params.filter.as_deref().map(filter::parse).transpose()?;
+    let mode = call.mode();
+    let filter = params.filter.as_deref().map(|text| filter::parse(text, mode)).transpose()?;
     let (mut total, mut texts) = (0, Vec::new());
     let (mut refused, mut asked) = (None, false);
     for each in which {
         let resource_type = resource_type(*each);
-        let projection = Projection::parse(params.attributes.as_deref(), params.excluded_attributes.as_deref(), resource_type)?;
-        let query = match filter.as_ref().map(|filter| filter::compile(filter, resource_type)).transpose() {
+        let (attributes, excluded) = (params.attributes.as_deref(), params.excluded_attributes.as_deref());
+        let projection = Projection::parse(attributes, excluded, resource_type, mode)?;
+        let query = match filter.as_ref().map(|filter| filter::compile(filter, resource_type, mode)).transpose() {
             Ok(query) => query,
             // RFC 7644 §3.4.2.1: across types an attribute that one type lacks is no error, it does not match.
             Err(error) => {
@@ -132,7 +134,7 @@ async fn walked(
     let (mut total, mut looked_at, mut members_read) = (0_i64, 0_i64, 0_usize);
     let mut shown = Vec::new();
     let mut last = String::new();
-    let whole = Projection::parse(None, None, resource_type(which))?;
+    let whole = Projection::parse(None, None, resource_type(which), call.mode())?;
     loop {
         let items = lists::after(&call.scim.store, call.connection, target(which), Some(compiled), &last, WALK).await?;
         let Some(end) = items.last() else { break };

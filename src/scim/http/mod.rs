@@ -21,7 +21,8 @@ use crate::model::tenant::DEFAULT_TENANT;
 use crate::provisioning::{Provisioner, Request as ProvisioningRequest};
 use crate::scim::error::{ScimError, ScimType};
 use crate::scim::json;
-use crate::scim::resource::Mode;
+use crate::scim::list::PageSizes;
+use crate::scim::mode::Mode;
 use crate::store::Store;
 use answer::{Answer, Refused};
 use axum::Router;
@@ -43,6 +44,9 @@ pub struct Scim {
     pub public_url: String,
     pub body_bytes_max: usize,
     pub body_timeout: Duration,
+    pub page_sizes: PageSizes,
+    /// Operations of one PATCH.
+    pub patch_operations_max: usize,
     /// Resources a filter without an index may look at before `tooMany`.
     pub scan_max: i64,
 }

@@ -36,7 +36,7 @@ pub(super) async fn one(call: &Call<'_>, id: &str, body: Body) -> Result<Answer,
 }
 
 fn projection(call: &Call<'_>) -> Result<Projection, ScimError> {
-    Projection::parse(call.parameter("attributes"), call.parameter("excludedAttributes"), &registry().user)
+    Projection::parse(call.parameter("attributes"), call.parameter("excludedAttributes"), &registry().user, call.mode())
 }
 
 async fn read(call: &Call<'_>, id: &str) -> Result<Answer, Refused> {
@@ -81,7 +81,7 @@ async fn modify(call: &Call<'_>, id: &str, body: Body) -> Result<Answer, Refused
         .scim
         .provisioner
         .edit_user(&call.provisioning(), &IdentityId::new(id), &expected(&call.headers), UserEvent::Patched, |current| {
-            let patched = patch::apply(&registry().user, current, sent.clone(), id, call.mode())?;
+            let patched = patch::apply(&registry().user, current, sent.clone(), id, call.mode(), call.scim.patch_operations_max)?;
             Ok::<_, ScimError>(record::user(patched.document))
         })
         .await??;

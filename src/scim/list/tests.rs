@@ -2,8 +2,10 @@ use super::*;
 use proptest::prelude::*;
 use serde_json::json;
 
+const PAGES: PageSizes = PageSizes { default: 100, max: 200 };
+
 fn parse(query: &[(&str, &str)]) -> Result<ListParams, ScimError> {
-    ListParams::parse(query.iter().copied())
+    ListParams::parse(query.iter().copied(), PAGES)
 }
 
 fn page(name: &str, value: &str) -> (i64, i64) {
@@ -13,8 +15,9 @@ fn page(name: &str, value: &str) -> (i64, i64) {
 
 #[test]
 fn defaults_are_the_first_hundred() {
-    assert_eq!(parse(&[]), Ok(ListParams::default()));
-    assert_eq!((ListParams::default().start_index, ListParams::default().count, ListParams::default().offset()), (1, 100, 0));
+    let params = parse(&[]).expect("nothing");
+    assert_eq!((params.start_index, params.count, params.offset()), (1, 100, 0));
+    assert_eq!(params, ListParams::first(PAGES));
 }
 
 #[test]
@@ -33,6 +36,18 @@ fn count_is_clamped_silently() {
     assert_eq!(page("count", "9999999999999999999999999"), (1, 200));
     assert_eq!(page("count", "-9999999999999999999999999"), (1, 0));
     assert_eq!(page("startIndex", "9999999999999999999999999"), (i64::MAX, 100));
+}
+
+#[test]
+fn the_sizes_of_pages_are_those_configured() {
+    let pages = PageSizes { default: 2, max: 3 };
+    for (sent, count) in [(None, 2), (Some("2"), 2), (Some("3"), 3), (Some("4"), 3), (Some(""), 2)] {
+        let query = sent.map(|sent| ("count", sent));
+        assert_eq!(ListParams::parse(query, pages).expect("pairs").count, count, "{sent:?}");
+        let body = json!({"count": sent});
+        let params = ListParams::from_search_request(body.as_object().expect("an object"), pages).expect("a body");
+        assert_eq!(params.count, count, "{sent:?}");
+    }
 }
 
 #[test]
@@ -55,13 +70,13 @@ fn a_second_filter_is_refused() {
 fn an_empty_filter_is_handed_on_and_not_dropped() {
     let params = parse(&[("filter", "")]).expect("pairs");
     assert_eq!(params.filter.as_deref(), Some(""));
-    assert!(crate::scim::filter::parse("").is_err());
+    assert!(crate::scim::filter::parse("", crate::scim::mode::Mode::default()).is_err());
 }
 
 #[test]
 fn unknown_parameters_and_dangling_ampersands_are_ignored() {
     let params = parse(&[("aadOptscim062020", ""), ("", ""), ("x", "y"), ("sortBy", "userName"), ("attributes", " ")]);
-    assert_eq!(params, Ok(ListParams { sort_by: Some("userName".into()), ..ListParams::default() }));
+    assert_eq!(params, Ok(ListParams { sort_by: Some("userName".into()), ..ListParams::first(PAGES) }));
 }
 
 #[test]
@@ -75,16 +90,16 @@ fn a_search_request_says_the_same_in_a_body() {
         "sortBy": null,
         "other": {},
     });
-    let params = ListParams::from_search_request(body.as_object().expect("an object"));
+    let params = ListParams::from_search_request(body.as_object().expect("an object"), PAGES);
     let expected = ListParams {
         count: 10,
         filter: Some("displayName sw \"smith\"".into()),
         attributes: Some("displayName,userName".into()),
-        ..ListParams::default()
+        ..ListParams::first(PAGES)
     };
     assert_eq!(params, Ok(expected));
     for wrong in [json!({"count": 1.5}), json!({"count": []}), json!({"filter": 1}), json!({"attributes": [1]})] {
-        let error = ListParams::from_search_request(wrong.as_object().expect("an object")).expect_err("a wrong type");
+        let error = ListParams::from_search_request(wrong.as_object().expect("an object"), PAGES).expect_err("a wrong type");
         assert_eq!(error.scim_type, Some(ScimType::InvalidValue), "{wrong}");
     }
 }
@@ -108,8 +123,8 @@ proptest! {
     fn any_query_gives_a_page_within_bounds_or_an_error(pairs in prop::collection::vec(
         (prop_oneof![Just("count".to_owned()), Just("startIndex".to_owned()), any::<String>()], prop_oneof!["-?[0-9]{0,30}", any::<String>()]), 0..6,
     )) {
-        if let Ok(params) = ListParams::parse(pairs.iter().map(|(name, value)| (name, value))) {
-            prop_assert!(params.start_index >= 1 && (0..=COUNT_MAX).contains(&params.count));
+        if let Ok(params) = ListParams::parse(pairs.iter().map(|(name, value)| (name, value)), PAGES) {
+            prop_assert!(params.start_index >= 1 && (0..=PAGES.max).contains(&params.count));
         }
     }
 }

@@ -28,14 +28,13 @@ mod tests;
 pub use members::MemberOp;
 
 use super::error::{ScimError, ScimType};
+use super::mode::Mode;
 use super::path::{ElementFilter, PatchPath, Resolved, bare_extension, parse_patch_path, resolve};
-use super::resource::{self, Mode, Reader, immutable, is_members, same_value, wrong_type};
+use super::resource::{self, Reader, immutable, is_members, same_value, wrong_type};
 use super::schema::{Attribute, Mutability, ResourceType, Returned, Schema};
 use operation::{Operation, Verb};
 use serde_json::{Map, Value};
 
-/// Most operations in one request; a path-less value counts one for each of its keys.
-pub const OPERATIONS_MAX: usize = 1_000;
 /// Most looks at an element, times the terms of the filter that looks: what bounds operations × elements.
 const WORK_MAX: usize = 1_000_000;
 
@@ -56,7 +55,8 @@ pub struct Patched {
 
 /// Applies the body of a PATCH to a resource.
 ///
-/// `current` is the stored document (as [`resource::accept`] makes it), `resource_id` its `id`.
+/// `current` is the stored document (as [`resource::accept`] makes it), `resource_id` its `id`. A request has at most
+/// `operations_max` operations; a path-less value counts one for each of its keys.
 ///
 /// # Errors
 /// 400, with the number of the operation: `invalidSyntax` for a body that is no PatchOp, `invalidPath`,
@@ -68,8 +68,9 @@ pub fn apply(
     body: Value,
     resource_id: &str,
     mode: Mode,
+    operations_max: usize,
 ) -> Result<Patched, ScimError> {
-    let operations = operation::read(body, mode)?;
+    let operations = operation::read(body, mode, operations_max)?;
     let several = operations.len() > 1;
     let mut patch = Patch {
         resource_type,
@@ -79,6 +80,7 @@ pub fn apply(
         members: Vec::new(),
         password_given: false,
         operations: 0,
+        operations_max,
         work: 0,
     };
     for (index, operation) in operations.into_iter().enumerate() {
@@ -115,12 +117,17 @@ struct Patch<'s> {
     members: Vec<MemberOp>,
     password_given: bool,
     operations: usize,
+    operations_max: usize,
     work: usize,
 }
 
 impl<'s> Patch<'s> {
+    fn mode(&self) -> Mode {
+        self.reader.mode()
+    }
+
     fn strict(&self) -> bool {
-        self.reader.mode().strict
+        self.mode().strict
     }
 
     fn run(&mut self, operation: Operation) -> Result<(), ScimError> {
@@ -129,7 +136,7 @@ impl<'s> Patch<'s> {
             return self.run_without_path(verb, value);
         };
         self.count_operation()?;
-        match parse_patch_path(self.resource_type, &path)? {
+        match parse_patch_path(self.resource_type, &path, self.mode())? {
             PatchPath::Extension(extension) => self.edit_extension(verb, extension, value),
             PatchPath::Attribute { at, filter } => self.edit(verb, at, filter.as_ref(), value),
         }
@@ -168,17 +175,17 @@ impl<'s> Patch<'s> {
             return self.reader.unknown("", key);
         }
         if key.contains('[') {
-            return match parse_patch_path(self.resource_type, key)? {
+            return match parse_patch_path(self.resource_type, key, self.mode())? {
                 PatchPath::Extension(extension) => self.edit_extension(verb, extension, Some(value)),
                 PatchPath::Attribute { at, filter } => self.edit(verb, at, filter.as_ref(), Some(value)),
             };
         }
-        match (resolve(self.resource_type, key), value) {
-            (Some(at), value) => self.edit(verb, at, None, Some(value)),
-            (None, Value::Object(core)) if self.resource_type.core.id.eq_ignore_ascii_case(key) => {
+        match (resolve(self.resource_type, key, self.mode()), value) {
+            (Ok(at), value) => self.edit(verb, at, None, Some(value)),
+            (Err(_), Value::Object(core)) if self.resource_type.core.id.eq_ignore_ascii_case(key) => {
                 core.into_iter().try_for_each(|(key, value)| self.run_key(verb, &key, value))
             }
-            (None, _) => self.reader.unknown("", key),
+            (Err(_), _) => self.reader.unknown("", key),
         }
     }
 
@@ -201,7 +208,7 @@ impl<'s> Patch<'s> {
             let at = match extension.find(&key) {
                 Some(attribute) => Some(Resolved { extension: Some(extension), attribute, sub: None }),
                 None if self.strict() => None,
-                None => resolve(self.resource_type, &format!("{}:{key}", extension.id)),
+                None => resolve(self.resource_type, &format!("{}:{key}", extension.id), self.mode()).ok(),
             };
             match at {
                 Some(at) => self.edit(verb, at, None, Some(value))?,
@@ -296,8 +303,9 @@ impl<'s> Patch<'s> {
 
     fn count_operation(&mut self) -> Result<(), ScimError> {
         self.operations += 1;
-        if self.operations > OPERATIONS_MAX {
-            let detail = format!("a PATCH has at most {OPERATIONS_MAX} operations; a key of a path-less value counts as one");
+        let max = self.operations_max;
+        if self.operations > max {
+            let detail = format!("a PATCH has at most {max} operations; a key of a path-less value counts as one");
             return Err(ScimError::of(ScimType::InvalidValue, detail));
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The PatchOp message (RFC 7644 §3.5.2): its shape, nothing of what it means for a resource.
 
-use super::{Mode, OPERATIONS_MAX};
+use super::Mode;
 use crate::scim::error::{ScimError, ScimType};
 use crate::scim::filter::excerpt;
 use crate::scim::resource::kind_of;
@@ -38,12 +38,13 @@ pub(super) struct Operation {
     pub value: Option<Value>,
 }
 
-/// Reads the message. Lenient, `schemas` may be missing and one operation may stand without its array.
+/// Reads the message. Lenient, `schemas` may be missing and one operation may stand without its array. At
+/// most `operations_max` operations.
 ///
 /// # Errors
 /// 400 `invalidSyntax` for another shape, `invalidValue` for too many operations, `invalidPath` for a path that is
 /// no string.
-pub(super) fn read(body: Value, mode: Mode) -> Result<Vec<Operation>, ScimError> {
+pub(super) fn read(body: Value, mode: Mode, operations_max: usize) -> Result<Vec<Operation>, ScimError> {
     let Value::Object(mut body) = body else {
         return Err(syntax(format!("the body must be an object, not {}", kind_of(&body))));
     };
@@ -59,8 +60,8 @@ pub(super) fn read(body: Value, mode: Mode) -> Result<Vec<Operation>, ScimError>
     if operations.is_empty() {
         return Err(syntax("Operations must not be empty".into()));
     }
-    if operations.len() > OPERATIONS_MAX {
-        let detail = format!("a PATCH has at most {OPERATIONS_MAX} operations, not {}", operations.len());
+    if operations.len() > operations_max {
+        let detail = format!("a PATCH has at most {operations_max} operations, not {}", operations.len());
         return Err(ScimError::of(ScimType::InvalidValue, detail));
     }
     operations.into_iter().enumerate().map(|(index, operation)| read_operation(index + 1, operation)).collect()

@@ -3,12 +3,15 @@ use crate::scim::schema::{ENTERPRISE_URN, USER_URN, registry};
 use proptest::prelude::*;
 use serde_json::json;
 
+const STRICT: Mode = Mode { strict: true };
+const COMPAT: Mode = Mode { strict: false };
+
 fn spelled(text: &str) -> Option<String> {
-    resolve(&registry().user, text).map(|at| at.to_string())
+    resolve(&registry().user, text, COMPAT).ok().map(|at| at.to_string())
 }
 
 fn patch_path(text: &str) -> Result<PatchPath<'static>, ScimError> {
-    parse_patch_path(&registry().user, text)
+    parse_patch_path(&registry().user, text, COMPAT)
 }
 
 fn refusal(text: &str) -> ScimType {
@@ -32,7 +35,7 @@ fn core_attributes_may_carry_their_urn() {
 
 #[test]
 fn extension_urns_are_split_behind_the_urn_and_not_at_a_dot() {
-    let at = resolve(&registry().user, &format!("{ENTERPRISE_URN}:manager.value")).expect("manager.value");
+    let at = resolve(&registry().user, &format!("{ENTERPRISE_URN}:manager.value"), STRICT).expect("manager.value");
     assert_eq!(at.document_path(), [ENTERPRISE_URN, "manager", "value"]);
     assert_eq!(at.extension.map(|schema| schema.id.as_str()), Some(ENTERPRISE_URN));
     assert_eq!(spelled(&format!("{ENTERPRISE_URN}:userName")), None);
@@ -50,9 +53,10 @@ fn a_name_two_extensions_share_needs_its_urn() {
     let mut other = user.extensions[0].clone();
     other.id = format!("{ENTERPRISE_URN}:v1.1");
     user.extensions.push(other.clone());
-    assert!(resolve(&user, "department").is_none());
+    assert!(matches!(resolve(&user, "department", COMPAT), Err(Unresolved::Unknown)));
+    assert!(matches!(resolve(&user, "department", STRICT), Err(Unresolved::Unknown)), "which URN is for the client to say");
     // The longer URN wins although the shorter one fits as well.
-    let at = resolve(&user, &format!("{}:department", other.id)).expect("department");
+    let at = resolve(&user, &format!("{}:department", other.id), STRICT).expect("department");
     assert_eq!(at.extension.map(|schema| schema.id.as_str()), Some(other.id.as_str()));
 }
 
@@ -115,7 +119,7 @@ fn only_a_conjunction_of_eq_can_create_an_element() {
 
 #[test]
 fn members_and_extension_paths_parse() {
-    let group = parse_patch_path(&registry().group, r#"members[value eq "u1"]"#).expect("members");
+    let group = parse_patch_path(&registry().group, r#"members[value eq "u1"]"#, STRICT).expect("members");
     let PatchPath::Attribute { at, filter: Some(filter) } = group else { panic!("a filtered path") };
     assert_eq!((at.to_string().as_str(), filter.creates), ("members", Some(vec![("value".to_owned(), json!("u1"))])));
     let path = format!("{ENTERPRISE_URN}:manager.value");
@@ -146,6 +150,26 @@ fn malformed_and_unknown_paths_are_invalid_paths() {
 }
 
 #[test]
+fn strict_a_path_is_what_the_rfc_has_and_a_refusal_names_the_way_out() {
+    let department = format!("{ENTERPRISE_URN}:department");
+    let manager = format!("{ENTERPRISE_URN}:manager.value");
+    let read = |text: &str, mode| parse_patch_path(&registry().user, text, mode).map(|path| format!("{path:?}"));
+    for (sent, standard, scim_type, way_out) in [
+        ("department", department.as_str(), ScimType::InvalidPath, format!("\"{department}\"")),
+        ("Manager.value", &manager, ScimType::InvalidPath, format!("\"{ENTERPRISE_URN}:Manager.value\"")),
+        ("emails[type eq work].value", r#"emails[type eq "work"].value"#, ScimType::InvalidFilter, "in quotes".into()),
+        ("emails[value eq 7]", r#"emails[value eq "7"]"#, ScimType::InvalidFilter, "in quotes".into()),
+        (r#"emails[primary eq "True"].value"#, "emails[primary eq true].value", ScimType::InvalidFilter, "without quotes".into()),
+    ] {
+        assert!(read(sent, COMPAT).is_ok(), "{sent}");
+        let error = read(sent, STRICT).expect_err(sent);
+        assert_eq!((error.status, error.scim_type), (400, Some(scim_type)), "{sent}");
+        assert!(error.detail.contains(&way_out), "{sent}: {}", error.detail);
+        assert_eq!(read(standard, STRICT).expect(standard), read(standard, COMPAT).expect(standard));
+    }
+}
+
+#[test]
 fn a_wrong_filter_inside_is_an_invalid_filter() {
     for path in [
         "emails[]",
@@ -165,9 +189,11 @@ fn a_wrong_filter_inside_is_an_invalid_filter() {
 proptest! {
     #[test]
     fn no_text_panics(text in any::<String>(), inside in any::<String>()) {
-        let _ = resolve(&registry().user, &text);
-        let _ = patch_path(&text);
-        let _ = patch_path(&format!("emails[{inside}].value"));
-        let _ = patch_path(&format!("{USER_URN}{text}"));
+        for mode in [STRICT, COMPAT] {
+            let _ = resolve(&registry().user, &text, mode);
+            for path in [&text, &format!("emails[{inside}].value"), &format!("{USER_URN}{text}")] {
+                let _ = parse_patch_path(&registry().user, path, mode);
+            }
+        }
     }
 }

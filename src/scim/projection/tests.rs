@@ -3,6 +3,9 @@ use crate::scim::schema::{ENTERPRISE_URN, USER_URN, registry};
 use proptest::prelude::*;
 use serde_json::json;
 
+const STRICT: Mode = Mode { strict: true };
+const COMPAT: Mode = Mode { strict: false };
+
 fn user() -> Map<String, Value> {
     let user = json!({
         "schemas": [USER_URN, ENTERPRISE_URN],
@@ -32,7 +35,7 @@ fn show(attributes: Option<&str>, excluded: Option<&str>) -> Value {
 }
 
 fn projection(attributes: Option<&str>, excluded: Option<&str>) -> Projection {
-    Projection::parse(attributes, excluded, &registry().user).expect("a projection")
+    Projection::parse(attributes, excluded, &registry().user, COMPAT).expect("a projection")
 }
 
 /// What every answer holds, and `more`.
@@ -103,14 +106,32 @@ fn what_stays_keeps_its_order() {
 
 #[test]
 fn both_lists_together_are_refused() {
-    let error = Projection::parse(Some("userName"), Some("emails"), &registry().user).expect_err("both");
+    let error = Projection::parse(Some("userName"), Some("emails"), &registry().user, COMPAT).expect_err("both");
     assert_eq!(error.scim_type, Some(ScimType::InvalidValue));
-    assert!(Projection::parse(Some(&"x,".repeat(ITEMS_MAX + 1)), None, &registry().user).is_err());
+    assert!(Projection::parse(Some(&"x,".repeat(ITEMS_MAX + 1)), None, &registry().user, COMPAT).is_err());
+}
+
+#[test]
+fn strict_an_item_is_a_name_with_its_urn() {
+    let department = format!("{ENTERPRISE_URN}:department");
+    for (sent, standard, way_out) in [
+        ("department", department.as_str(), format!("\"{department}\"")),
+        (r#"emails[type eq "work"]"#, "emails", "write \"emails\"".to_owned()),
+    ] {
+        assert_eq!((only(sent), without(sent)), (only(standard), without(standard)), "{sent}");
+        for lists in [(Some(sent), None), (None, Some(sent))] {
+            let error = Projection::parse(lists.0, lists.1, &registry().user, STRICT).expect_err(sent);
+            assert_eq!((error.status, error.scim_type), (400, Some(ScimType::InvalidValue)), "{sent}");
+            assert!(error.detail.contains(&way_out), "{sent}: {}", error.detail);
+        }
+        assert!(Projection::parse(Some(standard), None, &registry().user, STRICT).is_ok(), "{standard}");
+    }
+    assert!(Projection::parse(Some("unknown,name.givenName"), None, &registry().user, STRICT).is_ok());
 }
 
 #[test]
 fn wants_tells_what_need_not_be_read() {
-    let group = |attributes, excluded| Projection::parse(attributes, excluded, &registry().group).expect("a projection");
+    let group = |attributes, excluded| Projection::parse(attributes, excluded, &registry().group, COMPAT).expect("a projection");
     assert!(group(None, None).wants("members"));
     assert!(!group(None, Some("MEMBERS")).wants("members"));
     assert!(group(None, Some("members.display")).wants("members"));

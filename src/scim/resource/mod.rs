@@ -2,7 +2,7 @@
 //! spelling, only attributes that have a value, every value as it was sent.
 //!
 //! Owns: the rules of RFC 7643 §2 and §3 for input (case, types, null, read-only, `schemas`, primary) and what real
-//! clients send besides, in [`Mode`]; the limits of one attribute. Refuses: looking anything up. Whether a member or
+//! clients send besides (see [`Mode`]); the limits of one attribute. Refuses: looking anything up. Whether a member or
 //! a manager exists and whether a name is free is `provisioning`'s question.
 //!
 //! Not part of a document, for they are rows, derived or secret: `id`, `meta`, `groups`, `members`, `password`.
@@ -21,6 +21,7 @@ pub use members::{MEMBERS_MAX, MemberKind, MemberRef};
 pub(super) use value::{ELEMENTS_MAX, Reader, is_primary, is_unassigned, kind_of, too_many, two_primaries, wrong_type};
 
 use super::error::{ScimError, ScimType};
+use super::mode::Mode;
 use super::path::{Resolved, bare_extension};
 use super::schema::{Attribute, Mutability, ResourceType, Returned, Schema, Type};
 use crate::model::fold::fold;
@@ -29,14 +30,6 @@ use serde_json::{Map, Value};
 /// Largest document, in bytes of names and text. No body within the usual limit reaches it, but a resource can grow by
 /// one PATCH after the other.
 pub const DOCUMENT_BYTES_MAX: usize = 1 << 20;
-
-/// How much of what the RFC doesn't allow is taken (connection option `strict`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mode {
-    /// Only what the RFC allows. Otherwise also what is known of Entra, Okta, OneLogin and others: string booleans,
-    /// a bare value for `manager`, unknown attributes (dropped), legacy URNs.
-    pub strict: bool,
-}
 
 /// A resource that may be stored.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,10 +1,10 @@
 //! One attribute's value against its line in the schema (RFC 7643 §2.3, §2.4): type, sub-attributes, limits, and the
 //! forms that are taken besides when not strict. POST, PUT and PATCH all read values here.
 
-use super::Mode;
 use crate::model::query::parse_instant;
 use crate::scim::error::{ScimError, ScimType};
 use crate::scim::filter::excerpt;
+use crate::scim::mode::Mode;
 use crate::scim::path::Resolved;
 use crate::scim::schema::{Attribute, Mutability, Returned, Type};
 use base64::Engine;

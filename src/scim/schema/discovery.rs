@@ -7,7 +7,7 @@ use super::{
     Attribute, Mutability, RESOURCE_TYPE_URN, ResourceType, Returned, SCHEMA_URN, SERVICE_PROVIDER_CONFIG_URN, Schema, Type,
     Uniqueness, registry,
 };
-use crate::scim::list::{COUNT_DEFAULT, COUNT_MAX, ListResponse};
+use crate::scim::list::{ListResponse, PageSizes};
 use serde_json::{Map, Value, json};
 
 /// What this server can do. The configuration resource is printed from it, so that it tells the truth.
@@ -37,8 +37,7 @@ pub struct Pagination {
     pub index: bool,
     /// How long a cursor holds, in seconds; `None`: no cursors.
     pub cursor_timeout_s: Option<u32>,
-    pub page_size_default: i64,
-    pub page_size_max: i64,
+    pub page_sizes: PageSizes,
 }
 
 /// RFC 7643 §5, `authenticationSchemes`.
@@ -53,21 +52,16 @@ pub struct AuthenticationScheme {
 }
 
 impl Features {
-    /// Those of this release.
-    pub fn current() -> Self {
+    /// Those of this release, with pages of the configured sizes.
+    pub fn current(page_sizes: PageSizes) -> Self {
         Self {
             patch: true,
             bulk: None,
-            filter_results_max: Some(COUNT_MAX),
+            filter_results_max: Some(page_sizes.max),
             change_password: false,
             sort: false,
             etag: true,
-            pagination: Pagination {
-                index: true,
-                cursor_timeout_s: None,
-                page_size_default: COUNT_DEFAULT,
-                page_size_max: COUNT_MAX,
-            },
+            pagination: Pagination { index: true, cursor_timeout_s: None, page_sizes },
             authentication_schemes: vec![AuthenticationScheme {
                 kind: "oauthbearertoken",
                 name: "OAuth Bearer Token",
@@ -112,8 +106,8 @@ fn pagination(pagination: &Pagination) -> Value {
         "cursor": pagination.cursor_timeout_s.is_some(),
         "index": pagination.index,
         "defaultPaginationMethod": if pagination.index { "index" } else { "cursor" },
-        "defaultPageSize": pagination.page_size_default,
-        "maxPageSize": pagination.page_size_max,
+        "defaultPageSize": pagination.page_sizes.default,
+        "maxPageSize": pagination.page_sizes.max,
     });
     if let Some(seconds) = pagination.cursor_timeout_s {
         block["cursorTimeout"] = seconds.into();

@@ -1,6 +1,9 @@
-use super::discovery::{self, BulkLimits, Features};
+use super::discovery::{self, AuthenticationScheme, BulkLimits, Features, Pagination};
 use super::*;
+use crate::scim::list::PageSizes;
 use serde_json::{Map, Value, json};
+
+const PAGES: PageSizes = PageSizes { default: 100, max: 200 };
 
 fn object(value: Value) -> Map<String, Value> {
     value.as_object().expect("an object").clone()
@@ -194,7 +197,7 @@ fn resource_types_name_endpoint_schema_and_extensions() {
 
 #[test]
 fn configuration_says_what_this_release_does() {
-    let config = discovery::service_provider_config("https://x.test/scim", &Features::current());
+    let config = discovery::service_provider_config("https://x.test/scim", &Features::current(PAGES));
     assert_eq!(config["patch"]["supported"], true);
     assert_eq!(config["filter"], json!({"supported": true, "maxResults": 200}));
     assert_eq!(config["bulk"], json!({"supported": false, "maxOperations": 0, "maxPayloadSize": 0}));
@@ -203,31 +206,70 @@ fn configuration_says_what_this_release_does() {
     assert_eq!(config["etag"]["supported"], true);
     assert_eq!(config["pagination"]["cursor"], false);
     assert_eq!(config["pagination"]["defaultPaginationMethod"], "index");
+    assert_eq!(config["pagination"]["defaultPageSize"], 100);
+    assert_eq!(config["pagination"]["maxPageSize"], 200);
     assert_eq!(config["authenticationSchemes"][0]["type"], "oauthbearertoken");
     assert!(!config.to_string().contains("null"));
 }
 
 #[test]
-fn each_feature_shows_in_its_own_block() {
+fn each_feature_shows_in_its_own_block_and_nowhere_else() {
     let print = |features: &Features| object(discovery::service_provider_config("", features));
-    let now = Features::current();
+    let now = Features::current(PAGES);
+    let paged = |pagination| Features { pagination, ..now.clone() };
+    let index =
+        json!({"index": true, "cursor": false, "defaultPaginationMethod": "index", "defaultPageSize": 100, "maxPageSize": 200});
+    let with = |name: &str, value: Value| {
+        let mut block = index.clone();
+        block[name] = value;
+        block
+    };
+    let mut cursors = with("cursor", json!(true));
+    cursors["cursorTimeout"] = json!(600);
+    let mut cursors_alone = cursors.clone();
+    cursors_alone["index"] = json!(false);
+    cursors_alone["defaultPaginationMethod"] = json!("cursor");
+    let basic = AuthenticationScheme { kind: "httpbasic", name: "Basic", description: "d", spec_uri: "u", primary: false };
+    let basic_body = json!([{"type": "httpbasic", "name": "Basic", "description": "d", "specUri": "u", "primary": false}]);
     let flipped = [
-        ("patch", Features { patch: false, ..now.clone() }),
-        ("bulk", Features { bulk: Some(BulkLimits { operations_max: 9, payload_bytes_max: 99 }), ..now.clone() }),
-        ("filter", Features { filter_results_max: None, ..now.clone() }),
-        ("changePassword", Features { change_password: true, ..now.clone() }),
-        ("sort", Features { sort: true, ..now.clone() }),
-        ("etag", Features { etag: false, ..now.clone() }),
+        ("patch", Features { patch: false, ..now.clone() }, json!({"supported": false})),
+        (
+            "bulk",
+            Features { bulk: Some(BulkLimits { operations_max: 9, payload_bytes_max: 99 }), ..now.clone() },
+            json!({"supported": true, "maxOperations": 9, "maxPayloadSize": 99}),
+        ),
+        ("filter", Features { filter_results_max: None, ..now.clone() }, json!({"supported": false, "maxResults": 0})),
+        ("filter", Features { filter_results_max: Some(7), ..now.clone() }, json!({"supported": true, "maxResults": 7})),
+        ("changePassword", Features { change_password: true, ..now.clone() }, json!({"supported": true})),
+        ("sort", Features { sort: true, ..now.clone() }, json!({"supported": true})),
+        ("etag", Features { etag: false, ..now.clone() }, json!({"supported": false})),
+        ("pagination", paged(Pagination { cursor_timeout_s: Some(600), ..now.pagination }), cursors),
+        ("pagination", paged(Pagination { index: false, cursor_timeout_s: Some(600), ..now.pagination }), cursors_alone),
         (
             "pagination",
-            Features { pagination: discovery::Pagination { cursor_timeout_s: Some(600), ..now.pagination }, ..now.clone() },
+            paged(Pagination { page_sizes: PageSizes { default: 5, ..PAGES }, ..now.pagination }),
+            with("defaultPageSize", json!(5)),
         ),
+        (
+            "pagination",
+            paged(Pagination { page_sizes: PageSizes { max: 500, ..PAGES }, ..now.pagination }),
+            with("maxPageSize", json!(500)),
+        ),
+        ("authenticationSchemes", Features { authentication_schemes: vec![basic], ..now.clone() }, basic_body),
     ];
     let before = print(&now);
-    for (block, features) in flipped {
-        let after = print(&features);
-        let differing: Vec<&str> =
-            after.iter().filter(|(name, value)| before.get(*name) != Some(value)).map(|(name, _)| name.as_str()).collect();
-        assert_eq!(differing, [block]);
+    assert_eq!(before["pagination"], index);
+    for (block, features, expected) in flipped {
+        let mut expected_document = before.clone();
+        assert_ne!(expected_document.insert(block.to_owned(), expected.clone()), Some(expected), "{block} was flipped");
+        assert_eq!(print(&features), expected_document, "{block}");
     }
+}
+
+#[test]
+fn the_most_a_filter_returns_is_the_largest_page() {
+    let pages = PageSizes { default: 7, max: 9 };
+    let config = discovery::service_provider_config("", &Features::current(pages));
+    assert_eq!(config["filter"]["maxResults"], 9);
+    assert_eq!((&config["pagination"]["defaultPageSize"], &config["pagination"]["maxPageSize"]), (&json!(7), &json!(9)));
 }

@@ -7,12 +7,13 @@ mod profiles;
 mod sequences;
 
 use super::*;
-use crate::mapping::{Absent, Gate, Given, Rule, WritePolicy};
+use crate::mapping::{Absent, Gate, Given, Merge, Rule, WritePolicy};
 use crate::model::connection::{ConnectionKind, Options};
 use crate::model::ids::{ConnectionId, TenantId};
 use crate::model::user::BlockKind;
 use crate::profile::Side;
 use crate::provisioning::apply;
+use crate::provisioning::provenance::Provenance;
 use crate::store::batch::Write;
 use crate::store::{Batch, Value as Bound};
 use serde_json::json;
@@ -27,8 +28,8 @@ struct Said {
     rules: Vec<Rule>,
 }
 
-const fn rule(target: &'static str) -> Rule {
-    Rule { target, line: 7, policy: None, absent: Absent::Clear, required: false }
+fn rule(target: &str) -> Rule {
+    Rule { target: target.into(), line: 7, policy: None, absent: Absent::Clear, merge: Merge::Replace, required: false }
 }
 
 impl Said {
@@ -49,6 +50,16 @@ impl Said {
     }
 }
 
+/// [`super::create`] with what the mapping gives, as the shell calls it.
+fn create(desk: &Desk<'_>, record: &SourceRecord, id: IdentityId, newcomer: Newcomer) -> Decision<UserPlan> {
+    super::create(desk, record, map(desk, record), id, newcomer)
+}
+
+/// [`super::write`] likewise.
+fn write(desk: &Desk<'_>, event: UserEvent, known: Known, record: &SourceRecord, newcomer: Newcomer) -> Decision<UserPlan> {
+    super::write(desk, event, known, record, Some((newcomer, map(desk, record))))
+}
+
 impl Mapping for Said {
     fn name(&self) -> &'static str {
         "said"
@@ -62,10 +73,11 @@ impl Mapping for Said {
         String::new()
     }
 
-    fn map(&self, input: &Map<String, Value>) -> Mapped {
+    fn map(&self, input: &Input<'_>) -> Mapped {
+        let input = input.payload;
         let reason = |gate: &str| input.get(gate).and_then(Value::as_str).map(str::to_owned);
         let gate = reason("skip").map(|reason| Gate::Skip { reason });
-        let given = |rule: &Rule| match input.get(rule.target) {
+        let given = |rule: &Rule| match input.get(&*rule.target) {
             None => Given::Absent,
             Some(Value::Object(failure)) => Given::Error(failure["error"].as_str().unwrap_or_default().to_owned()),
             Some(value) => Given::Value(value.clone()),

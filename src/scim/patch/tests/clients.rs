@@ -137,9 +137,9 @@ fn the_message_may_lack_schemas_and_spell_its_members_as_it_likes_unless_strict(
         json!({"schemas": ["urn:other"], "OPERATIONS": [operation]}),
         json!({"Operations": operation}),
     ] {
-        let lenient = apply(&registry().user, &barbara(), body.clone(), USER_ID, COMPAT).unwrap();
+        let lenient = apply(&registry().user, &barbara(), body.clone(), USER_ID, COMPAT, OPERATIONS_MAX).unwrap();
         assert_eq!(lenient.document["title"], "Boss");
-        let strict = apply(&registry().user, &barbara(), body, USER_ID, STRICT).unwrap_err();
+        let strict = apply(&registry().user, &barbara(), body, USER_ID, STRICT, OPERATIONS_MAX).unwrap_err();
         assert_eq!(strict.scim_type, Some(ScimType::InvalidSyntax));
     }
 }

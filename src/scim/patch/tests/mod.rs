@@ -14,6 +14,8 @@ use serde_json::json;
 const STRICT: Mode = Mode { strict: true };
 const COMPAT: Mode = Mode { strict: false };
 const USER_ID: &str = "user-1";
+/// The default of `scim.patch_operations_max`.
+const OPERATIONS_MAX: usize = 1_000;
 
 fn object(value: Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
@@ -41,7 +43,7 @@ fn message(operations: Value) -> Value {
 }
 
 fn patch_user(current: &Map<String, Value>, operations: Value, mode: Mode) -> Result<Patched, ScimError> {
-    apply(&registry().user, current, message(operations), USER_ID, mode)
+    apply(&registry().user, current, message(operations), USER_ID, mode, OPERATIONS_MAX)
 }
 
 /// The user after the operations.
@@ -59,7 +61,7 @@ fn refusal(current: &Map<String, Value>, operations: Value, mode: Mode) -> ScimT
 }
 
 fn patch_group(operations: Value, mode: Mode) -> Result<Patched, ScimError> {
-    apply(&registry().group, &tour_guides(), message(operations), "group-1", mode)
+    apply(&registry().group, &tour_guides(), message(operations), "group-1", mode, OPERATIONS_MAX)
 }
 
 fn member_ops(operations: Value, mode: Mode) -> Vec<MemberOp> {

@@ -78,7 +78,7 @@ proptest! {
     fn any_patch_is_answered_and_its_result_would_be_accepted_as_it_is(operations in any_operations(), strict: bool) {
         for (resource_type, current) in [(&registry().user, barbara()), (&registry().group, tour_guides())] {
             let before = current.clone();
-            let answer = apply(resource_type, &current, message(operations.clone()), USER_ID, Mode { strict });
+            let answer = apply(resource_type, &current, message(operations.clone()), USER_ID, Mode { strict }, OPERATIONS_MAX);
             prop_assert_eq!(&current, &before);
             let Ok(patched) = answer else { continue };
             prop_assert_eq!(patched.changed, patched.document != before);
@@ -103,7 +103,7 @@ proptest! {
 
     #[test]
     fn any_body_at_all_is_answered(body in any_value(), path in "[a-z:.\\[\\]\" ()]{0,20}", strict: bool) {
-        let _ = apply(&registry().user, &barbara(), body.clone(), USER_ID, Mode { strict });
+        let _ = apply(&registry().user, &barbara(), body.clone(), USER_ID, Mode { strict }, OPERATIONS_MAX);
         let _ = patch_user(&barbara(), json!([{"op": "add", "path": path, "value": body}]), Mode { strict });
     }
 }

@@ -18,7 +18,7 @@ fn what_is_no_patch_op_is_refused() {
         message(json!([{"op": "move", "path": "title"}])),
         message(json!([{"op": 1}])),
     ] {
-        let error = apply(&registry().user, &barbara(), body.clone(), USER_ID, COMPAT).unwrap_err();
+        let error = apply(&registry().user, &barbara(), body.clone(), USER_ID, COMPAT, OPERATIONS_MAX).unwrap_err();
         assert_eq!(error.scim_type, Some(ScimType::InvalidSyntax), "{body}");
     }
     let path = json!([{"op": "remove", "path": 5}]);
@@ -118,7 +118,7 @@ fn an_immutable_attribute_may_be_set_once() {
     ]);
     let patch = |current: &Map<String, Value>, op: &str, path: &str, value: &str| {
         let operation = json!([{"op": op, "path": path, "value": value}]);
-        apply(&custom, current, message(operation), USER_ID, STRICT).map(|patched| patched.document)
+        apply(&custom, current, message(operation), USER_ID, STRICT, OPERATIONS_MAX).map(|patched| patched.document)
     };
     for path in ["badge", "desk.floor"] {
         let set = patch(&barbara(), "add", path, "A1").unwrap();
@@ -154,7 +154,9 @@ fn a_filter_over_members_becomes_one_id_or_a_query() {
     let one = json!([{"op": "remove", "path": "members[value eq \"U1\"]"}]);
     assert_eq!(member_ops(one, STRICT), [MemberOp::Remove(vec!["U1".into()])], "ids compare exactly");
     let path = "members[type eq \"Group\" or value sw \"a\"]";
-    let Ok(PatchPath::Attribute { filter: Some(filter), .. }) = parse_patch_path(&registry().group, path) else { panic!() };
+    let Ok(PatchPath::Attribute { filter: Some(filter), .. }) = parse_patch_path(&registry().group, path, STRICT) else {
+        panic!()
+    };
     let ops = member_ops(json!([{"op": "remove", "path": path}]), STRICT);
     assert_eq!(ops, [MemberOp::RemoveWhere(filter.query)]);
     assert!(matches!(&ops[0], MemberOp::RemoveWhere(Query::Or(_))));
@@ -209,6 +211,52 @@ fn operations_are_counted_with_the_keys_of_path_less_values() {
     let pairs = |n: usize| Value::from(vec![json!({"op": "replace", "value": {"title": "T", "nickName": "N"}}); n]);
     assert!(patch_user(&barbara(), pairs(OPERATIONS_MAX / 2), STRICT).is_ok());
     assert_eq!(refusal(&barbara(), pairs(OPERATIONS_MAX / 2 + 1), STRICT), ScimType::InvalidValue);
+}
+
+#[test]
+fn how_many_operations_a_request_has_is_configured() {
+    let run = |operations: Value| apply(&registry().user, &barbara(), message(operations), USER_ID, STRICT, 3);
+    let titles = |n: usize| Value::from(vec![json!({"op": "replace", "path": "title", "value": "T"}); n]);
+    assert!(run(titles(3)).is_ok());
+    let error = run(titles(4)).unwrap_err();
+    assert_eq!(
+        (error.scim_type, error.detail.as_str()),
+        (Some(ScimType::InvalidValue), "a PATCH has at most 3 operations, not 4")
+    );
+    assert!(run(json!([{"op": "add", "value": {"title": "T", "nickName": "N", "locale": "de"}}])).is_ok());
+    let error =
+        run(json!([{"op": "add", "value": {"title": "T", "nickName": "N", "locale": "de", "timezone": "UTC"}}])).unwrap_err();
+    let detail = "a PATCH has at most 3 operations; a key of a path-less value counts as one";
+    assert_eq!((error.scim_type, error.detail.as_str()), (Some(ScimType::InvalidValue), detail));
+}
+
+#[test]
+fn strict_paths_and_keys_are_spelled_as_the_rfc_has_them() {
+    let department = format!("{ENTERPRISE_URN}:department");
+    for (sent, standard, scim_type) in [
+        ("department", department.as_str(), ScimType::InvalidPath),
+        ("emails[type eq work].value", r#"emails[type eq "work"].value"#, ScimType::InvalidFilter),
+        (r#"emails[primary eq "True"].value"#, "emails[primary eq true].value", ScimType::InvalidFilter),
+    ] {
+        let replace = |path: &str| json!([{"op": "replace", "path": path, "value": "X"}]);
+        assert_eq!(refusal(&barbara(), replace(sent), STRICT), scim_type, "{sent}");
+        let expected = patched(&barbara(), replace(standard), STRICT);
+        assert_ne!(expected, barbara(), "{standard}");
+        assert_eq!(patched(&barbara(), replace(sent), COMPAT), expected, "{sent}");
+        let key = json!([{"op": "replace", "value": {sent: "X"}}]);
+        assert_eq!(refusal(&barbara(), key.clone(), STRICT), ScimType::InvalidSyntax, "{sent} as a key");
+        assert_eq!(patched(&barbara(), key, COMPAT), expected, "{sent} as a key");
+    }
+}
+
+#[test]
+fn the_id_of_the_resource_in_a_value_says_nothing_in_either_mode() {
+    for mode in [STRICT, COMPAT] {
+        let renamed = json!([{"op": "replace", "value": {"id": USER_ID, "title": "T"}}]);
+        assert_eq!(patched(&barbara(), renamed, mode)["title"], "T");
+        let other = json!([{"op": "replace", "value": {"id": "other", "title": "T"}}]);
+        assert_eq!(refusal(&barbara(), other, mode), ScimType::Mutability);
+    }
 }
 
 #[test]
