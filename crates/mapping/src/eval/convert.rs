@@ -7,6 +7,7 @@ use super::machine::{Machine, Outcome, excerpt};
 use crate::decode::{self, FileTime};
 use crate::diagnostic::codes::Code;
 use crate::plan::{Conversion, NodeId};
+use crate::source::Slot;
 use crate::value::Value;
 use bumpalo::Bump;
 use jiff::Timestamp;
@@ -66,8 +67,13 @@ fn convert<'a>(arena: &'a Bump, to: Conversion, value: Value<'a>) -> Converted<'
         Conversion::Bool => boolean(value),
         Conversion::Text => Err(Misfit::Kind),
         Conversion::Display => display(arena, value).map(Value::String).ok_or(Misfit::Kind),
-        // A reader gives the empty text for no value.
+        // Inside a JSON value nobody has dropped yet what says nothing.
         Conversion::List | Conversion::Wrap => Ok(match value {
+            Value::List(items) if to == Conversion::List => match Slot::of(arena, items) {
+                Slot::Many(items) => Value::List(items),
+                Slot::One(one) => Value::List(std::slice::from_ref(arena.alloc(one))),
+                Slot::Missing | Slot::Null | Slot::Empty => Value::List(&[]),
+            },
             Value::List(_) => value,
             Value::String("") if to == Conversion::List => Value::List(&[]),
             one => Value::List(std::slice::from_ref(arena.alloc(one))),

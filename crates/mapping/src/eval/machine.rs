@@ -389,7 +389,9 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         let Body::Native(body) = function.body else {
             return Err(self.fault(id, Code::M101, format_args!("`{}` is no function of its own", function.name)));
         };
-        let count = given.len().max(function.parameters.iter().filter(|p| p.presence != Presence::Repeated).count());
+        let parameters = function.parameters;
+        let repeats = parameters.last().is_some_and(|parameter| parameter.presence == Presence::Repeated);
+        let count = given.len().max(parameters.len() - usize::from(repeats));
         let mut inline = [Value::Absent; INLINE];
         let arguments: &mut [Value<'a>] =
             if count <= INLINE { &mut inline[..count] } else { self.arena.alloc_slice_fill_copy(count, Value::Absent) };
@@ -398,7 +400,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
             let value = self.value(*node)?;
             match value {
                 Value::Absent | Value::Null | Value::Keep => {
-                    if function.parameters.get(index).is_some_and(|p| p.presence == Presence::Required) {
+                    if parameters.get(index).is_some_and(|parameter| parameter.presence == Presence::Required) {
                         return Ok(Value::Absent);
                     }
                     continue;

@@ -215,7 +215,7 @@ impl<'de: 'a, 'a> Visitor<'de> for ValueSeed<'a> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
         let below = self.below()?;
-        let mut out = bumpalo::collections::Vec::new_in(self.arena);
+        let mut out = bumpalo::collections::Vec::with_capacity_in(8, self.arena);
         while let Some(item) = items.next_element_seed(below)? {
             out.push(item);
         }

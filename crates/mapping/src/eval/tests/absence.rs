@@ -251,3 +251,22 @@ fn a_table_does_for_an_unknown_key_what_it_says() {
         assert_eq!(build.run(&json!({}))["x"], json!("-"));
     }
 }
+
+#[test]
+fn a_list_inside_a_json_value_loses_what_says_nothing_too() {
+    for (inside, expected) in [
+        (json!(["x", "", null, "y"]), json!(["x", "y"])),
+        (json!(["x", null]), json!(["x"])),
+        (json!([""]), json!([])),
+        (json!("x"), json!(["x"])),
+        (json!(""), json!([])),
+        (Json::Null, json!([])),
+    ] {
+        let mut build = Build::new();
+        let record = build.one(A);
+        let value = build.node(Node::Field(record, "v".into()));
+        let to = crate::plan::Conversion::List;
+        let node = build.node(Node::Convert { to, value, optional: false });
+        assert_eq!(build.value_of(node, json!({"a": {"v": inside}})), expected);
+    }
+}
