@@ -1,6 +1,7 @@
 //! What simple regular expressions come down to: a literal, or one class of characters. Owns that analysis and the
 //! byte loops that replace the automaton there. Everything else is [`Shape::General`], the regex crate's.
 
+use crate::limits::STRING_BYTES_MAX;
 use bumpalo::Bump;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
@@ -51,9 +52,12 @@ impl Shape {
         })
     }
 
-    /// `text` with every match replaced by `by`, taken as it stands; `None` = ask the automaton. Borrows `text` when
-    /// nothing matches.
+    /// `text` with every match replaced by `by`, taken as it stands; `None` = ask the automaton, which also counts where
+    /// the result could grow over the bound of a text. Borrows `text` when nothing matches.
     pub fn replace_all<'a>(&self, arena: &'a Bump, text: &'a str, by: &str) -> Option<&'a str> {
+        if text.len().saturating_mul(by.len().max(1)) > STRING_BYTES_MAX {
+            return None;
+        }
         match self {
             Self::General => None,
             Self::Literal { text: wanted, start, end } => Some(replace_literal(arena, text, wanted, (*start, *end), by)),

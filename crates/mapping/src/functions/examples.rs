@@ -79,7 +79,7 @@ impl<'a> Reader<'a, '_> {
             Value::String(self.arena.alloc_str(&self.quoted('"', false)))
         } else if self.take("/") {
             let pattern = self.quoted('/', true);
-            Value::Regex(self.arena.alloc(Regex(regex::Regex::new(&pattern).unwrap())))
+            Value::Regex(self.arena.alloc(Regex::compile(&pattern, false).unwrap()))
         } else if self.take("@") {
             Value::DateTime(self.until(|c| matches!(c, ',' | ')')).parse().unwrap())
         } else if self.take("[") {

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use std::sync::LazyLock;
 
 static LONG: LazyLock<String> = LazyLock::new(|| "a,ß=\\é ".repeat(STRING_BYTES_MAX / 9));
-static REGEX: LazyLock<Regex> = LazyLock::new(|| Regex(regex::Regex::new(r"(?<first>\w*)(,)?").unwrap()));
+static REGEX: LazyLock<Regex> = LazyLock::new(|| Regex::compile(r"(?<first>\w*)(,)?", false).unwrap());
 static FULL: LazyLock<Vec<Value<'static>>> = LazyLock::new(|| vec![Value::String("x"); LIST_VALUES_MAX]);
 static OVERFULL: LazyLock<Vec<Value<'static>>> = LazyLock::new(|| (0..).map(Value::Int).take(LIST_VALUES_MAX + 1).collect());
 

@@ -100,6 +100,11 @@ fn replaced<'a>(call: &Call<'a>, arguments: &[Value<'a>], limit: usize) -> Resul
             }
         }
         Some(Value::Regex(regex)) => {
+            if limit == usize::MAX
+                && let Some(simple) = regex.1.replace_all(call.arena, text, by)
+            {
+                return Ok(Value::String(simple));
+            }
             for found in regex.0.find_iter(text).take(limit) {
                 out.push_str(&text[rest..found.start()]);
                 out.push_str(by);
