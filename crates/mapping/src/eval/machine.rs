@@ -4,8 +4,8 @@
 use super::Trace;
 use super::random::{Drawer, Stream};
 use crate::diagnostic::codes::Code;
-use crate::functions::{Body, Call, Function, Presence};
-use crate::limits::{LIST_VALUES_MAX, RUN_DEPTH_MAX, STRING_BYTES_MAX};
+use crate::functions::Call;
+use crate::limits::RUN_DEPTH_MAX;
 use crate::plan::{Constant, Given, Node, NodeId, Part, Pattern, Plan, SlotId, Table, TableElse};
 use crate::source::Slot;
 use crate::value::{Failure, Value};
@@ -382,95 +382,6 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
                 Err(self.fault(id, Code::M101, format_args!("table `{}` has no row for {text:?}", table.name)))
             }
         }
-    }
-
-    fn call(&mut self, id: NodeId, function: &'static Function, given: &'a [NodeId], optional: bool) -> Outcome<'a> {
-        const INLINE: usize = 6;
-        let Body::Native(body) = function.body else {
-            return Err(self.fault(id, Code::M101, format_args!("`{}` is no function of its own", function.name)));
-        };
-        let parameters = function.parameters;
-        let repeats = parameters.last().is_some_and(|parameter| parameter.presence == Presence::Repeated);
-        let count = given.len().max(parameters.len() - usize::from(repeats));
-        let mut inline = [Value::Absent; INLINE];
-        let arguments: &mut [Value<'a>] =
-            if count <= INLINE { &mut inline[..count] } else { self.arena.alloc_slice_fill_copy(count, Value::Absent) };
-        let mut bytes = 0;
-        for (index, (argument, node)) in arguments.iter_mut().zip(given).enumerate() {
-            let value = self.value(*node)?;
-            match value {
-                Value::Absent | Value::Null | Value::Keep => {
-                    if parameters.get(index).is_some_and(|parameter| parameter.presence == Presence::Required) {
-                        return Ok(Value::Absent);
-                    }
-                    continue;
-                }
-                Value::String(text) => bytes += text.len(),
-                Value::Binary(data) => bytes += data.len(),
-                Value::List(items) => bytes += items.len() * 16,
-                _ => {}
-            }
-            *argument = value;
-        }
-        self.burn_bytes(id, bytes)?;
-        match body(&self.call, arguments) {
-            Ok(value) => {
-                match value {
-                    Value::String(text) => self.bound_text(id, text.len())?,
-                    Value::List(items) => self.bound_list(id, items.len())?,
-                    _ => {}
-                }
-                Ok(value)
-            }
-            Err(failure) if optional && failure.code != Code::M190 => Ok(Value::Absent),
-            Err(failure) => Err(self.arena.alloc(Fault { failure, node: id })),
-        }
-    }
-
-    #[inline]
-    pub fn burn(&mut self, id: NodeId, steps: u32) -> Outcome<'a, ()> {
-        match self.fuel.checked_sub(steps) {
-            Some(left) if left >= self.reserve => {
-                self.fuel = left;
-                Ok(())
-            }
-            _ => Err(self.fault(id, Code::M190, format_args!("takes more steps than one entry may use"))),
-        }
-    }
-
-    /// Work on long texts counts: a step per 256 bytes.
-    #[inline]
-    pub fn burn_bytes(&mut self, id: NodeId, bytes: usize) -> Outcome<'a, ()> {
-        self.burn(id, u32::try_from(bytes / 256).unwrap_or(u32::MAX))
-    }
-
-    /// A step per item of a list that is walked.
-    pub fn burn_items(&mut self, id: NodeId, items: usize) -> Outcome<'a, ()> {
-        self.burn(id, u32::try_from(items).unwrap_or(u32::MAX))
-    }
-
-    #[inline]
-    pub fn bound_text(&mut self, id: NodeId, length: usize) -> Outcome<'a, ()> {
-        if length > STRING_BYTES_MAX {
-            return Err(self.fault(
-                id,
-                Code::M190,
-                format_args!("text of {length} bytes, at most {STRING_BYTES_MAX} are allowed"),
-            ));
-        }
-        self.burn_bytes(id, length)
-    }
-
-    #[inline]
-    pub fn bound_list(&mut self, id: NodeId, length: usize) -> Outcome<'a, ()> {
-        if length > LIST_VALUES_MAX {
-            return Err(self.fault(
-                id,
-                Code::M190,
-                format_args!("list of {length} values, at most {LIST_VALUES_MAX} are allowed"),
-            ));
-        }
-        Ok(())
     }
 
     #[cold]

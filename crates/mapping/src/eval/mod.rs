@@ -3,6 +3,8 @@
 //!
 //! A rule that fails fails alone. Everything made lives in one arena that is reset before the next entry.
 
+mod budget;
+mod call;
 mod compare;
 mod convert;
 mod list;

@@ -179,10 +179,84 @@ impl<'a, 'n> Builder<'a, 'n> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::Entry;
+    use super::{Entry, Names, json, ldif, saml};
     use crate::plan::{Plan, SlotSpec};
     use crate::target::Kind;
     use crate::types::Type;
+    use bumpalo::Bump;
+    use proptest::prelude::*;
+
+    /// Pieces that readers look at, in any order: nearer to trouble than random bytes.
+    fn pieces() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "dn: ",
+            "cn:: ",
+            "YQ==",
+            "\n",
+            "\n ",
+            "\r\n",
+            "#",
+            ":",
+            "<",
+            ">",
+            "/",
+            "&",
+            ";",
+            "amp",
+            "\"",
+            "[",
+            "]",
+            "{",
+            "}",
+            ",",
+            "null",
+            "-1",
+            "\\u00e9",
+            "é",
+            "<Assertion xmlns=\"urn:oasis:names:tc:SAML:2.0:assertion\">",
+            "</Assertion>",
+            "<AttributeStatement>",
+            "<Attribute Name=\"a\">",
+            "<AttributeValue>",
+            "</AttributeValue>",
+            "</Attribute>",
+            "<!--",
+            "-->",
+            "<![CDATA[",
+            "]]>",
+            "\"a\":",
+            "\"b\":",
+        ]);
+        prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        #[test]
+        fn no_reader_panics_on_anything(text in pieces(), bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            let arena = Bump::new();
+            let names = Names::new(&plan_reading(Kind::Saml, &["$all", "$dn", "a", "b", "cn"]));
+            for bytes in [text.as_bytes(), &bytes] {
+                let _ = json::read(&arena, &names, bytes);
+                for record in ldif::records(bytes) {
+                    let _ = ldif::read(&arena, &names, record);
+                }
+            }
+            let _ = saml::read(&arena, &names, &text);
+        }
+
+        #[test]
+        fn parsed_and_unparsed_json_give_one_entry(a in "[a-z\\\\\"é]{0,8}", b in prop::collection::vec(any::<i64>(), 0..4)) {
+            let value = serde_json::json!({ "a": a, "b": b, "c": { "x": [a, null, 1.5] } });
+            let text = value.to_string();
+            let arena = Bump::new();
+            let names = Names::new(&plan_reading(Kind::Json, &["a", "b", "c"]));
+            let parsed = json::read_map(&arena, &names, value.as_object().unwrap()).unwrap();
+            let unparsed = json::read(&arena, &names, text.as_bytes()).unwrap();
+            prop_assert_eq!(parsed.slots, unparsed.slots);
+        }
+    }
 
     /// A plan without rules that reads these attributes.
     pub fn plan_reading(from: Kind, names: &[&str]) -> Plan {

@@ -3,6 +3,7 @@
 mod absence;
 mod any_plan;
 mod bounds;
+mod rich;
 mod rules;
 
 use super::*;
