@@ -21,6 +21,7 @@ pub mod limits;
 pub mod plan;
 pub mod source;
 pub mod span;
+pub mod syntax;
 pub mod target;
 pub mod types;
 pub mod value;
