@@ -8,6 +8,7 @@
 //! Total: every text gives a tree, at most one complaint per item about its shape, and no panic. Refuses to know
 //! names, types and functions: those belong to the checker.
 
+mod format;
 pub mod kind;
 mod lower;
 mod parse;
@@ -19,6 +20,8 @@ use crate::diagnostic::codes::Code;
 use crate::limits::{DIAGNOSTICS_MAX, FILE_BYTES_MAX};
 use crate::span::{FileId, Span};
 use kind::SyntaxNode;
+
+pub use format::format;
 
 /// What [`parse`] gives: always a tree and a file, however little of the text could be read.
 #[derive(Clone, Debug)]
