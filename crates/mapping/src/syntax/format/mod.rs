@@ -9,6 +9,7 @@ mod tests;
 use super::kind::{SyntaxElement, SyntaxKind as K, SyntaxNode};
 use super::{Parsed, parse};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::limits::FILE_BYTES_MAX;
 use crate::span::FileId;
 use document::Doc;
 
@@ -18,7 +19,8 @@ const ALIGNED_MAX: usize = 32;
 /// `text` in its canonical form; formatting that again changes nothing.
 ///
 /// # Errors
-/// What [`parse`] has to say, if that includes an error: a text that is not understood is not touched.
+/// What [`parse`] has to say, if that includes an error: a text that is not understood is not touched. M015 if the
+/// result would be over the size limit.
 pub fn format(text: &str) -> Result<String, Vec<Diagnostic>> {
     let Parsed { tree, diagnostics, .. } = parse(text, FileId(0));
     if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
@@ -41,6 +43,9 @@ pub fn format(text: &str) -> Result<String, Vec<Diagnostic>> {
             out.push_str(comment);
         }
         out.push('\n');
+    }
+    if out.len() > FILE_BYTES_MAX {
+        return Err(vec![super::too_large("the formatted file", out.len(), FileId(0))]);
     }
     Ok(out)
 }

@@ -25,7 +25,7 @@ fn a_very_long_target_pushes_nobody() {
 
 #[test]
 fn long_values_break_before_operators_when_and_with() {
-    let (a, b) = ("a".repeat(50), "b".repeat(50));
+    let (a, b) = ("a".repeat(60), "b".repeat(60));
     assert_eq!(
         formatted(&format!("x = ${a} ?? ${b} ?? $c when has($d) with create,required")),
         format!("x = ${a}\n    ?? ${b}\n    ?? $c\n    when has($d)\n    with create, required\n")
@@ -76,6 +76,24 @@ fn the_six_mappings_keep_their_meaning_and_are_canonical_after_once() {
         let comments = |text: &str| text.matches('#').count();
         assert_eq!(comments(&once), comments(text), "{name}");
     }
+}
+
+/// Wherever a comment may stand, one by one.
+#[test]
+fn a_comment_between_any_two_tokens_survives() {
+    let mut kept = 0;
+    for (name, text) in MAPPINGS {
+        for token in crate::syntax::token::tokens(text) {
+            let at = token.start as usize;
+            let with = format!("{} # here\n{}", &text[..at], &text[at..]);
+            let Ok(once) = format(&with) else { continue };
+            // Inside a string it is no comment.
+            kept += usize::from(once.matches("# here").count() == 1);
+            assert_eq!(meaning(&once), meaning(&with), "{name} at {at}");
+            assert_eq!(format(&once).unwrap(), once, "{name} at {at}");
+        }
+    }
+    assert!(kept > 1_000, "only {kept} places took a comment");
 }
 
 proptest! {

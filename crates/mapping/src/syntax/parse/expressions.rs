@@ -288,18 +288,6 @@ impl Parser<'_> {
         height
     }
 
-    fn expect_close_of_list(&mut self, kind: K, opened: (u32, u32)) {
-        if !self.at(K::End) && !self.at(kind) && kind == K::RightParen && !self.explain_foreign_token() {
-            self.fail(|p| {
-                Diagnostic::new(Code::M001, p.here(), format!("expected `,` or `)`, found {}", p.found()))
-                    .label("expected `,` or `)`")
-                    .also(p.span(opened), "the arguments start here")
-                    .help("arguments are separated by `,`")
-            });
-        }
-        self.expect_close(kind, opened);
-    }
-
     fn primary(&mut self) -> usize {
         match self.current() {
             K::LeftParen => return self.paren(),
@@ -440,7 +428,11 @@ impl Parser<'_> {
         }
         // Opened here, where it is known which of the two it is.
         self.open_at(checkpoint, kind);
-        self.expect_close(K::RightBracket, opened);
+        if kind == K::List {
+            self.expect_close_of_list(K::RightBracket, opened);
+        } else {
+            self.expect_close(K::RightBracket, opened);
+        }
         self.close();
         self.grown(height)
     }
@@ -478,7 +470,7 @@ impl Parser<'_> {
                 break;
             }
         }
-        self.expect_close(K::RightBrace, opened);
+        self.expect_close_of_list(K::RightBrace, opened);
         self.close();
         self.grown(height)
     }
