@@ -159,3 +159,53 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     (1 + memchr::memchr_iter(b'\n', before.as_bytes()).count(), 1 + before[line_start..].chars().count())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::codes::Code;
+    use crate::span::FileId;
+
+    const FILES: [Source<'_>; 2] = [
+        Source { name: "m.mapping", text: "mapping m from ldap to profile\nname = $cn\n" },
+        Source { name: "std/ad", text: "# ß\nname = $displayName\n" },
+    ];
+
+    #[test]
+    fn a_second_place_in_another_file_is_shown_there() {
+        let diagnostic = Diagnostic::new(Code::M020, Span::new(FileId(0), 31, 35), "`name` replaces an inherited rule")
+            .label("without `override`")
+            .also(Span::new(FileId(1), 5, 9), "inherited from here")
+            .help("write `override name = …`");
+        assert_eq!(
+            terminal(&[diagnostic], &FILES, false),
+            "error[M020]: `name` replaces an inherited rule\n\
+             \x20--> m.mapping:2:1\n\
+             \x20 |\n\
+             2 | name = $cn\n\
+             \x20 | ^^^^ without `override`\n\
+             \x20 |\n\
+             \x20::: std/ad:2:1\n\
+             \x20 |\n\
+             2 | name = $displayName\n\
+             \x20 | ---- inherited from here\n\
+             \x20 |\n\
+             \x20 = help: write `override name = …`\n"
+        );
+    }
+
+    #[test]
+    fn a_lint_is_a_warning() {
+        let diagnostic = Diagnostic::new(Code::L01, Span::new(FileId(0), 31, 35), "never used").help("remove it");
+        assert!(terminal(&[diagnostic], &FILES, false).starts_with("warning[L01]: never used\n"));
+    }
+
+    #[test]
+    fn places_beyond_the_text_inside_a_character_or_in_no_file_do_no_harm() {
+        for span in [Span::new(FileId(0), 900, 1), Span::new(FileId(1), 3, 3), Span::new(FileId(7), 1, 2)] {
+            let diagnostics = [Diagnostic::new(Code::M001, span, "odd").fix(span, "x")];
+            assert!(terminal(&diagnostics, &FILES, false).starts_with("error[M001]: odd\n"));
+            assert_eq!(reports(&diagnostics, &FILES).len(), 1);
+        }
+    }
+}

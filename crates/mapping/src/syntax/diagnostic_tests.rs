@@ -207,7 +207,7 @@ fn programs_get_places_in_lines_and_characters() {
             "code": "M012", "severity": "error", "file": "m.mapping",
             "line": 2, "column": 12, "end_line": 2, "end_column": 20,
             "message": "`??` beside `==` needs parentheses",
-            "label": "this belongs together, or does it?",
+            "label": "needs parentheses",
             "help": "put parentheses around the part with `??`",
             "fix": {"line": 2, "column": 12, "end_line": 2, "end_column": 20, "replacement": "($a ?? $b)"},
         }])

@@ -7,6 +7,7 @@ mod choices;
 mod expressions;
 mod foreign;
 mod items;
+mod literals;
 mod modifiers;
 mod starts;
 #[cfg(test)]
