@@ -4,8 +4,9 @@
 use super::Trace;
 use super::compare::integral;
 use super::machine::{Machine, Outcome, excerpt};
-use crate::decode::{self, FileTime};
+use crate::decode;
 use crate::diagnostic::codes::Code;
+use crate::functions::{Call, date, identifier};
 use crate::plan::{Conversion, NodeId};
 use crate::source::Slot;
 use crate::value::Value;
@@ -29,7 +30,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
             (Conversion::Text | Conversion::Display, Value::String(_)) | (Conversion::Int, Value::Int(_)) => Ok(value),
             (Conversion::List | Conversion::Wrap, Value::Absent | Value::Null | Value::Keep) => Ok(Value::List(&[])),
             (_, Value::Absent | Value::Null | Value::Keep) => Ok(Value::Absent),
-            _ => convert(self.arena, to, value).map_err(|misfit| {
+            _ => convert(&self.call, to, value).map_err(|misfit| {
                 let wanted = wanted(to);
                 match (misfit, value) {
                     (Misfit::Kind, _) => self.mismatch(id, wanted, value),
@@ -61,7 +62,8 @@ const fn wanted(to: Conversion) -> &'static str {
     }
 }
 
-fn convert<'a>(arena: &'a Bump, to: Conversion, value: Value<'a>) -> Converted<'a> {
+fn convert<'a>(call: &Call<'a>, to: Conversion, value: Value<'a>) -> Converted<'a> {
+    let arena = call.arena;
     match to {
         Conversion::Int => int(value),
         Conversion::Bool => boolean(value),
@@ -86,24 +88,17 @@ fn convert<'a>(arena: &'a Bump, to: Conversion, value: Value<'a>) -> Converted<'
             Value::String(_) => Ok(value),
             _ => Err(Misfit::Kind),
         },
-        Conversion::GuidText | Conversion::GuidBytes => guid(arena, value, to == Conversion::GuidText),
-        Conversion::SidText | Conversion::SidBytes => sid(arena, value, to == Conversion::SidText),
-        Conversion::FileTimeToDateTime => match int(value) {
-            Ok(Value::Int(ticks)) => match decode::filetime(ticks).ok_or(Misfit::Content)? {
-                FileTime::At(at) => Ok(Value::DateTime(at)),
-                FileTime::Never => Ok(Value::Absent),
-            },
-            Ok(_) => Err(Misfit::Kind),
-            Err(misfit) => {
-                if matches!(value, Value::DateTime(_)) {
-                    Ok(value)
-                } else {
-                    Err(misfit)
-                }
-            }
+        Conversion::GuidText | Conversion::GuidBytes => guid(call, value, to == Conversion::GuidText),
+        Conversion::SidText | Conversion::SidBytes => sid(call, value, to == Conversion::SidText),
+        Conversion::FileTimeToDateTime if matches!(value, Value::DateTime(_)) => Ok(value),
+        Conversion::FileTimeToDateTime => match int(value)? {
+            // Both mean never.
+            Value::Int(0 | i64::MAX) => Ok(Value::Absent),
+            Value::Int(ticks) => date::from_ticks(ticks).map(Value::DateTime).ok_or(Misfit::Content),
+            _ => Err(Misfit::Kind),
         },
         Conversion::GenTimeToDateTime => match value {
-            Value::String(text) => decode::gentime(text).map(Value::DateTime).ok_or(Misfit::Content),
+            Value::String(text) => date::from_gentime(text).map(Value::DateTime).ok_or(Misfit::Content),
             Value::DateTime(_) => Ok(value),
             _ => Err(Misfit::Kind),
         },
@@ -152,31 +147,29 @@ fn bytes<'a>(arena: &'a Bump, value: Value<'a>) -> Result<&'a [u8], Misfit> {
     }
 }
 
-fn guid<'a>(arena: &'a Bump, value: Value<'a>, text_wanted: bool) -> Converted<'a> {
-    let bytes: &[u8] = match value {
-        Value::String(text) if matches!(text.len(), 36 | 38) => match decode::guid_bytes(text) {
-            // Already as wanted, which is what a connector gives.
-            Some(_) if text_wanted && text.len() == 36 && !text.bytes().any(|byte| byte.is_ascii_uppercase()) => {
-                return Ok(value);
-            }
-            Some(bytes) => arena.alloc_slice_copy(&bytes),
-            None => return Err(Misfit::Content),
-        },
-        value => bytes(arena, value)?,
+fn guid<'a>(call: &Call<'a>, value: Value<'a>, text_wanted: bool) -> Converted<'a> {
+    let bytes = match value {
+        Value::String(text) => identifier::guid_bytes(text),
+        Value::Binary(bytes) => bytes.try_into().ok(),
+        _ => return Err(Misfit::Kind),
     };
-    let text = decode::guid_text(arena, bytes).ok_or(Misfit::Content)?;
-    Ok(if text_wanted { Value::String(text) } else { Value::Binary(bytes) })
+    let bytes = bytes.ok_or(Misfit::Content)?;
+    if text_wanted {
+        return identifier::guid_text(call, bytes).map_err(|_| Misfit::Content);
+    }
+    Ok(Value::Binary(call.arena.alloc_slice_copy(&bytes)))
 }
 
-fn sid<'a>(arena: &'a Bump, value: Value<'a>, text_wanted: bool) -> Converted<'a> {
+fn sid<'a>(call: &Call<'a>, value: Value<'a>, text_wanted: bool) -> Converted<'a> {
     let bytes: &[u8] = match value {
         Value::String(text) if text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("S-1-")) => {
-            decode::sid_bytes(arena, text).ok_or(Misfit::Content)?
+            decode::sid_bytes(call.arena, text).ok_or(Misfit::Content)?
         }
-        value => bytes(arena, value)?,
+        value => bytes(call.arena, value)?,
     };
-    let text = decode::sid_text(arena, bytes).ok_or(Misfit::Content)?;
-    Ok(if text_wanted { Value::String(text) } else { Value::Binary(bytes) })
+    // The text is also the check of the bytes.
+    let text = identifier::sid_text(call, bytes).map_err(|_| Misfit::Content)?;
+    Ok(if text_wanted { text } else { Value::Binary(bytes) })
 }
 
 /// A value as text: what a template and `text(x)` write. `None` for what has no text (lists, records, nothing).

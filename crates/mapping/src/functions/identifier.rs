@@ -41,7 +41,7 @@ const fn turned(b: [u8; 16]) -> [u8; 16] {
     [b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]]
 }
 
-pub(super) fn guid_text<'a>(call: &Call<'a>, bytes: [u8; 16]) -> Result<Value<'a>, Failure<'a>> {
+pub(crate) fn guid_text<'a>(call: &Call<'a>, bytes: [u8; 16]) -> Result<Value<'a>, Failure<'a>> {
     let mut out = TextBuilder::with_capacity(call, 36);
     push_uuid(&mut out, turned(bytes));
     out.finish()
@@ -60,7 +60,7 @@ pub(super) fn push_uuid(out: &mut TextBuilder<'_, '_>, bytes: [u8; 16]) {
 }
 
 /// Dashed or plain, braces or none, either case; or base64 of the bytes, their form in JSON.
-pub(super) fn guid_bytes(text: &str) -> Option<[u8; 16]> {
+pub(crate) fn guid_bytes(text: &str) -> Option<[u8; 16]> {
     let text = text.trim();
     if text.len() == 24 && text.ends_with("==") {
         let mut bytes = [0; 18];
@@ -122,7 +122,7 @@ pub(super) static SID: Function = Function {
     ..PLAIN
 };
 
-pub(super) fn sid_text<'a>(call: &Call<'a>, bytes: &[u8]) -> Result<Value<'a>, Failure<'a>> {
+pub(crate) fn sid_text<'a>(call: &Call<'a>, bytes: &[u8]) -> Result<Value<'a>, Failure<'a>> {
     let (authority, parts) = binary_parts(bytes).ok_or_else(|| call.fail(format_args!("not the bytes of a SID")))?;
     let mut out = TextBuilder::with_capacity(call, 48);
     // At most 15 parts: far from the bound.

@@ -230,3 +230,18 @@ fn a_warm_worker_takes_an_entry_from_bytes_to_text_without_the_heap() {
     once();
     assert_eq!(once(), 0);
 }
+
+#[test]
+fn an_entry_with_as_many_groups_as_a_list_may_hold_still_has_its_steps() {
+    let plan = rich();
+    let names = Names::new(&plan);
+    let groups: Vec<String> =
+        (0..crate::limits::LIST_VALUES_MAX).map(|n| format!("CN=APP-{},OU=Apps,DC=corp,DC=example", n / 2)).collect();
+    let entry = json!({"objectGUID": "MyIRAFVEd2aImaq7zN3u/w==", "memberOf": groups});
+    let arena = Bump::new();
+    let entry = json::read_map(&arena, &names, entry.as_object().unwrap()).unwrap();
+    let evaluation = run(&arena, &plan, &entry, &environment(), &mut NoTrace);
+    let found = to_map(&plan, &evaluation);
+    assert_eq!(found["groups"].as_array().unwrap().len(), crate::limits::LIST_VALUES_MAX / 2);
+    assert_eq!(failures(&evaluation).count(), 0);
+}

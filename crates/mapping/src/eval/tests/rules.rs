@@ -261,3 +261,35 @@ fn a_trace_tells_reads_fallbacks_and_redacts() {
     assert_eq!(report.rules[2].reads, [read("b", Some("‹redacted›"), 1)]);
     assert_eq!(unused(&names, ["a", "d"]), ["d"]);
 }
+
+#[test]
+fn conversions_take_what_any_reader_gives() {
+    use crate::plan::Conversion as C;
+    for (to, from, expected) in [
+        (C::Int, json!("514"), json!(514)),
+        (C::Int, json!(5.0), json!(5)),
+        (C::Int, json!("+5"), json!("!M101 \"+5\" is not an integer")),
+        (C::Int, json!(true), json!("!M102 an integer is wanted, the source gives a boolean")),
+        (C::Bool, json!("TRUE"), json!(true)),
+        (C::Text, json!(7), json!("!M102 text is wanted, the source gives an integer")),
+        (C::Display, json!(7), json!("7")),
+        (C::GuidText, json!("MyIRAFVEd2aImaq7zN3u/w=="), json!("00112233-4455-6677-8899-aabbccddeeff")),
+        (C::GuidText, json!("{00112233-4455-6677-8899-AABBCCDDEEFF}"), json!("00112233-4455-6677-8899-aabbccddeeff")),
+        (C::GuidBytes, json!("00112233-4455-6677-8899-aabbccddeeff"), json!("MyIRAFVEd2aImaq7zN3u/w==")),
+        (C::SidText, json!("AQIAAAAAAAUgAAAAIAIAAA=="), json!("S-1-5-32-544")),
+        (C::SidBytes, json!("S-1-5-32-544"), json!("AQIAAAAAAAUgAAAAIAIAAA==")),
+        (C::FileTimeToDateTime, json!("116444736000000000"), json!("1970-01-01T00:00:00Z")),
+        (C::FileTimeToDateTime, json!(0), json!("-")),
+        (C::FileTimeToDateTime, json!(i64::MAX), json!("-")),
+        (C::GenTimeToDateTime, json!("20260131120000Z"), json!("2026-01-31T12:00:00Z")),
+        (C::TextToDateTime, json!("2026-01-31T12:00:00+01:00"), json!("2026-01-31T11:00:00Z")),
+        (C::BinaryToText, json!("AQI="), json!("AQI=")),
+        (C::Wrap, json!("x"), json!(["x"])),
+        (C::Wrap, json!(null), json!([])),
+    ] {
+        let mut build = Build::new();
+        let value = build.one(A);
+        let node = build.node(Node::Convert { to, value, optional: false });
+        assert_eq!(build.value_of(node, json!({ "a": from })), expected, "{to:?} {from}");
+    }
+}
