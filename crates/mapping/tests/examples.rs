@@ -37,23 +37,31 @@ fn passes(file: &Path) -> Result<(), String> {
     let said = render::terminal(&compiled.diagnostics, &files, false);
     let Some(plan) = compiled.plan else { return Err(said) };
     let run = tester::run_tests(&plan, &compiled.tests, &[]);
-    let failed: Vec<String> =
-        run.tests.iter().filter(|test| !test.mismatches.is_empty()).map(|test| format!("{}: {:#?}", test.name, test.mismatches)).collect();
+    let failed: Vec<String> = run
+        .tests
+        .iter()
+        .filter(|test| !test.mismatches.is_empty())
+        .map(|test| format!("{}: {:#?}", test.name, test.mismatches))
+        .collect();
     if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
 }
 
 #[test]
 fn every_mapping_of_the_reference_passes_its_own_tests() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/mappings");
-    let failed: Vec<String> =
-        mappings(&folder).iter().filter_map(|file| passes(file).err().map(|said| format!("{}\n{said}", file.display()))).collect();
+    let failed: Vec<String> = mappings(&folder)
+        .iter()
+        .filter_map(|file| passes(file).err().map(|said| format!("{}\n{said}", file.display())))
+        .collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
 #[test]
 fn every_shipped_mapping_passes_its_own_tests() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../mappings");
-    let failed: Vec<String> =
-        mappings(&folder).iter().filter_map(|file| passes(file).err().map(|said| format!("{}\n{said}", file.display()))).collect();
+    let failed: Vec<String> = mappings(&folder)
+        .iter()
+        .filter_map(|file| passes(file).err().map(|said| format!("{}\n{said}", file.display())))
+        .collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }

@@ -23,7 +23,6 @@ use crate::ast;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Node, NodeId, Plan, RuleValue};
 use crate::span::FileId;
-use include::Loaded;
 use lower::{Checker, Needs};
 use scope::Scope;
 use sink::Sink;

@@ -94,7 +94,7 @@ fn rules() {
         ("no modifier", "a = $x with"),
         ("a bad size", "a = $x with max 64kib"),
         ("candidates that are no list", "a = first_free $x"),
-        ("a call behind a prefix", "a = $edu:9.rdn(\"CN\")"),
+        ("a source that is called", "a = $edu:9(\"CN\")"),
         ("a stray bracket", "a = $x)"),
         ("an unclosed bracket", "a = lower($x\nb = $y"),
         ("a word that cannot start", "a = then"),

@@ -29,8 +29,9 @@ kinds! {
 
     #[regex(r"[A-Za-z_][A-Za-z0-9_]*")]
     Name
-    /// `$mail`, `$c:upn`
-    #[regex(r"\$[A-Za-z_][A-Za-z0-9_]*(:[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?)?")]
+    /// `$mail`, `$c:upn`, `$edu:1.3.9`: behind a prefix a dot belongs to the name where a digit follows, else to what is
+    /// done with the value (`$enterprise:manager.value`).
+    #[regex(r"\$[A-Za-z_][A-Za-z0-9_]*(:[A-Za-z0-9_]+(-+[A-Za-z0-9_]+|\.[0-9][A-Za-z0-9_]*)*)?")]
     Source
     /// `$"cn;lang-de"`
     #[regex(r#"\$"([^"\\\n]|\\[^\n])*""#)]

@@ -175,13 +175,17 @@ mod tests {
     #[test]
     fn what_follows_a_source_name_is_not_part_of_it() {
         assert_eq!(
-            listed("$x-1 $p:a. @2026..@2027"),
+            listed("$x-1 $p:a.b $p:1.2.b @2026..@2027"),
             [
                 (K::Source, "$x"),
                 (K::Minus, "-"),
                 (K::Int, "1"),
                 (K::Source, "$p:a"),
                 (K::Dot, "."),
+                (K::Name, "b"),
+                (K::Source, "$p:1.2"),
+                (K::Dot, "."),
+                (K::Name, "b"),
                 (K::DateTime, "@2026"),
                 (K::DotDot, ".."),
                 (K::DateTime, "@2027"),

@@ -27,7 +27,7 @@ use crate::diagnostic::codes::Code;
 use crate::plan::{Constant, Node, NodeId, SlotId, Table};
 use crate::span::{FileId, Span};
 use crate::target::Kind;
-use crate::types::{Type, Typed};
+use crate::types::Type;
 use crate::value::Regex;
 use std::collections::{BTreeSet, HashMap};
 
@@ -41,10 +41,6 @@ pub struct Low {
 }
 
 impl Low {
-    pub fn typed(&self) -> Typed {
-        Typed { ty: self.ty.clone(), may_be_absent: self.may_be_absent }
-    }
-
     pub const fn is_unknown(&self) -> bool {
         matches!(self.ty, Type::Unknown)
     }

@@ -76,16 +76,8 @@ fn child_doc(child: &SyntaxNode, parent: &SyntaxNode) -> Doc {
     match child.kind() {
         K::Binary if assigned => chain(child, 0),
         K::If if assigned => clauses(child, &["then", "else"], 0),
-        // `$p:x .name` without the space would be one longer attribute name.
-        K::SourceName if matches!(parent.kind(), K::Field | K::MethodCall) && has_prefix(child) => {
-            Doc::Indent(0, vec![doc(child), text(" ")])
-        }
         _ => doc(child),
     }
-}
-
-fn has_prefix(source: &SyntaxNode) -> bool {
-    source.first_token().is_some_and(|token| token.kind() == K::Source && token.text().contains(':'))
 }
 
 /// The parts of a node in their order, comments among them.

@@ -58,11 +58,6 @@ fn comments_stay_where_they_are_whatever_surrounds_them() {
 }
 
 #[test]
-fn a_prefixed_attribute_keeps_its_distance_from_a_call() {
-    assert_eq!(formatted("x = $p:a .rdn( \"CN\" )"), "x = $p:a .rdn(\"CN\")\n");
-}
-
-#[test]
 fn a_text_with_an_error_is_not_touched() {
     assert!(format("mapping m from ldap to profile\nx = ").is_err());
 }

@@ -216,7 +216,7 @@ impl Parser<'_> {
             });
             Diagnostic::new(Code::M001, p.here(), format!("`{before}` is one attribute name and cannot be called"))
                 .label("a call of what?")
-                .help("names behind a prefix may contain dots: write the call in front, `f($p:rest, …)`")
+                .help("write the function in front: `f($x, …)` or `$x.f(…)`")
         });
     }
 
