@@ -6,8 +6,9 @@
 //!                                     bytes ──source::read──► Entry (slots) ──┘
 //! ```
 //!
-//! A [`plan::Plan`] is compiled once, shared by all workers, and run per entry by an `eval::Evaluator`, which owns
-//! the arena everything of one entry lives in. Refuses: I/O (included files and tables come through
+//! A [`plan::Plan`] is compiled once, shared by all workers, and run per entry by an [`eval::Evaluator`], which owns
+//! the arena everything of one entry lives in. [`output`] writes what came of it, [`trace`] tells how it came about,
+//! [`tester`] runs a mapping's own tests. Refuses: I/O (included files and tables come through
 //! `check::Sources`), clocks and randomness (both are arguments), and knowing how a result is written: policy words
 //! are carried, never acted on.
 //!
@@ -15,12 +16,20 @@
 //! need no server.
 
 pub mod ast;
+pub mod check;
+pub mod decode;
 pub mod diagnostic;
+pub mod eval;
 pub mod functions;
 pub mod limits;
+pub mod output;
+pub mod pattern;
 pub mod plan;
 pub mod source;
 pub mod span;
+pub mod syntax;
 pub mod target;
+pub mod tester;
+pub mod trace;
 pub mod types;
 pub mod value;

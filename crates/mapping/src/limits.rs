@@ -22,3 +22,9 @@ pub const STRING_BYTES_MAX: usize = 1024 * 1024;
 pub const OUTPUT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Depth of a JSON value read from a source.
 pub const VALUE_DEPTH_MAX: usize = 32;
+/// Instructions inside one another while running: lets that use lets, mostly. Keeps the stack of a worker.
+pub const RUN_DEPTH_MAX: u32 = 256;
+/// Of one entry as a source sent it.
+pub const ENTRY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Attributes of one entry as a source sent it.
+pub const ATTRIBUTES_MAX: usize = 10_000;

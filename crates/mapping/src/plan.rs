@@ -43,6 +43,13 @@ pub struct Plan {
     pub files: Vec<(Box<str>, Box<str>)>,
 }
 
+impl Plan {
+    /// The text at a place, as written.
+    pub fn text_at(&self, span: Span) -> &str {
+        self.files.get(usize::from(span.file.0)).and_then(|(_, text)| text.get(span.range())).unwrap_or_default()
+    }
+}
+
 /// One attribute the mapping reads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SlotSpec {
@@ -268,6 +275,75 @@ pub enum Node {
     },
 }
 
+impl Node {
+    /// Calls `f` with every node this one may evaluate itself; a [`Node::Let`] and a [`Node::New`] refer elsewhere.
+    pub fn each_child(&self, mut f: impl FnMut(NodeId)) {
+        match self {
+            Self::IsNull(a)
+            | Self::Field(a, _)
+            | Self::Not(a)
+            | Self::Negative(a)
+            | Self::Present(a)
+            | Self::Matches { text: a, .. }
+            | Self::InSet { needle: a, .. }
+            | Self::Lookup { key: a, .. }
+            | Self::LookupAll { keys: a, .. }
+            | Self::Convert { value: a, .. }
+            | Self::ConvertEach { list: a, .. } => f(*a),
+            Self::Item(a, b)
+            | Self::Member(a, b)
+            | Self::Filter { list: a, condition: b, .. }
+            | Self::Any { list: a, condition: b }
+            | Self::Every { list: a, condition: b }
+            | Self::And(a, b)
+            | Self::Or(a, b)
+            | Self::Coalesce(a, b)
+            | Self::Compare { left: a, right: b, .. }
+            | Self::In { needle: a, list: b }
+            | Self::Add(a, b)
+            | Self::Subtract(a, b) => {
+                f(*a);
+                f(*b);
+            }
+            Self::Comprehension { list, condition, item, .. } => {
+                f(*list);
+                condition.iter().for_each(|condition| f(*condition));
+                f(*item);
+            }
+            Self::If { condition, then, otherwise } => [condition, then, otherwise].into_iter().for_each(|id| f(*id)),
+            Self::Match { subject, arms, otherwise } => {
+                f(*subject);
+                for arm in arms {
+                    arm.guard.iter().for_each(|guard| f(*guard));
+                    f(arm.value);
+                }
+                f(*otherwise);
+            }
+            Self::List(items) => items.iter().for_each(|id| f(*id)),
+            Self::Call { arguments, .. } => arguments.iter().for_each(|id| f(*id)),
+            Self::Record(members) => members.iter().for_each(|(_, id)| f(*id)),
+            Self::Template(parts) => parts.iter().for_each(|part| {
+                if let Part::Hole { value, .. } = part {
+                    f(*value);
+                }
+            }),
+            Self::Constant(_)
+            | Self::One { .. }
+            | Self::All(_)
+            | Self::Has(_)
+            | Self::SlotIsNull(_)
+            | Self::Let(_)
+            | Self::Local(_)
+            | Self::It
+            | Self::Now
+            | Self::New(_)
+            | Self::Old(_)
+            | Self::RegexArgument(_)
+            | Self::TableArgument(_) => {}
+        }
+    }
+}
+
 impl std::fmt::Debug for Function {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
@@ -369,6 +445,9 @@ pub struct Evaluation<'a> {
 pub struct GateHit<'a> {
     pub gate: u16,
     pub reason: &'a str,
+    /// The condition could not be decided. The run ends all the same (a `deny` that can't be decided lets nobody in),
+    /// but nothing may be taken away from anybody for it.
+    pub failure: Option<crate::value::Failure<'a>>,
 }
 
 /// The code a failed rule carries into logs.

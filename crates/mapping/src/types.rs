@@ -53,6 +53,14 @@ impl Type {
         Self::List(Box::new(self))
     }
 
+    /// What a list is made of; of anything else, itself.
+    pub fn item(&self) -> &Self {
+        match self {
+            Self::List(item) => item,
+            one => one,
+        }
+    }
+
     pub const fn is_list(&self) -> bool {
         matches!(self, Self::List(_))
     }

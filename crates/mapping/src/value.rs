@@ -66,9 +66,39 @@ pub struct Failure<'a> {
     pub message: &'a str,
 }
 
-/// A compiled regular expression; two are equal when they were written alike.
+/// A compiled regular expression; two are equal when they were written alike. The shape is what makes the simple ones
+/// (most of them) cost no automaton.
 #[derive(Clone, Debug)]
-pub struct Regex(pub regex::Regex);
+pub struct Regex(pub regex::Regex, pub crate::pattern::Shape);
+
+impl Regex {
+    /// Compiles within the language's bounds.
+    ///
+    /// # Errors
+    /// What is wrong with the pattern, or that it is too large.
+    pub fn compile(pattern: &str, ignore_case: bool) -> Result<Self, regex::Error> {
+        let regex = regex::RegexBuilder::new(pattern)
+            .case_insensitive(ignore_case)
+            .size_limit(crate::limits::REGEX_BYTES_MAX)
+            .dfa_size_limit(crate::limits::REGEX_BYTES_MAX)
+            .nest_limit(crate::limits::REGEX_NESTING_MAX)
+            .build()?;
+        let shape = crate::pattern::Shape::of(pattern, ignore_case);
+        Ok(Self(regex, shape))
+    }
+
+    /// Whether it matches anywhere in `text`.
+    pub fn is_match(&self, text: &str) -> bool {
+        self.1.is_match(text).unwrap_or_else(|| self.0.is_match(text))
+    }
+}
+
+/// Nothing is known of how it was built, so its shape is the general one.
+impl From<regex::Regex> for Regex {
+    fn from(regex: regex::Regex) -> Self {
+        Self(regex, crate::pattern::Shape::General)
+    }
+}
 
 impl PartialEq for Regex {
     fn eq(&self, other: &Self) -> bool {

@@ -4,11 +4,98 @@
 //! Absence: unless a parameter says otherwise, an absent argument makes the call absent before the body runs.
 //! A function that can fail has a twin with `?` that gives absent instead; the body is the same.
 
+mod arguments;
+mod binary;
+mod build;
+mod case;
+mod certificate;
+mod country;
+mod country_table;
+mod create;
+mod cut;
+pub(crate) mod date;
+mod date_pattern;
+mod dn;
+pub(crate) mod identifier;
+mod json;
+mod list;
+mod locale;
+mod number;
+mod order;
+mod phone;
+mod phone_table;
+mod presence;
+mod record;
+mod regular;
+mod rewrite;
+mod write;
+
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod testing;
+
 use crate::diagnostic::codes::Code;
 use crate::types::{Type, Typed};
 use crate::value::{Failure, Value};
 use bumpalo::Bump;
 use jiff::Timestamp;
+
+/// All functions, in the order of the documentation.
+pub fn all() -> &'static [&'static Function] {
+    ALL
+}
+
+/// The function of this name (without `?`). Names have one spelling.
+pub fn find(name: &str) -> Option<&'static Function> {
+    ALL.iter().find(|function| function.name == name).copied()
+}
+
+/// The function whose name looks most like this one, for "did you mean"; `None` when nothing is close.
+pub fn nearest(name: &str) -> Option<&'static Function> {
+    let likeness = |function: &Function| strsim::jaro_winkler(name, function.name);
+    let best = ALL.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(best) >= 0.8).then_some(best)
+}
+
+#[rustfmt::skip]
+static ALL: &[&Function] = &[
+    &presence::HAS, &presence::PRESENT, &presence::BLANK, &presence::IS_NULL, &presence::IS_STRING,
+    &presence::DEFAULT, &presence::ONLY, &presence::FIRST, &presence::LAST,
+
+    &case::LOWER, &case::UPPER, &case::TITLE, &case::SAME, &case::ASCII, &case::SLUG, &case::NFC, &case::NFKC,
+    &cut::TRIM, &cut::LEN, &cut::SLICE, &cut::LEFT, &cut::RIGHT, &cut::BEFORE, &cut::AFTER, &cut::BEFORE_LAST,
+    &cut::AFTER_LAST, &cut::DROP_PREFIX, &cut::DROP_SUFFIX, &cut::STARTS_WITH, &cut::ENDS_WITH, &cut::CONTAINS,
+    &cut::INDEX_OF, &cut::WORD, &cut::SPLIT,
+    &rewrite::JOIN, &rewrite::REPLACE, &rewrite::REPLACE_FIRST, &rewrite::STRIP_SPACES, &rewrite::SQUEEZE,
+    &rewrite::PAD_LEFT, &rewrite::MASK, &rewrite::TEXT,
+
+    &regular::CAPTURE, &regular::FIND_ALL,
+
+    &list::COUNT, &list::UNIQUE, &list::SORT, &list::REVERSE, &list::TAKE, &list::DROP, &list::CONCAT, &list::FLATTEN,
+    &list::WITHOUT, &list::INDEX, &list::SUM, &list::MIN, &list::MAX, &list::ANY, &list::EVERY, &list::LOOKUP,
+    &list::NESTED,
+
+    &dn::RDN, &dn::RDNS, &dn::PARENT, &dn::UNDER, &dn::DN_EQUAL, &dn::DN_CANONICAL, &dn::DOMAIN,
+
+    &number::WHOLE, &number::TRUTH, &number::ROUND, &number::NUMBER_TEXT, &number::BAND, &number::BIT, &number::UAC,
+
+    &date::PARSE, &date::FORMAT_DATE, &date::FILETIME, &date::TO_FILETIME, &date::UNIX, &date::TO_UNIX,
+    &date::GENTIME, &date::TO_GENTIME, &date::ADD, &date::ADD_MONTHS, &date::DIFF, &date::DATE_ONLY, &date::EXPIRED,
+
+    &identifier::GUID, &identifier::GUID_BYTES, &identifier::SID, &identifier::SID_RID,
+    &binary::BASE64, &binary::BASE64URL, &binary::UNBASE64, &binary::HEX, &binary::UNHEX, &binary::UTF8,
+    &binary::UTF16LE, &binary::DATA_URI, &binary::SHA256, &binary::HMAC, &certificate::CERT_FIELD,
+
+    &record::MERGE, &record::PICK, &record::OMIT, &record::KEYS, &record::VALUES, &record::ZIP_RECORD, &record::PATH,
+    &json::JSON_PARSE, &json::JSON_TEXT,
+
+    &phone::E164, &country::COUNTRY, &locale::LOCALE_TAG,
+
+    &create::UUID, &create::RANDOM_STRING,
+];
 
 /// Groups of the reference, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

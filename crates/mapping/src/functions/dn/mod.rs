@@ -1,0 +1,232 @@
+//! Distinguished names. Text that is none gives absent (or `false` where the answer is a boolean), never a failure: a
+//! directory's `memberOf` of 10 000 values must not fail as a whole for one. `rdn` reads no further than to its answer.
+
+pub(super) mod parse;
+
+use super::build::{ListBuilder, TextBuilder};
+use super::write::{BOOL, PLAIN, STRING, STRINGS, example, optional, required};
+use super::{Accepts, Body, Call, Function, Group};
+use crate::types::Type;
+use crate::value::{Failure, Value};
+use bumpalo::collections::Vec as ArenaVec;
+use parse::{Part, comparable, depth, parts, push_escaped, rdn_equal, rdns};
+
+pub(super) static RDN: Function = Function {
+    name: "rdn",
+    group: Group::DistinguishedName,
+    signature: "rdn(name: dn, type?: string) -> string",
+    parameters: &[required("name", Accepts::Dn), optional("type", Accepts::Text)],
+    result: STRING,
+    may_be_absent: true,
+    summary: "The value of the leftmost RDN, or of the leftmost part of this type, without its escapes.",
+    examples: &[
+        example(r#"rdn(r"CN=Lee\, Ann,OU=Users,DC=x", "cn")"#, r#""Lee, Ann""#),
+        example(r#"rdn("CN=Ann,OU=Users,DC=x", "OU")"#, r#""Users""#),
+        example(r#"rdn("uid=ann,dc=x")"#, r#""ann""#),
+        example(r#"rdn("Ann Lee", "CN")"#, "absent"),
+    ],
+    body: Body::Native(|call, arguments| {
+        let name = call.string(arguments, 0)?;
+        let kind = call.optional_string(arguments, 1)?;
+        for rdn in rdns(name) {
+            for part in parts(rdn) {
+                let Some(part) = part else { return Ok(Value::Absent) };
+                if kind.is_none_or(|kind| part.is(kind)) {
+                    return part.text(call).map(Value::String);
+                }
+            }
+        }
+        Ok(Value::Absent)
+    }),
+    ..PLAIN
+};
+
+pub(super) static RDNS: Function = Function {
+    name: "rdns",
+    group: Group::DistinguishedName,
+    signature: "rdns(name: dn, type: string) -> list<string>",
+    parameters: &[required("name", Accepts::Dn), required("type", Accepts::Text)],
+    result: STRINGS,
+    summary: "The values of all parts of this type, from the leaf up; the empty list for text that is no name.",
+    examples: &[
+        example(r#"rdns("CN=Ann,OU=Berlin,OU=Users,DC=x", "ou")"#, r#"["Berlin", "Users"]"#),
+        example(r#"rdns("Ann Lee", "OU")"#, "[]"),
+    ],
+    body: Body::Native(|call, arguments| {
+        let (name, kind) = (call.string(arguments, 0)?, call.string(arguments, 1)?);
+        let mut list = ListBuilder::new(call);
+        if depth(name).is_some() {
+            for part in rdns(name).flat_map(parts).flatten().filter(|part| part.is(kind)) {
+                list.push(Value::String(part.text(call)?));
+                if list.is_over() {
+                    break;
+                }
+            }
+        }
+        list.finish()
+    }),
+    ..PLAIN
+};
+
+pub(super) static PARENT: Function = Function {
+    name: "parent",
+    group: Group::DistinguishedName,
+    signature: "parent(name: dn) -> dn",
+    parameters: &[required("name", Accepts::Dn)],
+    result: |_| Type::Dn,
+    may_be_absent: true,
+    summary: "The name without its leftmost RDN, as written; absent at the top.",
+    examples: &[
+        example(r#"parent(r"CN=Lee\, Ann,OU=Users,DC=x")"#, r#""OU=Users,DC=x""#),
+        example(r#"parent("DC=x")"#, "absent"),
+    ],
+    body: Body::Native(|call, arguments| {
+        let name = call.string(arguments, 0)?;
+        let mut all = rdns(name);
+        all.next();
+        let rest = all.rest().filter(|_| depth(name).is_some());
+        Ok(rest.map_or(Value::Absent, |rest| Value::String(rest.trim_start_matches(' '))))
+    }),
+    ..PLAIN
+};
+
+pub(super) static UNDER: Function = Function {
+    name: "under",
+    group: Group::DistinguishedName,
+    signature: "under(name: dn, base: dn) -> bool",
+    parameters: &[required("name", Accepts::Dn), required("base", Accepts::Dn)],
+    result: BOOL,
+    summary: "Whether a name lies below another, at any depth; nothing lies below itself.",
+    examples: &[
+        example(r#"under("CN=Wiki,OU=Apps,DC=corp,DC=example", "ou=apps, dc=corp, dc=example")"#, "true"),
+        example(r#"under("OU=Apps,DC=x", "OU=Apps,DC=x")"#, "false"),
+        example(r#"under("CN=a,OU=MyApps,DC=x", "OU=Apps,DC=x")"#, "false"),
+        example(r#"under("Ann Lee", "DC=x")"#, "false"),
+    ],
+    body: Body::Native(|call, arguments| {
+        let (name, base) = (call.string(arguments, 0)?, call.string(arguments, 1)?);
+        let (Some(depth), Some(above)) = (depth(name), depth(base)) else { return Ok(Value::Bool(false)) };
+        if depth <= above {
+            return Ok(Value::Bool(false));
+        }
+        all_equal(call, rdns(name).skip(depth - above), rdns(base)).map(Value::Bool)
+    }),
+    ..PLAIN
+};
+
+pub(super) static DN_EQUAL: Function = Function {
+    name: "dn_equal",
+    group: Group::DistinguishedName,
+    signature: "dn_equal(a: dn, b: dn) -> bool",
+    parameters: &[required("a", Accepts::Dn), required("b", Accepts::Dn)],
+    result: BOOL,
+    summary: "Whether two names are the same entry's: case, spaces, escapes and the order within an RDN do not count. \
+              False for text that is no name.",
+    examples: &[
+        example(r#"dn_equal("CN=Ann  Lee, DC=X", "cn=ann lee,dc=x")"#, "true"),
+        example(r#"dn_equal("OU=a+CN=b,DC=x", "CN=b+OU=a,DC=x")"#, "true"),
+        example(r#"dn_equal("CN=a", "CN=b")"#, "false"),
+    ],
+    body: Body::Native(|call, arguments| {
+        let (a, b) = (call.string(arguments, 0)?, call.string(arguments, 1)?);
+        match (depth(a), depth(b)) {
+            (Some(one), Some(other)) if one == other => all_equal(call, rdns(a), rdns(b)).map(Value::Bool),
+            _ => Ok(Value::Bool(false)),
+        }
+    }),
+    ..PLAIN
+};
+
+fn all_equal<'a>(
+    call: &Call<'a>,
+    a: impl Iterator<Item = &'a str>,
+    b: impl Iterator<Item = &'a str>,
+) -> Result<bool, Failure<'a>> {
+    for (a, b) in a.zip(b) {
+        if !rdn_equal(call, a, b)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+pub(super) static DN_CANONICAL: Function = Function {
+    name: "dn_canonical",
+    group: Group::DistinguishedName,
+    signature: "dn_canonical(name: dn) -> dn",
+    parameters: &[required("name", Accepts::Dn)],
+    result: |_| Type::Dn,
+    may_be_absent: true,
+    summary: "One spelling for all spellings of a name: types short and in lower case, values folded, spaces squeezed, \
+              escapes the least there can be. For keys, not for showing.",
+    examples: &[
+        example(r#"dn_canonical("CN=Ann  Lee , OU=Users,DC=X")"#, r#""cn=ann lee,ou=users,dc=x""#),
+        example(r#"dn_canonical("OU=b+CN=a,DC=x")"#, r#""cn=a+ou=b,dc=x""#),
+        example(r#"dn_canonical("Ann")"#, "absent"),
+    ],
+    body: Body::Native(dn_canonical),
+    ..PLAIN
+};
+
+fn dn_canonical<'a>(call: &Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>, Failure<'a>> {
+    let name = call.string(arguments, 0)?;
+    if depth(name).is_none_or(|depth| depth == 0) {
+        return Ok(Value::Absent);
+    }
+    let mut out = TextBuilder::with_capacity(call, name.len());
+    for (at, rdn) in rdns(name).enumerate() {
+        let mut written = ArenaVec::new_in(call.arena);
+        for part in parts(rdn).flatten() {
+            written.push(canonical_part(call, &part)?);
+        }
+        written.sort_unstable();
+        written.dedup();
+        for (number, part) in written.iter().enumerate() {
+            match (at, number) {
+                (0, 0) => {}
+                (_, 0) => out.push(','),
+                _ => out.push('+'),
+            }
+            out.push_str(part);
+        }
+    }
+    out.finish()
+}
+
+fn canonical_part<'a>(call: &Call<'a>, part: &Part<'a>) -> Result<&'a str, Failure<'a>> {
+    let mut value = TextBuilder::with_capacity(call, part.value.len());
+    comparable(part.text(call)?).for_each(|letter| value.push(letter));
+    let mut out = TextBuilder::with_capacity(call, part.kind.len() + part.value.len() + 1);
+    part.short_kind().chars().for_each(|letter| out.push(letter.to_ascii_lowercase()));
+    out.push('=');
+    push_escaped(&mut out, value.finish_str()?);
+    out.finish_str()
+}
+
+pub(super) static DOMAIN: Function = Function {
+    name: "domain",
+    group: Group::DistinguishedName,
+    signature: "domain(name: dn) -> string",
+    parameters: &[required("name", Accepts::Dn)],
+    result: STRING,
+    may_be_absent: true,
+    summary: "The DNS name that the DC parts spell, as written; absent where there are none.",
+    examples: &[
+        example(r#"domain("CN=Ann,OU=Users,DC=corp,DC=example")"#, r#""corp.example""#),
+        example(r#"domain("cn=ann,o=x")"#, "absent"),
+    ],
+    body: Body::Native(|call, arguments| {
+        let name = call.string(arguments, 0)?;
+        let mut out = TextBuilder::new(call);
+        if depth(name).is_some() {
+            for part in rdns(name).flat_map(parts).flatten().filter(|part| part.is("DC")) {
+                if !out.as_str().is_empty() {
+                    out.push('.');
+                }
+                out.push_str(part.text(call)?);
+            }
+        }
+        if out.as_str().is_empty() && !out.is_over() { Ok(Value::Absent) } else { out.finish() }
+    }),
+    ..PLAIN
+};
