@@ -2,7 +2,7 @@
 //! scripts stand, and its result [`Mapped`]. Total and bounded: a failing attribute never loses the others, and
 //! nothing outside the [`Input`] is read. The words of the write policy are the language's own.
 
-pub mod scim;
+pub mod compiled;
 
 pub use rosterd_mapping::target::{Absent, Merge, WritePolicy};
 
@@ -161,5 +161,8 @@ impl Mapped {
 /// # Errors
 /// The first mistakes in it, in words.
 pub fn compile(published: &Published) -> Result<Arc<dyn Mapping>, String> {
-    if published.name == "scim" { Ok(Arc::new(scim::ScimMapping)) } else { Err("only the shipped `scim` can run yet".into()) }
+    match published.language {
+        Language::Mapping => Ok(Arc::new(compiled::Compiled::load(published)?)),
+        Language::JavaScript => Err("scripts can't run yet".into()),
+    }
 }

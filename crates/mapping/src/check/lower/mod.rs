@@ -175,7 +175,8 @@ impl<'a> Checker<'a> {
         match self.locals.checked_add(1) {
             Some(next) => self.locals = next,
             None => {
-                self.sink.push(Diagnostic::new(Code::M015, span, "too many comprehensions and filters").help("split the mapping"))
+                self.sink
+                    .push(Diagnostic::new(Code::M015, span, "too many comprehensions and filters").help("split the mapping"));
             }
         }
         local

@@ -1,0 +1,149 @@
+//! The mapping language behind the trait [`Mapping`]: a compiled text and its rules as provenance names them. Owns the
+//! way in (a JSON document into the plan's slots) and out (results as JSON); the language itself is a crate.
+
+use super::{Given, Input, Mapped, Mapping, Published, Rule};
+use jiff::Timestamp;
+use rosterd_mapping::check::{self, Sources};
+use rosterd_mapping::diagnostic::{Diagnostic, Severity};
+use rosterd_mapping::eval::{self, Environment, Evaluator, NoTrace};
+use rosterd_mapping::output::to_json;
+use rosterd_mapping::plan::{Evaluation, Plan};
+use rosterd_mapping::source::{Names, json};
+use rosterd_mapping::span::line_of;
+use rosterd_mapping::target::{Absent, Merge};
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// Mistakes shown where a text does not compile.
+const SHOWN_MAX: usize = 3;
+
+/// A text of the mapping language, ready to run.
+#[derive(Debug)]
+pub struct Compiled {
+    published: Published,
+    plan: Plan,
+    names: Names,
+    /// As the plan's rules, in its order.
+    rules: Vec<Rule>,
+}
+
+/// What a published version includes, by path.
+struct Included<'p>(&'p [(String, String)]);
+
+impl Sources for Included<'_> {
+    fn include(&self, path: &str) -> Result<String, String> {
+        let found = self.0.iter().find(|(known, _)| known == path);
+        found.map(|(_, contents)| contents.clone()).ok_or_else(|| format!("{path} was not published with it"))
+    }
+
+    fn table(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.include(path).map(String::into_bytes)
+    }
+}
+
+impl Compiled {
+    /// Compiles a text with what it includes.
+    ///
+    /// # Errors
+    /// The first mistakes, a line each: code, line, message.
+    pub fn load(published: &Published) -> Result<Self, String> {
+        let file = format!("{}.mapping", published.name);
+        let compiled = check::compile(&file, &published.text, &Included(&published.includes));
+        let Some(plan) = compiled.plan else { return Err(mistakes(&compiled)) };
+        let above = lines_above(&plan);
+        let rules = plan.rules.iter().map(|rule| Rule {
+            target: Arc::from(&*rule.target),
+            line: rule.line + above[usize::from(rule.span.file.0)],
+            policy: rule.policy,
+            absent: rule.absent,
+            merge: rule.merge,
+            required: rule.required,
+        });
+        Ok(Self { rules: rules.collect(), names: Names::new(&plan), plan, published: published.clone() })
+    }
+
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    fn result(&self, evaluation: &Evaluation<'_>) -> Mapped {
+        use rosterd_mapping::plan::Given as Gave;
+        if let Some(hit) = &evaluation.gate {
+            let gate = &self.plan.gates[usize::from(hit.gate)];
+            if let Some(failure) = &hit.failure {
+                return refused(if gate.deny { "deny" } else { "skip" }, gate.line, failure.message);
+            }
+            let reason = hit.reason.to_owned();
+            let gate = if gate.deny { super::Gate::Deny { reason } } else { super::Gate::Skip { reason } };
+            return Mapped { gate: Some(gate), ..Mapped::default() };
+        }
+        let given = evaluation.given.iter().map(|given| match given {
+            Gave::Value(value) => Given::Value(to_json(*value)),
+            Gave::Absent => Given::Absent,
+            Gave::Keep => Given::Keep,
+            Gave::FirstFree(candidates) => Given::FirstFree(candidates.iter().map(|&text| text.to_owned()).collect()),
+            Gave::Failed { failure, .. } => Given::Error(failure.message.to_owned()),
+        });
+        Mapped { given: self.rules.iter().cloned().zip(given).collect(), ..Mapped::default() }
+    }
+}
+
+/// The first errors, on one line each: `acme.mapping:9: M003 unknown source attribute …`.
+fn mistakes(compiled: &check::Compiled) -> String {
+    let errors = compiled.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    let line = |diagnostic: &Diagnostic| {
+        let file = compiled.files.get(usize::from(diagnostic.span.file.0));
+        let (name, line) = file.map_or(("", 1), |(name, text)| (&**name, line_of(text, diagnostic.span.start)));
+        format!("{name}:{line}: {} {}", diagnostic.code, diagnostic.message)
+    };
+    errors.take(SHOWN_MAX).map(line).collect::<Vec<_>>().join("; ")
+}
+
+/// A record that could not be looked at as a whole: refused, with one reason.
+fn refused(what: &str, line: u32, reason: &str) -> Mapped {
+    let rule = Rule { target: what.into(), line, policy: None, absent: Absent::Keep, merge: Merge::Replace, required: true };
+    Mapped { given: vec![(rule, Given::Error(reason.to_owned()))], ..Mapped::default() }
+}
+
+/// Lines of the listing above each file's first.
+fn lines_above(plan: &Plan) -> Vec<u32> {
+    let mut above = 0;
+    let mut all = Vec::with_capacity(plan.files.len());
+    for (_, text) in &plan.files {
+        all.push(above);
+        above += u32::try_from(text.lines().count()).unwrap_or(u32::MAX / 2);
+    }
+    all
+}
+
+thread_local! {
+    /// The memory of a run, kept by each worker from record to record.
+    static EVALUATOR: RefCell<Evaluator> = RefCell::default();
+}
+
+impl Mapping for Compiled {
+    fn name(&self) -> &str {
+        &self.published.name
+    }
+
+    fn version(&self) -> i64 {
+        self.published.version
+    }
+
+    fn text(&self) -> String {
+        self.published.listing()
+    }
+
+    fn map(&self, input: &Input<'_>) -> Mapped {
+        EVALUATOR.with_borrow_mut(|evaluator| {
+            let arena = evaluator.fresh();
+            let entry = match json::read_map(arena, &self.names, input.payload) {
+                Ok(entry) => entry,
+                Err(error) => return refused("entry", 0, &error.to_string()),
+            };
+            let now = Timestamp::from_microsecond(input.now).unwrap_or(Timestamp::UNIX_EPOCH);
+            let environment = Environment { seed: input.seed, stored: input.stored, ..Environment::at(now) };
+            self.result(&eval::run(arena, &self.plan, &entry, &environment, &mut NoTrace))
+        })
+    }
+}
