@@ -90,7 +90,7 @@ impl Mapping for ScimMapping {
                 (rule, (line.run)(input.payload))
             })
             .collect();
-        Mapped { given, gate: None }
+        Mapped { given, ..Mapped::default() }
     }
 }
 
@@ -150,15 +150,18 @@ fn nickname(input: &Payload) -> Given {
     given(at(input, &["nickName"]).or_else(local_part), 350)
 }
 
-/// RFC 5321 §4.5.3.1 lengths and one `@` with something on both sides; more would refuse real addresses.
 fn email(input: &Payload) -> Given {
-    let Some(address) = preferred(input.get("emails")) else { return Given::Absent };
-    match address.rsplit_once('@') {
-        Some((local, domain)) if !local.is_empty() && !domain.is_empty() && local.len() <= 64 && address.len() <= 254 => {
-            Given::Value(address.into())
-        }
-        _ => Given::Error("not an e-mail address".into()),
+    match preferred(input.get("emails")) {
+        None => Given::Absent,
+        Some(address) if is_address(address) => Given::Value(address.into()),
+        Some(_) => Given::Error("not an e-mail address".into()),
     }
+}
+
+/// RFC 5321 §4.5.3.1 lengths and one `@` with something on both sides; more would refuse real addresses.
+pub(super) fn is_address(text: &str) -> bool {
+    let parts = text.rsplit_once('@');
+    parts.is_some_and(|(local, domain)| (1..=64).contains(&local.len()) && !domain.is_empty() && text.len() <= 254)
 }
 
 /// `+` and digits once separators are gone; anything else is absent, not an error: sources send local formats.
