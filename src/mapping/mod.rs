@@ -2,6 +2,7 @@
 //! scripts stand, and its result [`Mapped`]. Total and bounded: a failing attribute never loses the others, and
 //! nothing outside the [`Input`] is read. The words of the write policy are the language's own.
 
+pub mod javascript;
 pub mod scim;
 
 pub use rosterd_mapping::target::{Absent, Merge, WritePolicy};
@@ -167,7 +168,15 @@ impl Mapped {
 /// # Errors
 /// The first mistakes in it, in words.
 pub fn compile(published: &Published) -> Result<Arc<dyn Mapping>, String> {
-    if published.name == "scim" { Ok(Arc::new(scim::ScimMapping)) } else { Err("only the shipped `scim` can run yet".into()) }
+    match published.language {
+        Language::JavaScript => {
+            let sandbox = Arc::clone(javascript::sandbox::of_the_process());
+            let mapping = javascript::JavascriptMapping::load(published, sandbox).map_err(|failure| failure.to_string())?;
+            Ok(Arc::new(mapping))
+        }
+        Language::Mapping if published.name == "scim" => Ok(Arc::new(scim::ScimMapping)),
+        Language::Mapping => Err("only the shipped `scim` can run yet".into()),
+    }
 }
 
 #[cfg(test)]
