@@ -21,6 +21,7 @@ pub mod decode;
 pub mod diagnostic;
 pub mod eval;
 pub mod functions;
+pub mod import;
 pub mod limits;
 pub mod output;
 pub mod pattern;

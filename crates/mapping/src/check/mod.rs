@@ -13,7 +13,7 @@ mod lower;
 mod modifiers;
 mod nearest;
 mod rules;
-mod schema;
+pub(crate) mod schema;
 mod scope;
 mod sink;
 mod tables;
