@@ -12,6 +12,7 @@ pub mod filter_oracle;
 pub mod gateway;
 pub mod matching;
 pub mod postgres;
+pub mod reversal;
 pub mod rows;
 pub mod sequence;
 pub mod stores;
