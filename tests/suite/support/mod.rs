@@ -16,4 +16,5 @@ pub mod reversal;
 pub mod rows;
 pub mod sequence;
 pub mod stores;
+pub mod trail;
 pub mod wire;

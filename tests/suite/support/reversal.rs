@@ -297,3 +297,78 @@ fn is_given(value: &Value) -> bool {
 fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(method: &str, body: Value, users: &Users) -> Vec<(String, Value)> {
+        let request = json!({"method": method, "path": "/Groups/{{g}}", "body": body});
+        let step = json!({"name": "", "request": request, "expect": {"status": 200}, "rows": {}});
+        let step: Step = serde_json::from_value(step).expect("a step");
+        let sent = |reversal: Reversal| (reversal.name(), reversal.request.body.unwrap_or(Value::Null));
+        reversals(&step, users).into_iter().map(sent).collect()
+    }
+
+    fn of_operation(operation: Value, users: &Users) -> Vec<(String, Value)> {
+        let made = of("PATCH", json!({"Operations": [operation]}), users);
+        made.into_iter().map(|(name, body)| (name, body["Operations"].clone())).collect()
+    }
+
+    #[test]
+    fn every_leaf_is_changed_and_every_attribute_left_out() {
+        let made =
+            of("PUT", json!({"schemas": ["s"], "active": "True", "name": {"givenName": "A"}, "title": null}), &Users::default());
+        let names: Vec<&str> = made.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["/active changed", "/name/givenName changed", "/name left out", "/title changed"]);
+        assert_eq!(made[0].1["active"], "False", "in the same spelling");
+        assert_eq!(made[1].1["name"]["givenName"], "A-turned");
+        assert_eq!(made[2].1, json!({"schemas": ["s"], "active": "True", "title": null}));
+    }
+
+    #[test]
+    fn adding_becomes_removing_and_another_joins() {
+        let users = Users { inside: vec!["in".into()], outside: vec!["bob".into(), "out".into()] };
+        let made = of_operation(json!({"op": "Add", "path": "members", "value": [{"value": "{{bob}}"}]}), &users);
+        assert_eq!(made[0], ("/Operations/0 dropped".into(), Value::Null), "by a GET: a PATCH of nothing is malformed");
+        assert_eq!(made[1].1[0]["value"], json!([{"value": "{{out}}"}]));
+        assert_eq!(made[2].1, json!([{"op": "remove", "path": "members", "value": [{"value": "{{bob}}"}]}]));
+        assert_eq!(made.len(), 3);
+    }
+
+    #[test]
+    fn removing_becomes_adding_removing_all_and_removing_another() {
+        let users = Users { inside: vec!["bob".into(), "in".into()], outside: vec!["out".into()] };
+        let made = of_operation(json!({"op": "remove", "path": "members", "value": [{"value": "{{bob}}"}]}), &users);
+        let operations: Vec<&Value> = made[1..].iter().map(|(_, operations)| &operations[0]).collect();
+        assert_eq!(operations[0]["op"], "add");
+        assert_eq!(operations[1], &json!({"op": "remove", "path": "members"}));
+        assert_eq!(operations[2]["value"], json!([{"value": "{{in}}"}]));
+        let made = of_operation(json!({"op": "remove", "path": "members[value eq \"{{bob}}\"]"}), &users);
+        assert_eq!(made[1].1[0]["path"], "members[value eq \"{{in}}\"]");
+    }
+
+    #[test]
+    fn attributes_folded_into_one_operation_are_turned_round_one_by_one() {
+        let made = of_operation(json!({"op": "replace", "value": {"active": false, "name.givenName": "A"}}), &Users::default());
+        let names: Vec<&str> = made.iter().map(|(name, _)| name.as_str()).collect();
+        let given_name = "/Operations/0/value/name.givenName";
+        assert_eq!(names[..2], ["/Operations/0 dropped", "/Operations/0/value/active changed"]);
+        assert_eq!(names[2..], ["changed", "left out", "turned to remove"].map(|done| format!("{given_name} {done}")));
+        assert_eq!(made[1].1[0]["value"], json!({"active": true, "name.givenName": "A"}));
+        assert_eq!(made[4].1, json!([{"op": "replace", "value": {"active": false}}, {"op": "remove", "path": "name.givenName"}]));
+    }
+
+    #[test]
+    fn an_entry_covers_a_name_a_pointer_and_what_is_below_it() {
+        let request = json!({"method": "PUT", "path": "/Users/{{u}}"});
+        let request = serde_json::from_value(request).expect("a request");
+        let reversal = Reversal { at: "/members/0/display".into(), done: "changed", request, answer_counts: true };
+        for entry in ["", "/members", "/members/*/display", "/members/0/display changed"] {
+            assert!(reversal.is_covered_by(entry), "{entry}");
+        }
+        for entry in ["/member", "/members/0/display left out", "/members/*/display/x"] {
+            assert!(!reversal.is_covered_by(entry), "{entry}");
+        }
+    }
+}

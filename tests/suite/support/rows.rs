@@ -96,6 +96,7 @@ fn sqlite_rows(connection: &rusqlite::Connection, sql: &str) -> rusqlite::Result
 pub type Table = BTreeMap<String, Map<String, Value>>;
 
 /// Everything a provisioning write may touch, at one moment.
+#[derive(Default)]
 pub struct Snapshot {
     pub users: Table,
     pub identities: Table,

@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::gateway::{Answer, Gateway};
 use super::matching::{Names, differences};
-use super::rows::{Database, Snapshot, Table, added, names};
+use super::rows::{Database, Snapshot, added, names};
+use super::trail::broken_rules;
 use super::wire::broken_promises;
 
 #[derive(Debug, Deserialize)]
@@ -382,7 +383,7 @@ fn row_differences(rows: &Rows, before: &Snapshot, after: &Snapshot, names: &mut
     wrong.extend(log_differences(&rows.log, before, after));
     wrong.extend(history_differences(&rows.history, before, after));
     wrong.extend(outbox_differences(&rows.outbox, before, after));
-    wrong.extend(dangling(before, after));
+    wrong.extend(broken_rules(before, after));
     if rows.is_empty()
         && let Some(change) = after.first_change_since(before)
     {
@@ -449,36 +450,6 @@ fn outbox_differences(expected: &[OutboxRow], before: &Snapshot, after: &Snapsho
         }
     }
     if found.is_empty() { vec![] } else { vec![format!("rows outbox: expected {expected:?}, found {all}")] }
-}
-
-/// History, log and outbox rows of one write belong together and say who asked.
-fn dangling(before: &Snapshot, after: &Snapshot) -> Vec<String> {
-    let mut wrong = vec![];
-    let log = added(&after.log, &before.log);
-    let has = |row: &Map<String, Value>, column: &str| row[column].as_str().is_some_and(|text| !text.is_empty());
-    for row in &log {
-        for column in ["connection_id", "actor", "request_id"] {
-            if !has(row, column) {
-                wrong.push(format!("rows log: a {} row has no {column}", row["kind"]));
-            }
-        }
-    }
-    for row in added(&after.outbox, &before.outbox) {
-        if !log.iter().any(|entry| entry["id"] == row["log_id"]) {
-            wrong.push(format!("rows outbox: a {} row belongs to no log row of this step", row["kind"]));
-        }
-    }
-    for row in added(&after.history, &before.history) {
-        if !log.iter().any(|entry| entry["history_id"] == row["id"]) {
-            wrong.push("rows history: a row that no log row of this step names".to_owned());
-        }
-    }
-    let lost = |table: &str, now: &Table, then: &Table| {
-        then.keys().find(|id| !now.contains_key(*id)).map(|id| format!("rows {table}: {id} is gone; these rows are kept"))
-    };
-    wrong.extend(lost("log", &after.log, &before.log));
-    wrong.extend(lost("outbox", &after.outbox, &before.outbox));
-    wrong
 }
 
 fn report(name: &str, request: &Request, answer: &Answer, wrong: &[String]) -> String {
