@@ -16,6 +16,7 @@
 //! need no server.
 
 pub mod ast;
+pub mod check;
 pub mod decode;
 pub mod diagnostic;
 pub mod eval;

@@ -8,6 +8,7 @@
 //! Total: every text gives a tree, at most one complaint per item about its shape, and no panic. Refuses to know
 //! names, types and functions: those belong to the checker.
 
+mod format;
 pub mod kind;
 mod lower;
 mod parse;
@@ -19,6 +20,8 @@ use crate::diagnostic::codes::Code;
 use crate::limits::{DIAGNOSTICS_MAX, FILE_BYTES_MAX};
 use crate::span::{FileId, Span};
 use kind::SyntaxNode;
+
+pub use format::format;
 
 /// What [`parse`] gives: always a tree and a file, however little of the text could be read.
 #[derive(Clone, Debug)]
@@ -69,18 +72,18 @@ fn oversized(text: &str, file: FileId) -> Parsed {
     builder.start_node(kind::SyntaxKind::File.into());
     builder.token(kind::SyntaxKind::Oversized.into(), text);
     builder.finish_node();
-    let diagnostic = Diagnostic::new(
-        Code::M015,
-        Span::new(file, 0, 0),
-        format!("the file has {} bytes, {FILE_BYTES_MAX} are allowed", text.len()),
-    )
-    .help("move large tables to CSV files (`table NAME from \"x.csv\" (key, value)`), shared rules to a file read by `use`");
     Parsed {
         tree: SyntaxNode::new_root(builder.finish()),
         file: ast::File { header: None, items: Vec::new() },
-        diagnostics: vec![diagnostic],
+        diagnostics: vec![too_large("the file", text.len(), file)],
         omitted: 0,
     }
+}
+
+fn too_large(what: &str, bytes: usize, file: FileId) -> Diagnostic {
+    let message = format!("{what} has {bytes} bytes, {FILE_BYTES_MAX} are allowed");
+    Diagnostic::new(Code::M015, Span::new(file, 0, 0), message)
+        .help("move large tables to CSV files (`table NAME from \"x.csv\" (key, value)`), shared rules to a file read by `use`")
 }
 
 /// The diagnostics so far, up to the limit.
@@ -101,5 +104,7 @@ impl Log {
     }
 }
 
+#[cfg(test)]
+mod diagnostic_tests;
 #[cfg(test)]
 mod tests;

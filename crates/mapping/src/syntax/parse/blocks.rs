@@ -70,7 +70,7 @@ impl Parser<'_> {
                 break;
             }
         }
-        self.expect_close(K::RightBrace, opened);
+        self.expect_close_of_list(K::RightBrace, opened);
     }
 
     fn table_else(&mut self, arrow: bool) {

@@ -27,7 +27,8 @@ impl Parser<'_> {
             K::SingleQuoted => return self.single_quoted(),
             K::Foreign => return self.foreign_letters(),
             K::Bang => ("`!` is written `not`", "", "write `not x`, or `x != y`"),
-            K::Unknown | K::Star | K::Question => {
+            K::Question => ("`?` has no meaning here", "", "a choice is written `if c then a else b`; `int?(x)` is a call"),
+            K::Unknown | K::Star => {
                 self.fail(|p| {
                     let word = shortened(p.word(0));
                     Diagnostic::new(Code::M001, p.span(range), format!("`{}` has no meaning here", word.escape_debug())).help(

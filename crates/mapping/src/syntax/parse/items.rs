@@ -260,7 +260,7 @@ impl Parser<'_> {
         self.open(K::Target);
         if self.at_string() {
             self.plain_string("a target", help);
-        } else if self.at(K::Name) && !starts::binds(self.word(0)) {
+        } else if self.at(K::Name) && (!starts::binds(self.word(0)) || matches!(self.raw(1), K::Equal | K::Dot)) {
             self.bump();
             loop {
                 if self.eat(K::Dot) {

@@ -7,8 +7,11 @@ mod choices;
 mod expressions;
 mod foreign;
 mod items;
+mod literals;
 mod modifiers;
 mod starts;
+#[cfg(test)]
+mod tests;
 
 use super::Log;
 use super::kind::SyntaxKind::{self as K};
@@ -49,6 +52,9 @@ struct Parser<'t> {
     failed: bool,
     builder: GreenNodeBuilder<'static>,
     log: Log,
+    /// How often a token was looked at: the measure of work.
+    #[cfg(test)]
+    looks: std::cell::Cell<usize>,
 }
 
 impl<'t> Parser<'t> {
@@ -69,6 +75,8 @@ impl<'t> Parser<'t> {
             failed: false,
             builder: GreenNodeBuilder::new(),
             log: Log::default(),
+            #[cfg(test)]
+            looks: std::cell::Cell::new(0),
         }
     }
 
@@ -120,6 +128,8 @@ impl<'t> Parser<'t> {
 
     /// The kind of the token `ahead` of this one, wherever it stands.
     fn raw(&self, ahead: usize) -> K {
+        #[cfg(test)]
+        self.looks.set(self.looks.get() + 1);
         self.meaning.get(self.position + ahead).map_or(K::End, |&index| self.tokens[index as usize].kind)
     }
 
@@ -339,22 +349,36 @@ impl<'t> Parser<'t> {
 
     /// The bracket that ends what started at `opened`.
     fn expect_close(&mut self, kind: K, opened: (u32, u32)) {
-        if self.eat(kind) || self.failed {
-            return;
-        }
-        if self.explain_foreign_token() {
+        let wanted = format!("`{}`", bracket(kind));
+        self.expect_bracket(kind, opened, &wanted);
+    }
+
+    /// The same where another entry could follow instead.
+    fn expect_close_of_list(&mut self, kind: K, opened: (u32, u32)) {
+        let wanted = format!("`,` or `{}`", bracket(kind));
+        self.expect_bracket(kind, opened, &wanted);
+    }
+
+    fn expect_bracket(&mut self, kind: K, opened: (u32, u32), wanted: &str) {
+        if self.eat(kind) || self.failed || self.explain_foreign_token() {
             return;
         }
         let (open, close) = (self.slice(opened), bracket(kind));
         self.fail(|p| {
-            let over = p.at(K::End);
-            let wanted = if kind == K::RightParen || over { format!("`{close}`") } else { format!("`,` or `{close}`") };
-            let message =
-                if over { format!("`{open}` is not closed") } else { format!("expected {wanted}, found {}", p.found()) };
+            let over = p.at(K::End) || kind == K::HoleEnd && p.at(K::StringStart);
+            let (message, label) = if over {
+                (format!("`{open}` is not closed"), format!("expected `{close}`"))
+            } else {
+                (format!("expected {wanted}, found {}", p.found()), format!("expected {wanted}"))
+            };
             Diagnostic::new(Code::M001, p.here(), message)
-                .label(format!("expected {wanted}"))
+                .label(label)
                 .also(p.span(opened), format!("`{open}` is opened here"))
-                .help(format!("close it with `{close}`"))
+                .help(if over || !wanted.contains(',') {
+                    format!("close it with `{close}`")
+                } else {
+                    format!("separate with `,`, or close with `{close}`")
+                })
         });
     }
 
