@@ -39,7 +39,8 @@ pub fn steps(from: &Type, to: &Type, dates_as_text: bool) -> Option<&'static [Co
         (Type::Json | Type::String, Type::Guid) => &[C::GuidBytes],
         (Type::Json | Type::String, Type::Sid) => &[C::SidBytes],
         (Type::Json, Type::String | Type::Dn | Type::GenTime) => &[C::Text],
-        (Type::Json, Type::Int | Type::FileTime) => &[C::Int],
+        // Directories write a filetime as digits, whatever the attribute is declared as.
+        (Type::Json, Type::Int | Type::FileTime) | (Type::String, Type::FileTime) => &[C::Int],
         (Type::Json, Type::Bool) => &[C::Bool],
         (Type::Json, Type::Binary) => &[C::Binary],
         (Type::Json, Type::DateTime) => &[C::TextToDateTime],
