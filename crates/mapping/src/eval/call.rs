@@ -4,7 +4,7 @@ use super::Trace;
 use super::machine::{Fault, Machine, Outcome};
 use crate::diagnostic::codes::Code;
 use crate::functions::{Body, Function, Presence};
-use crate::plan::NodeId;
+use crate::plan::{Node, NodeId};
 use crate::value::Value;
 
 impl<'a, T: Trace> Machine<'a, '_, T> {
@@ -21,7 +21,11 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
             if count <= INLINE { &mut inline[..count] } else { self.arena.alloc_slice_fill_copy(count, Value::Absent) };
         let mut bytes = 0;
         for (index, (argument, node)) in arguments.iter_mut().zip(given).enumerate() {
-            let value = self.value(*node)?;
+            let value = match self.value(*node) {
+                // The conversion of an argument is part of the call: the twin with `?` forgives it as well.
+                Err(fault) if optional && fault.node == *node && self.is_conversion(*node) => return Ok(Value::Absent),
+                outcome => outcome?,
+            };
             match value {
                 Value::Absent | Value::Null | Value::Keep => {
                     if parameters.get(index).is_some_and(|parameter| parameter.presence == Presence::Required) {
@@ -49,5 +53,9 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
             Err(failure) if optional && failure.code != Code::M190 => Ok(Value::Absent),
             Err(failure) => Err(self.arena.alloc(Fault { failure, node: id })),
         }
+    }
+
+    fn is_conversion(&self, node: NodeId) -> bool {
+        matches!(self.plan.nodes[node as usize], Node::Convert { .. } | Node::ConvertEach { .. })
     }
 }

@@ -293,3 +293,22 @@ fn conversions_take_what_any_reader_gives() {
         assert_eq!(build.value_of(node, json!({ "a": from })), expected, "{to:?} {from}");
     }
 }
+
+#[test]
+fn the_twin_forgives_the_conversion_of_its_argument_but_not_another_call_in_it() {
+    for (optional, inner_fails, expected) in [
+        (true, false, json!("-")),
+        (false, false, json!("!M102 text is wanted, the source gives an integer")),
+        (true, true, json!("!M101 fail: String(\"v\")")),
+    ] {
+        let mut build = Build::new();
+        let (a, b) = (build.one(A), build.one(B));
+        let argument = if inner_fails {
+            build.call(&FAIL, &[b])
+        } else {
+            build.node(Node::Convert { to: crate::plan::Conversion::Text, value: a, optional: false })
+        };
+        let node = build.node(Node::Call { function: &LOWER, arguments: [argument].into(), optional });
+        assert_eq!(build.value_of(node, json!({"a": 7, "b": "v"})), expected);
+    }
+}
