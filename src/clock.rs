@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Unix time in microseconds, UTC. What every `*_at` column holds.
 pub type Micros = i64;
@@ -33,6 +33,27 @@ impl Clock {
     }
 
     pub fn now(&self) -> Micros {
+        (self.0)()
+    }
+}
+
+/// Where elapsed time comes from. It measures how long something takes and never reaches a row.
+#[derive(Clone)]
+pub struct Monotonic(Arc<dyn Fn() -> Duration + Send + Sync>);
+
+impl Monotonic {
+    /// The machine's monotonic clock, from zero.
+    pub fn system() -> Self {
+        let start = Instant::now();
+        Self(Arc::new(move || start.elapsed()))
+    }
+
+    /// Readings from `source`, for tests; they must not go back.
+    pub fn from_fn(source: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self(Arc::new(source))
+    }
+
+    pub fn elapsed(&self) -> Duration {
         (self.0)()
     }
 }

@@ -3,6 +3,7 @@
 //! nothing outside the [`Input`] is read. The words of the write policy are the language's own.
 
 pub mod compiled;
+pub mod javascript;
 
 pub use rosterd_mapping::target::{Absent, Merge, WritePolicy};
 
@@ -126,14 +127,20 @@ pub enum Gate {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mapped {
     pub given: Vec<(Rule, Given)>,
+    /// What a mapping gives beyond the targets of its rules: kept in `identities.mapped`, shown in `profileData`, and
+    /// never written to a profile.
+    pub extras: Map<String, Value>,
     pub gate: Option<Gate>,
 }
 
 impl Mapped {
     /// The values alone, as stored in `identities.mapped`. A rule that gave nothing to go by (keep, an error) is
-    /// still on record with what it gave before, so that `on_change` compares with the last real result.
+    /// still on record with what it gave before, so that `on_change` compares with the last real result. An extra never
+    /// passes for the value of a rule.
     pub fn to_text(&self, previous: Option<&Map<String, Value>>) -> String {
-        let mut object = Map::new();
+        let is_target = |name: &str| self.given.iter().any(|(rule, _)| &*rule.target == name);
+        let mut object: Map<String, Value> =
+            self.extras.iter().filter(|(name, _)| !is_target(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
         for (rule, given) in &self.given {
             let value = match given {
                 Given::Value(value) => Some(value),
@@ -162,7 +169,34 @@ impl Mapped {
 /// The first mistakes in it, in words.
 pub fn compile(published: &Published) -> Result<Arc<dyn Mapping>, String> {
     match published.language {
+        Language::JavaScript => {
+            let sandbox = Arc::clone(javascript::sandbox::of_the_process());
+            let mapping = javascript::JavascriptMapping::load(published, sandbox).map_err(|failure| failure.to_string())?;
+            Ok(Arc::new(mapping))
+        }
         Language::Mapping => Ok(Arc::new(compiled::Compiled::load(published)?)),
-        Language::JavaScript => Err("scripts can't run yet".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn extras_stand_beside_the_values_and_never_pass_for_one() {
+        let rule = |target: &str| Rule {
+            target: target.into(),
+            line: 1,
+            policy: None,
+            absent: Absent::Clear,
+            merge: Merge::Replace,
+            required: false,
+        };
+        let Value::Object(extras) = json!({"dn": "cn=a", "email": "claimed@x", "name": "claimed"}) else { panic!("an object") };
+        let given = vec![(rule("name"), Given::Value("Anna".into())), (rule("email"), Given::Absent)];
+        let mapped = Mapped { given, extras, gate: None };
+        let text: Value = serde_json::from_str(&mapped.to_text(None)).expect("JSON");
+        assert_eq!(text, json!({"dn": "cn=a", "name": "Anna"}));
     }
 }

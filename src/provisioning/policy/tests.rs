@@ -14,7 +14,7 @@ fn mapped(entries: &[(&'static str, Given)]) -> Mapped {
             .iter()
             .map(|(target, given)| (rule(target, if *target == "email" { Absent::Keep } else { Absent::Clear }), given.clone()))
             .collect(),
-        gate: None,
+        ..Mapped::default()
     }
 }
 
@@ -102,7 +102,7 @@ fn under(
         kept.0.set("name", name.into());
     }
     let rule = Rule { policy, ..rule("name", Absent::Clear) };
-    let mapped = Mapped { given: vec![(rule, Given::Value(now.into()))], gate: None };
+    let mapped = Mapped { given: vec![(rule, Given::Value(now.into()))], ..Mapped::default() };
     let previous = previous.map(|name| json!({"name": name}));
     let previous = previous.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
     let (set, clear) = run(&mapped, &kept, option, true, Some(&previous));
@@ -163,7 +163,7 @@ fn required_or_reject_without_a_value_refuses_the_record_with_every_reason() {
         stored: Some((&kept.0, &kept.1)),
         previous: None,
     };
-    let rejected = changes(&Mapped { given, gate: None }, &context).rejected;
+    let rejected = changes(&Mapped { given, ..Mapped::default() }, &context).rejected;
     let reasons: Vec<_> = rejected.iter().map(|(rule, reason)| format!("{} {reason}", rule.target)).collect();
     assert_eq!(reasons, ["name has no value", "email has no value", "username not text"]);
 }
@@ -175,7 +175,7 @@ fn list(merge: Merge, stored_list: &[&str], before: &[&str], now: Option<&[&str]
     let rule = Rule { merge, ..rule("app_metadata.title", Absent::Clear) };
     let given = now.map_or(Given::Absent, |now| Given::Value(json!(now)));
     let previous = json!({"app_metadata.title": before});
-    let mapped = Mapped { given: vec![(rule, given)], gate: None };
+    let mapped = Mapped { given: vec![(rule, given)], ..Mapped::default() };
     let (set, clear) = run(&mapped, &kept, SetUserRootAttributes::OnEachLogin, true, previous.as_object());
     set.first()
         .map(|text| text.replace("app_metadata.title=", ""))

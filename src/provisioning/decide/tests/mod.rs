@@ -84,6 +84,7 @@ impl Mapping for Said {
         };
         Mapped {
             given: self.rules.iter().map(|rule| (rule.clone(), given(rule))).collect(),
+            extras: Map::new(),
             gate: gate.or_else(|| reason("deny").map(|reason| Gate::Deny { reason })),
         }
     }
