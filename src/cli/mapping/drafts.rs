@@ -92,7 +92,7 @@ pub async fn report_drafts(context: &Context) -> Result<(), store::Error> {
                         );
                     }
                     Draft::Unreadable(reason) => {
-                        tracing::warn!(tenant, mapping = name, reason, "the mapping's file can't be read")
+                        tracing::warn!(tenant, mapping = name, reason, "the mapping's file can't be read");
                     }
                     Draft::Missing | Draft::Same | Draft::Unpublished(_) => {}
                 }

@@ -39,7 +39,7 @@ pub async fn run(context: &Context, args: &ListArgs) -> anyhow::Result<ExitCode>
     for (name, (_, draft)) in &all {
         match draft {
             Draft::Differs => {
-                eprintln!("{name}: the file differs from what runs; `rosterd mapping publish {name}` puts it in force")
+                eprintln!("{name}: the file differs from what runs; `rosterd mapping publish {name}` puts it in force");
             }
             Draft::Unreadable(reason) => eprintln!("{name}: {}", output::printable(reason)),
             Draft::Missing | Draft::Same | Draft::Unpublished(_) => {}

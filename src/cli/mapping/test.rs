@@ -45,9 +45,9 @@ pub fn run(global: &Global, args: &TestArgs) -> anyhow::Result<ExitCode> {
                 passed += outcome.passed;
                 failed += outcome.failed;
                 if args.json {
-                    listed.push(outcome.object)
+                    listed.push(outcome.object);
                 } else {
-                    output::text(format_args!("{}\n{}", text.shown, outcome.text))?
+                    output::text(format_args!("{}\n{}", text.shown, outcome.text))?;
                 }
             }
             Err(object) => {

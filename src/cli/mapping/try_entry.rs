@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use rosterd_mapping::eval::{self, Environment, Evaluator};
 use rosterd_mapping::plan::Plan;
 use rosterd_mapping::source::{Names, json};
-use rosterd_mapping::target::WritePolicy;
+use rosterd_mapping::target::{Kind, WritePolicy};
 use rosterd_mapping::trace::{self, Gave, RuleReport, WithTrace};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -144,7 +144,7 @@ impl Subject {
                 let environment = Environment { seed, stored, ..Environment::at(now) };
                 let mut trace = WithTrace::new(plan);
                 let evaluation = eval::run(arena, plan, &entry, &environment, &mut trace);
-                traced(plan, trace.report(&evaluation), &mapped, trace::unused(names, payload.keys().map(String::as_str)))
+                traced(plan, trace.report(&evaluation), &mapped, trace::unused(names, attributes(plan, payload)))
             }
         };
         if let Some(existing) = existing
@@ -156,6 +156,12 @@ impl Subject {
         }
         Ok(trial)
     }
+}
+
+/// The source's own attributes: neither the DN nor what a reader adds under `$`.
+fn attributes<'p>(plan: &Plan, payload: &'p Map<String, Value>) -> impl Iterator<Item = &'p str> {
+    let of_directory = plan.from == Kind::Ldap;
+    payload.keys().map(String::as_str).filter(move |name| !(name.starts_with('$') || of_directory && *name == "dn"))
 }
 
 /// Attributes that a plan reads as bytes.
