@@ -1,7 +1,7 @@
 # Everything a developer, an operator or CI does with this tree. `make` alone prints this list.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak conformance bench micro fmt fmt-check lint deny
+.PHONY: help run test soak fuzz conformance bench micro fmt fmt-check lint deny
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,7 +12,7 @@ run: ## Build and start the gateway on SQLite (state in .run/); prints addresses
 test: ## Install the real servers and tools the tests talk to, then run every test
 	@scripts/test.sh
 
-soak: ## The suite alone, its log in target/test/soak.log. Longer forms (ROSTERD_SOAK=1) are not written yet
+soak: ## The long forms, an hour and more: ten minutes of fuzzing per target, then the suite; logs in target/test
 	@scripts/test.sh soak
 
 conformance: ## scim2-tester and scim-sanity against a running gateway: make conformance URL=… TOKEN=…
@@ -21,17 +21,20 @@ conformance: ## scim2-tester and scim-sanity against a running gateway: make con
 bench: ## Measure the gateway against the floor server on both stores. ARGS="--help" lists the options
 	@benches/run.sh $(ARGS)
 
+fuzz: ## Fuzz the mapping language for a minute per target; ARGS="600 --gateway" longer, and the gateway's own readers
+	@scripts/fuzz.sh $(or $(ARGS),60)
+
 micro: ## Micro-benchmarks without a database: filter parsing, PATCH
 	@cargo bench --bench micro
 
 fmt: ## Format the code
-	@cargo fmt
+	@for package in . fuzz benches/mapping; do cargo fmt --all --manifest-path $$package/Cargo.toml; done
 
 fmt-check: ## Fail if `make fmt` would change anything
-	@cargo fmt --check
+	@for package in . fuzz benches/mapping; do cargo fmt --all --check --manifest-path $$package/Cargo.toml || exit 1; done
 
 lint: ## Clippy over everything, warnings are errors
-	@cargo clippy --locked --all-targets -- -D warnings
+	@cargo clippy --locked --workspace --all-targets -- -D warnings
 
 deny: ## Licences, duplicates, sources and advisories of the dependencies (deny.toml)
 	@scripts/deny.sh

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # scripts/test.sh [soak]
-# Every test: unit tests, documentation examples, then the suite, which talks to the release binary, a PostgreSQL it
-# starts itself and the pinned conformance tools. With `soak`, the suite alone (ROSTERD_SOAK=1 for long forms to come).
+# Every test: unit tests, the mapping language and some fuzzing of it, documentation examples, then the suite, which
+# talks to the release binary, a PostgreSQL it starts itself and the pinned conformance tools. With `soak`, long fuzzing
+# and the suite.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
@@ -26,14 +27,17 @@ run() { # run NAME CARGO-TEST-ARGUMENTS… : shows the output, keeps it, and kee
 }
 
 if [ "${1:-}" = soak ]; then
-    export ROSTERD_SOAK=1
+    scripts/fuzz.sh 600 --gateway
     run soak --test suite -- --nocapture
 else
     run unit --lib --bins
+    run language -p rosterd-mapping
+    # Bounded here, with a fixed seed; the long form is `make soak`.
+    scripts/fuzz.sh 15
     run examples --doc
     run suite --test suite
 fi
 
 echo
-echo "Unit tests, examples and the suite, in this order:"
+echo "Unit tests, the mapping language (its unit tests, then file by file), examples and the suite, in this order:"
 cat "$logs/summary"

@@ -7,6 +7,7 @@ use rosterd_mapping::check::{self, Sources};
 use rosterd_mapping::eval::{self, Environment, Evaluator, NoTrace};
 use rosterd_mapping::output::to_map;
 use rosterd_mapping::source::{Names, json};
+use rosterd_mapping::span::FileId;
 use rosterd_mapping::syntax;
 
 struct Nothing;
@@ -24,7 +25,7 @@ impl Sources for Nothing {
 fuzz_target!(|data: &[u8]| {
     let mut parts = data.splitn(2, |byte| *byte == 0);
     let (Some(text), Some(entry)) = (parts.next(), parts.next()) else { return };
-    let Ok(text) = syntax::text_of(text) else { return };
+    let Ok(text) = syntax::text_of(text, FileId(0)) else { return };
     let Some(plan) = check::compile("fuzz.mapping", text, &Nothing).plan else { return };
     let names = Names::new(&plan);
     let environment = Environment::at(jiff::Timestamp::UNIX_EPOCH);

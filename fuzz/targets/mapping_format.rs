@@ -6,7 +6,7 @@ use rosterd_mapping::span::FileId;
 use rosterd_mapping::syntax;
 
 fuzz_target!(|data: &[u8]| {
-    let Ok(text) = syntax::text_of(data) else { return };
+    let Ok(text) = syntax::text_of(data, FileId(0)) else { return };
     let Ok(once) = syntax::format(text) else { return };
     let twice = syntax::format(&once).expect("what was formatted parses");
     assert_eq!(once, twice);

@@ -6,9 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::support::gateway::{Gateway, Store};
 use super::support::rows::Database;
-use super::support::sequence::{folder, of_vendor, replay};
-
-const VENDORS: [&str; 8] = ["entra", "okta", "onelogin", "jumpcloud", "ping", "google", "rippling", "authentik"];
+use super::support::sequence::{VENDORS, folder, of_vendor, replay};
 
 /// Replays every recording of a vendor, each on a connection of its own, and reports all that went otherwise.
 async fn replay_all(vendor: &str, store: Store) {

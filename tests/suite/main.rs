@@ -26,6 +26,7 @@ mod operations;
 mod pooler;
 mod positions;
 mod query_sql;
+mod reversals;
 mod scim_limits;
 mod statements;
 mod store_conformance;

@@ -6,6 +6,11 @@ pub const INCLUDES_MAX: usize = 64;
 pub const INCLUDE_DEPTH_MAX: usize = 8;
 pub const RULES_MAX: usize = 2_000;
 pub const EXPRESSION_DEPTH_MAX: usize = 64;
+/// Instructions of one plan, and bytes of literal text in it: consts and `inherited` are written out where they stand.
+pub const NODES_MAX: usize = 500_000;
+pub const CONSTANT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Members of a record known by name, nested ones counted; beyond, any name is let through.
+pub const RECORD_MEMBERS_MAX: usize = 256;
 pub const COMPREHENSION_NESTING_MAX: usize = 2;
 /// Of one compiled regular expression, bytes.
 pub const REGEX_BYTES_MAX: usize = 1024 * 1024;

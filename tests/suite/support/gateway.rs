@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -92,6 +92,21 @@ impl Gateway {
     /// [`Self::start_with`] on an empty database at this address.
     pub fn start_at(database_url: String, settings: &[(&str, &str)]) -> Self {
         Self::bootstrapped_on(tempfile::tempdir().expect("a temporary folder"), database_url, settings)
+    }
+
+    /// A gateway of its own on a copy of a SQLite file; tokens and sealed values of the original stay good.
+    pub fn on_copy(file: &Path, like: &Self) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let copy = folder.path().join("rosterd.db");
+        std::fs::copy(file, &copy).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let original = &like.installation;
+        Self::serve(Arc::new(Installation {
+            folder,
+            database_url: format!("sqlite://{}", copy.display()),
+            secret_key: original.secret_key.clone(),
+            settings: original.settings.clone(),
+            bootstrap: original.bootstrap.clone(),
+        }))
     }
 
     fn bootstrapped_on(folder: TempDir, database_url: String, settings: &[(&str, &str)]) -> Self {

@@ -1,6 +1,7 @@
 //! The rows behind the gateway, read straight from its database: what a step left, not what the gateway says of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use rusqlite::OpenFlags;
 use serde_json::{Map, Value, json};
@@ -28,6 +29,13 @@ impl Database {
             }
             None => Self::Postgres(sqlx::PgConnection::connect(url).await.unwrap_or_else(|error| panic!("{url}: {error}"))),
         }
+    }
+
+    /// Writes all that is committed in a SQLite database to another file.
+    pub fn copy_to(&self, file: &Path) {
+        let Self::Sqlite(connection) = self else { panic!("only SQLite is copied by file") };
+        let file = file.to_str().expect("temporary folders have readable names");
+        connection.execute("VACUUM INTO ?1", [file]).unwrap_or_else(|error| panic!("{file}: {error}"));
     }
 
     /// The rows of a query, each as an object of its columns; documents and booleans as what they are.
@@ -88,6 +96,7 @@ fn sqlite_rows(connection: &rusqlite::Connection, sql: &str) -> rusqlite::Result
 pub type Table = BTreeMap<String, Map<String, Value>>;
 
 /// Everything a provisioning write may touch, at one moment.
+#[derive(Default)]
 pub struct Snapshot {
     pub users: Table,
     pub identities: Table,

@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::gateway::{Answer, Gateway};
 use super::matching::{Names, differences};
-use super::rows::{Database, Snapshot, Table, added, names};
+use super::rows::{Database, Snapshot, added, names};
+use super::trail::broken_rules;
 use super::wire::broken_promises;
 
 #[derive(Debug, Deserialize)]
@@ -43,9 +44,12 @@ pub struct Step {
     pub request: Request,
     pub expect: Expect,
     pub rows: Rows,
+    /// What in the request changes nothing, by the reason why; see [`super::reversal`].
+    #[serde(default)]
+    pub idle: BTreeMap<String, BTreeSet<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     pub method: String,
@@ -115,6 +119,9 @@ pub enum OutboxRow {
     Changed(BTreeMap<String, BTreeSet<String>>),
 }
 
+/// Whose recordings there are, each vendor's in the folder of its name.
+pub const VENDORS: [&str; 8] = ["entra", "okta", "onelogin", "jumpcloud", "ping", "google", "rippling", "authentik"];
+
 /// The folder of all recordings.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
@@ -150,40 +157,107 @@ pub async fn replay(gateway: &Gateway, database: &mut Database, stem: &str, sequ
 }
 
 async fn play(gateway: &Gateway, database: &mut Database, stem: &str, sequence: &Sequence) -> Result<(), String> {
-    let connection = format!("{}-{stem}", sequence.vendor);
-    let options: Vec<_> = sequence.options.clone().into_iter().collect();
-    let token = gateway.connect(&connection, &options);
-    let mut player = Player { gateway, token, connection, names: Names::default(), secrets: vec![] };
-    player.names.bind("base", gateway.scim_url(&player.connection));
-    player.names.bind("connection", player.connection.clone());
-    for (name, resource) in &sequence.given {
-        player.provide(name, resource).await?;
-    }
+    let mut player = Player::prepare(gateway, stem, sequence).await?;
     let mut before = Snapshot::of(database).await;
     for (index, step) in sequence.steps.iter().enumerate() {
-        let (answer, mut wrong) =
-            player.ask(sequence, step).await.map_err(|wrong| format!("step {} \"{}\": {wrong}", index + 1, step.name))?;
-        let after = Snapshot::of(database).await;
-        wrong.extend(row_differences(&step.rows, &before, &after, &mut player.names));
-        if !wrong.is_empty() {
-            return Err(report(step, index, &answer, &wrong));
-        }
-        before = after;
+        let outcome = player.take(database, sequence, step, &Sent::as_recorded(step), &before).await;
+        before = outcome.map_err(|missed| format!("step {} {missed}", index + 1))?.after;
     }
     Ok(())
 }
 
+/// What is sent in place of a step's request, and what of its expectations is heeded.
+pub struct Sent<'a> {
+    pub request: &'a Request,
+    /// Whether the answer is held against the step's, or only the rows are.
+    pub answer_counts: bool,
+}
+
+impl<'a> Sent<'a> {
+    pub fn as_recorded(step: &'a Step) -> Self {
+        Self { request: &step.request, answer_counts: true }
+    }
+}
+
+/// A step that went as it should.
+pub struct Taken {
+    pub status: u16,
+    pub after: Snapshot,
+}
+
+/// A step that went otherwise: how it was answered, and everything that differs.
+pub struct Missed {
+    /// None if it could not be sent.
+    pub status: Option<u16>,
+    report: String,
+}
+
+impl std::fmt::Display for Missed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.report)
+    }
+}
+
 /// One recording being replayed.
-struct Player<'a> {
+pub struct Player<'a> {
     gateway: &'a Gateway,
     token: String,
     connection: String,
-    names: Names,
+    pub names: Names,
     /// Passwords the client has sent so far.
     secrets: Vec<String>,
 }
 
-impl Player<'_> {
+impl<'a> Player<'a> {
+    /// Makes the recording's connection and what it takes as given.
+    ///
+    /// # Errors
+    /// A given resource that could not be created.
+    pub async fn prepare(gateway: &'a Gateway, stem: &str, sequence: &Sequence) -> Result<Self, String> {
+        let connection = format!("{}-{stem}", sequence.vendor);
+        let options: Vec<_> = sequence.options.clone().into_iter().collect();
+        let token = gateway.connect(&connection, &options);
+        let mut player = Player { gateway, token, connection, names: Names::default(), secrets: vec![] };
+        player.names.bind("base", gateway.scim_url(&player.connection));
+        player.names.bind("connection", player.connection.clone());
+        for (name, resource) in &sequence.given {
+            player.provide(name, resource).await?;
+        }
+        Ok(player)
+    }
+
+    /// The same moment of the same recording at another gateway, which has a copy of the database.
+    pub fn at<'b>(&self, gateway: &'b Gateway) -> Player<'b> {
+        let mut names = self.names.clone();
+        names.bind("base", gateway.scim_url(&self.connection));
+        Player { gateway, token: self.token.clone(), connection: self.connection.clone(), names, secrets: self.secrets.clone() }
+    }
+
+    /// Sends a request and holds what comes of it against what the step expects.
+    ///
+    /// # Errors
+    /// Everything that went otherwise.
+    pub async fn take(
+        &mut self,
+        database: &mut Database,
+        sequence: &Sequence,
+        step: &Step,
+        sent: &Sent<'_>,
+        before: &Snapshot,
+    ) -> Result<Taken, Missed> {
+        let answer = self
+            .ask(sequence, sent.request)
+            .await
+            .map_err(|wrong| Missed { status: None, report: format!("\"{}\": {wrong}", step.name) })?;
+        let mut wrong = if sent.answer_counts { self.answer_differences(step, &answer) } else { vec![] };
+        let after = Snapshot::of(database).await;
+        wrong.extend(row_differences(&step.rows, before, &after, &mut self.names));
+        if wrong.is_empty() {
+            return Ok(Taken { status: answer.status, after });
+        }
+        Err(Missed { status: Some(answer.status), report: report(&step.name, sent.request, &answer, &wrong) })
+    }
+
     /// Creates what a sequence takes as given: a user if it has a `userName`, else a group.
     async fn provide(&mut self, name: &str, resource: &Value) -> Result<(), String> {
         let mut resource = resource.clone();
@@ -216,9 +290,8 @@ impl Player<'_> {
         Ok(())
     }
 
-    /// Sends the request of a step; the answer, and in what it differs from what the step expects.
-    async fn ask(&mut self, sequence: &Sequence, step: &Step) -> Result<(Answer, Vec<String>), String> {
-        let request = &step.request;
+    /// Sends a request as this client would.
+    async fn ask(&mut self, sequence: &Sequence, request: &Request) -> Result<Answer, String> {
         let mut headers: BTreeMap<String, String> = sequence.headers.clone();
         headers.insert("authorization".to_owned(), format!("Bearer {}", self.token));
         for (name, value) in &request.headers {
@@ -238,9 +311,7 @@ impl Player<'_> {
         collect_passwords(request.body.as_ref(), &mut self.secrets);
         let headers: Vec<(String, String)> = headers.into_iter().collect();
         let path = self.names.fill(&request.path)?;
-        let answer = self.gateway.request(&request.method, &self.connection, &path, &headers, body).await;
-        let wrong = self.answer_differences(step, &answer);
-        Ok((answer, wrong))
+        Ok(self.gateway.request(&request.method, &self.connection, &path, &headers, body).await)
     }
 
     fn answer_differences(&mut self, step: &Step, answer: &Answer) -> Vec<String> {
@@ -312,7 +383,7 @@ fn row_differences(rows: &Rows, before: &Snapshot, after: &Snapshot, names: &mut
     wrong.extend(log_differences(&rows.log, before, after));
     wrong.extend(history_differences(&rows.history, before, after));
     wrong.extend(outbox_differences(&rows.outbox, before, after));
-    wrong.extend(dangling(before, after));
+    wrong.extend(broken_rules(before, after));
     if rows.is_empty()
         && let Some(change) = after.first_change_since(before)
     {
@@ -381,44 +452,12 @@ fn outbox_differences(expected: &[OutboxRow], before: &Snapshot, after: &Snapsho
     if found.is_empty() { vec![] } else { vec![format!("rows outbox: expected {expected:?}, found {all}")] }
 }
 
-/// History, log and outbox rows of one write belong together and say who asked.
-fn dangling(before: &Snapshot, after: &Snapshot) -> Vec<String> {
-    let mut wrong = vec![];
-    let log = added(&after.log, &before.log);
-    let has = |row: &Map<String, Value>, column: &str| row[column].as_str().is_some_and(|text| !text.is_empty());
-    for row in &log {
-        for column in ["connection_id", "actor", "request_id"] {
-            if !has(row, column) {
-                wrong.push(format!("rows log: a {} row has no {column}", row["kind"]));
-            }
-        }
-    }
-    for row in added(&after.outbox, &before.outbox) {
-        if !log.iter().any(|entry| entry["id"] == row["log_id"]) {
-            wrong.push(format!("rows outbox: a {} row belongs to no log row of this step", row["kind"]));
-        }
-    }
-    for row in added(&after.history, &before.history) {
-        if !log.iter().any(|entry| entry["history_id"] == row["id"]) {
-            wrong.push("rows history: a row that no log row of this step names".to_owned());
-        }
-    }
-    let lost = |table: &str, now: &Table, then: &Table| {
-        then.keys().find(|id| !now.contains_key(*id)).map(|id| format!("rows {table}: {id} is gone; these rows are kept"))
-    };
-    wrong.extend(lost("log", &after.log, &before.log));
-    wrong.extend(lost("outbox", &after.outbox, &before.outbox));
-    wrong
-}
-
-fn report(step: &Step, index: usize, answer: &Answer, wrong: &[String]) -> String {
-    let body = step.request.body.as_ref().map_or_else(String::new, |body| format!("\n    {body}"));
+fn report(name: &str, request: &Request, answer: &Answer, wrong: &[String]) -> String {
+    let body = request.body.as_ref().map_or_else(String::new, |body| format!("\n    {body}"));
     format!(
-        "step {} \"{}\"\n    {} {}{body}\n  answered {} {}\n  but\n    {}",
-        index + 1,
-        step.name,
-        step.request.method,
-        step.request.path,
+        "\"{name}\"\n    {} {}{body}\n  answered {} {}\n  but\n    {}",
+        request.method,
+        request.path,
         answer.status,
         answer.text,
         wrong.join("\n    ")

@@ -6,7 +6,7 @@ use super::rules::shown;
 use crate::ast::{self, Argument, ExprKind, Modifier};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes::Code;
-use crate::plan::{Check, Node};
+use crate::plan::{Check, Conversion, Node};
 use crate::span::FileId;
 use crate::types::Type;
 
@@ -88,8 +88,10 @@ impl<'a> Checker<'a> {
             return None;
         }
         let regex = self.regex(pattern, ignore_case, modifier.span)?;
-        let text = self.add(Node::It, modifier.span);
-        Some(self.add(Node::Matches { text, regex }, modifier.span))
+        let it = self.low(Node::It, item.clone(), false, modifier.span);
+        // A number where text is checked does not pass; it is no failure of another kind.
+        let text = if *item == Type::Json { self.convert_or_absent(it, Conversion::Text, Type::String) } else { it };
+        Some(self.add(Node::Matches { text: text.node, regex }, modifier.span))
     }
 
     fn unanchored(&mut self, span: crate::span::Span, pattern: &str) {

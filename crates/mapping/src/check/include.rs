@@ -6,8 +6,9 @@ use super::sink::Sink;
 use crate::ast;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes::Code;
-use crate::limits::{FILE_BYTES_MAX, INCLUDE_DEPTH_MAX, INCLUDES_MAX};
-use crate::span::{FileId, Span, Spanned};
+use crate::limits::{INCLUDE_DEPTH_MAX, INCLUDES_MAX};
+use crate::span::{FileId, Spanned};
+use crate::syntax::{Parsed, parse};
 use std::collections::HashMap;
 
 /// One text, read.
@@ -40,17 +41,10 @@ impl Loader<'_> {
         let id = FileId(u16::try_from(self.files.len()).unwrap_or(u16::MAX));
         self.files.push(None);
         self.open.push(id);
-        let (ast, uses) = if text.len() > FILE_BYTES_MAX {
-            let span = Span::new(id, 0, 0);
-            let message = format!("{} bytes, at most {FILE_BYTES_MAX} are read", text.len());
-            sink.push(Diagnostic::new(Code::M015, span, message).help("move tables into CSV files, rules into files of `use`"));
-            (ast::File { header: None, items: Vec::new() }, Vec::new())
-        } else {
-            let (ast, diagnostics) = super::parse(id, text);
-            sink.syntax(diagnostics);
-            let uses = ast.items.iter().filter_map(|item| self.used(item, sink)).collect();
-            (ast, uses)
-        };
+        // The parser refuses what is too large.
+        let Parsed { file: ast, diagnostics, omitted, .. } = parse(text, id);
+        sink.syntax(diagnostics, omitted);
+        let uses = ast.items.iter().filter_map(|item| self.used(item, sink)).collect();
         self.open.pop();
         self.files[usize::from(id.0)] = Some(Loaded { name: name.into(), text: text.into(), ast, uses });
         id

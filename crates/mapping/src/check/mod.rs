@@ -22,7 +22,6 @@ mod tests_of;
 use crate::ast;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Node, NodeId, Plan, RuleValue};
-use crate::span::FileId;
 use lower::{Checker, Needs};
 use scope::Scope;
 use sink::Sink;
@@ -91,7 +90,7 @@ pub fn compile(name: &str, text: &str, sources: &dyn Sources) -> Compiled {
     let run_order = checker.order_of(&lowered);
     checker.rule_lints(&order, &lowered);
     checker.unused_declarations();
-    let tests = checker.tests(&order);
+    let tests = checker.tests();
     let by_default: Vec<bool> =
         order.iter().zip(&lowered).map(|(&index, (rule, _))| checker.is_by_default(index, rule)).collect();
     let Checker { nodes, spans, lets, slots, tables, regexes, sets, old, locals, sink, .. } = checker;
@@ -159,10 +158,4 @@ fn cost(plan: &Plan, node: NodeId) -> usize {
         }
     }
     seen.len()
-}
-
-/// What the parser makes of one text.
-fn parse(file: FileId, text: &str) -> (ast::File, Vec<Diagnostic>) {
-    let parsed = crate::syntax::parse(text, file);
-    (parsed.file, parsed.diagnostics)
 }

@@ -94,7 +94,8 @@ impl<'a> Checker<'a> {
             return;
         }
         let base = match existing {
-            None if rule.replaces => {
+            // A target that does not exist is said to be so, once.
+            None if rule.replaces && self.target_type(&rule.target.path).is_some() => {
                 let known: Vec<String> = force.order.iter().map(|&index| self.rules[index].shown()).collect();
                 let help = suggestion(&name, known.iter().map(String::as_str), "leave `override` out");
                 let message = format!("`override`, but no included rule writes `{name}`");
@@ -198,7 +199,8 @@ impl<'a> Checker<'a> {
             diagnostic = diagnostic.fix(target.span, near);
             format!("did you mean `{near}`?")
         } else {
-            format!("what a profile has no name for goes below app_metadata: app_metadata.{first}")
+            let what = if group { "group" } else { "profile" };
+            format!("what a {what} has no name for goes below app_metadata: app_metadata.{first}")
         };
         self.sink.push(diagnostic.help(help));
     }
@@ -423,19 +425,9 @@ impl<'a> Checker<'a> {
 }
 
 /// Reads the header: what kind of mapping this is; `None` = reported.
-pub fn header(checker_files: &[super::include::Loaded], sink: &mut super::sink::Sink) -> Option<(Schema, Kind)> {
-    let root = &checker_files.first()?.ast.header;
-    let Some(root) = root else {
-        // The parser said so, unless the file is empty or was not read.
-        if sink.errors == 0 {
-            let span = Span::new(FileId(0), 0, 0);
-            sink.push(
-                Diagnostic::new(Code::M018, span, "a mapping starts with its header")
-                    .help("write: mapping NAME from ldap to profile"),
-            );
-        }
-        return None;
-    };
+pub fn header(files: &[super::include::Loaded], sink: &mut super::sink::Sink) -> Option<(Schema, Kind)> {
+    // Without one the parser has said so.
+    let root = files.first()?.ast.header.as_ref()?;
     let (from, to) = (kind(&root.from, sink), kind(&root.to, sink));
     let (from, to) = (from?, to?);
     let fits = match (from, to) {
@@ -450,15 +442,16 @@ pub fn header(checker_files: &[super::include::Loaded], sink: &mut super::sink::
         sink.push(Diagnostic::new(Code::M018, root.from.span.to(root.to.span), message).help(help));
         return None;
     }
-    for (number, file) in checker_files.iter().enumerate().skip(1) {
+    for (number, file) in files.iter().enumerate().skip(1) {
         let Some(header) = &file.ast.header else { continue };
         if *header.from.value != *root.from.value || *header.to.value != *root.to.value {
             let message = format!(
                 "`{}` maps from {} to {}, this mapping from {} to {}",
                 file.name, header.from.value, header.to.value, root.from.value, root.to.value
             );
-            let span = use_of(checker_files, number).unwrap_or(root.span);
+            let span = use_of(files, number).unwrap_or(root.span);
             sink.push(Diagnostic::new(Code::M018, span, message).help("use a file of the same kinds"));
+            return None;
         }
     }
     Some((Schema { kind: from, group: to == Kind::Group }, to))

@@ -37,15 +37,20 @@ impl Sink {
     }
 
     /// Takes what the parser said of one file.
-    pub fn syntax(&mut self, diagnostics: Vec<Diagnostic>) {
+    pub fn syntax(&mut self, diagnostics: Vec<Diagnostic>, omitted: usize) {
         for diagnostic in diagnostics {
             self.push(diagnostic);
         }
+        self.uncounted += omitted;
         self.torn |= self.errors > 0;
     }
 
     /// In the order of the text.
     pub fn finish(mut self) -> (Vec<Diagnostic>, usize) {
+        // Where something is wrong, what is merely unwise may only be its echo.
+        let errors: Vec<Span> = self.found.iter().filter(|one| one.severity == Severity::Error).map(|one| one.span).collect();
+        let meets = |one: Span, other: Span| one.file == other.file && one.start < other.end && other.start < one.end;
+        self.found.retain(|one| one.severity == Severity::Error || !errors.iter().any(|error| meets(one.span, *error)));
         self.found.sort_by_key(|one| (one.span.file, one.span.start, one.code));
         (self.found, self.uncounted)
     }

@@ -39,7 +39,8 @@ pub fn steps(from: &Type, to: &Type, dates_as_text: bool) -> Option<&'static [Co
         (Type::Json | Type::String, Type::Guid) => &[C::GuidBytes],
         (Type::Json | Type::String, Type::Sid) => &[C::SidBytes],
         (Type::Json, Type::String | Type::Dn | Type::GenTime) => &[C::Text],
-        (Type::Json, Type::Int | Type::FileTime) => &[C::Int],
+        // Directories write a filetime as digits, whatever the attribute is declared as.
+        (Type::Json, Type::Int | Type::FileTime) | (Type::String, Type::FileTime) => &[C::Int],
         (Type::Json, Type::Bool) => &[C::Bool],
         (Type::Json, Type::Binary) => &[C::Binary],
         (Type::Json, Type::DateTime) => &[C::TextToDateTime],
@@ -142,7 +143,9 @@ impl<'a> Checker<'a> {
     }
 
     fn wrong_shape(&mut self, low: &Low, want: Want<'_>, written: &'a Expr) -> Low {
-        let message = format!("{} needs {}, this is {}", want.place, want.ty, low.ty);
+        let any = Type::Nothing.list();
+        let wanted = if *want.ty == any { "a list".to_owned() } else { want.ty.to_string() };
+        let message = format!("{} needs {wanted}, this is {}", want.place, low.ty);
         let text = self.text_of(written.span);
         if low.ty.is_list() {
             let diagnostic = Diagnostic::new(Code::M008, low.span, message).label("a list of values");

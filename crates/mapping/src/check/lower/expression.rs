@@ -7,7 +7,7 @@ use super::{Checker, LetState, Low, Want};
 use crate::ast::{Expr, ExprKind, Operator, Part};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes::Code;
-use crate::limits::{COMPREHENSION_NESTING_MAX, EXPRESSION_DEPTH_MAX};
+use crate::limits::{COMPREHENSION_NESTING_MAX, EXPRESSION_DEPTH_MAX, NODES_MAX, RECORD_MEMBERS_MAX};
 use crate::plan::{self, Constant, Conversion, Node};
 use crate::span::{FileId, Name, Span, Spanned};
 use crate::types::{Type, Typed};
@@ -76,6 +76,14 @@ impl<'a> Checker<'a> {
         // `inherited` and lets nest beyond what one text can.
         if self.depth >= 2 * EXPRESSION_DEPTH_MAX {
             let diagnostic = Diagnostic::new(Code::M015, span, "expressions nest too deep").help("name a part of it: let x = …");
+            return self.refuse(diagnostic, span);
+        }
+        if self.nodes.len() >= NODES_MAX {
+            // Once: all that follows would say the same.
+            let first = self.too_large.get_or_insert(span);
+            let diagnostic =
+                Diagnostic::new(Code::M015, *first, format!("the mapping compiles to more than {NODES_MAX} instructions"))
+                    .help("consts and inherited expressions are written out wherever they are used: use let or a table");
             return self.refuse(diagnostic, span);
         }
         self.depth += 1;
@@ -198,7 +206,8 @@ impl<'a> Checker<'a> {
             nodes.push((key.value.clone(), json.node));
             fields.push((key.value.clone(), Typed { ty, may_be_absent: json.may_be_absent }));
         }
-        self.low(Node::Record(nodes.into()), Type::Record(Some(fields)), false, span)
+        let known = fields.iter().map(|(_, field)| members_of(&field.ty)).sum::<usize>() < RECORD_MEMBERS_MAX;
+        self.low(Node::Record(nodes.into()), Type::Record(known.then_some(fields)), false, span)
     }
 
     pub fn template(&mut self, parts: &'a [Part], span: Span) -> Low {
@@ -400,6 +409,15 @@ impl<'a> Checker<'a> {
                 self.refuse(diagnostic, span)
             }
         }
+    }
+}
+
+/// Members a type knows by name, itself counted: lets may build records of records.
+fn members_of(ty: &Type) -> usize {
+    match ty {
+        Type::List(item) => members_of(item),
+        Type::Record(Some(fields)) => 1 + fields.iter().map(|(_, field)| members_of(&field.ty)).sum::<usize>(),
+        _ => 1,
     }
 }
 

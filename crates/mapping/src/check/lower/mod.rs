@@ -24,6 +24,7 @@ use super::tables::TableFacts;
 use crate::ast::Expr;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes::Code;
+use crate::limits::CONSTANT_BYTES_MAX;
 use crate::plan::{Constant, Node, NodeId, SlotId, Table};
 use crate::span::{FileId, Span};
 use crate::target::Kind;
@@ -118,6 +119,9 @@ pub struct Checker<'a> {
     pub frame: Frame,
     pub needs: Needs,
     pub depth: usize,
+    constant_bytes: usize,
+    /// Where the plan grew over its bounds.
+    pub too_large: Option<Span>,
     /// Consts being written out, to see a circle.
     pub open_consts: Vec<Span>,
     /// The attributes whose first value was taken of several, to say L04 once each.
@@ -137,6 +141,19 @@ impl<'a> Checker<'a> {
     }
 
     pub fn constant(&mut self, constant: Constant, ty: Type, span: Span) -> Low {
+        let bytes = match &constant {
+            Constant::String(text) => text.len(),
+            Constant::Binary(bytes) => bytes.len(),
+            _ => 0,
+        };
+        self.constant_bytes = self.constant_bytes.saturating_add(bytes);
+        if self.constant_bytes > CONSTANT_BYTES_MAX && bytes > 0 {
+            let first = self.too_large.get_or_insert(span);
+            let diagnostic = Diagnostic::new(Code::M015, *first, format!("more than {CONSTANT_BYTES_MAX} bytes of literal text"))
+                .help("consts are written out wherever they are used: use let or a table");
+            self.sink.push(diagnostic);
+            return self.low(Node::Constant(Constant::Absent), Type::Unknown, true, span);
+        }
         let may_be_absent = matches!(constant, Constant::Absent | Constant::Keep);
         self.low(Node::Constant(constant), ty, may_be_absent, span)
     }
@@ -197,8 +214,14 @@ impl<'a> Checker<'a> {
                 let reason = error.to_string();
                 let reason = reason.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned();
                 self.sink.push(
-                    Diagnostic::new(Code::M013, span, format!("the regular expression does not compile: {reason}"))
-                        .help("the syntax is that of RE2: no look-around, no back-references"),
+                    Diagnostic::new(Code::M013, span, format!("the regular expression does not compile: {reason}")).help(
+                        match error {
+                            regex::Error::CompiledTooBig(_) => {
+                                "make it smaller: shorter repetitions, [0-9] for \\d, [a-z] for \\w"
+                            }
+                            _ => "the syntax is that of RE2: no look-around, no back-references",
+                        },
+                    ),
                 );
                 None
             }
@@ -287,6 +310,8 @@ impl<'a> Checker<'a> {
             frame: Frame::default(),
             needs: Needs::default(),
             depth: 0,
+            constant_bytes: 0,
+            too_large: None,
             open_consts: Vec::new(),
             first_of_many: HashMap::new(),
         }
