@@ -7,7 +7,7 @@ use super::OVER_THE_LIMIT;
 use super::files;
 use super::input::{Entries, Format};
 use super::progress::Progress;
-use super::try_entry::{binary, is_hidden};
+use super::try_entry::binary;
 use super::value::{Share, instant, seed};
 use crate::cli::output::{self, printable};
 use crate::clock::{Clock, Micros};
@@ -15,7 +15,9 @@ use crate::mapping::{Input, Language, Mapping};
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use rosterd_mapping::plan::Plan;
+use rosterd_mapping::trace::hides;
 use serde_json::json;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -54,6 +56,8 @@ struct Side {
     mapping: Arc<dyn Mapping>,
     /// A script has none: what it gives is hidden where the other side says so.
     plan: Option<Plan>,
+    /// Targets of which no value may be shown.
+    hidden: HashSet<Box<str>>,
 }
 
 impl Side {
@@ -61,11 +65,13 @@ impl Side {
         let text = files::read(path)?;
         let mapping = text.load().map_err(|reason| anyhow!("{}: {reason}", text.shown))?;
         let plan = if text.language == Language::Mapping { text.compile().plan } else { None };
-        Ok(Self { mapping, plan })
+        let rules = plan.iter().flat_map(|plan| plan.rules.iter().filter(|rule| hides(plan, rule)));
+        let hidden = rules.map(|rule| rule.target.clone()).collect();
+        Ok(Self { mapping, plan, hidden })
     }
 
     fn hides(&self, target: &str) -> bool {
-        self.plan.as_ref().is_some_and(|plan| is_hidden(plan, target))
+        self.hidden.contains(target)
     }
 
     fn binary(&self) -> Vec<String> {

@@ -2,7 +2,7 @@
 //! *Mappings*).
 
 use crate::cli::context::Context;
-use crate::mapping::Published;
+use crate::mapping::{Language, Published};
 use crate::mapping_files;
 use crate::model::ids::TenantId;
 use crate::provisioning::mappings;
@@ -22,7 +22,7 @@ pub enum Draft {
     Same,
     Differs,
     /// Nothing is published yet: the first use publishes it.
-    Unpublished(Published),
+    Unpublished(Language),
     /// Why the file can't be read.
     Unreadable(String),
 }
@@ -39,16 +39,51 @@ impl Draft {
     }
 }
 
-/// Every mapping of a tenant by name: its newest published version, and its draft in `dir`.
+/// All drafts of a folder, read once.
+pub struct Drafts {
+    /// By name: the text with its checksum, or why it can't be read.
+    texts: BTreeMap<String, Result<(Published, String), String>>,
+}
+
+impl Drafts {
+    /// # Errors
+    /// In words: the folder can't be read, or holds too much.
+    pub fn read(dir: &Path) -> Result<Self, String> {
+        let mut texts = BTreeMap::new();
+        for name in mapping_files::names(dir)? {
+            let found = mapping_files::find(dir, &name).transpose();
+            texts.extend(found.map(|found| {
+                let with_sum = found.map(|text| {
+                    let checksum = mappings::checksum(&text);
+                    (text, checksum)
+                });
+                (name, with_sum)
+            }));
+        }
+        Ok(Self { texts })
+    }
+
+    fn beside(&self, name: &str, published: Option<&MappingVersion>) -> Draft {
+        match (self.texts.get(name), published) {
+            (None, _) => Draft::Missing,
+            (Some(Err(reason)), _) => Draft::Unreadable(reason.clone()),
+            (Some(Ok((text, _))), None) => Draft::Unpublished(text.language),
+            (Some(Ok((_, checksum))), Some(version)) if *checksum == version.checksum => Draft::Same,
+            (Some(Ok(_)), Some(_)) => Draft::Differs,
+        }
+    }
+}
+
+/// Every mapping of a tenant by name: its newest published version, and its draft.
 ///
 /// # Errors
-/// The store's. A folder that can't be read has no drafts; its reason comes with every name.
+/// The store's.
 pub async fn compare(
     store: &Store,
     tenant: &TenantId,
-    dir: &Path,
+    drafts: &Drafts,
 ) -> Result<BTreeMap<String, (Option<MappingVersion>, Draft)>, store::Error> {
-    let mut newest = BTreeMap::new();
+    let mut newest: BTreeMap<String, Option<MappingVersion>> = drafts.texts.keys().map(|name| (name.clone(), None)).collect();
     let mut after = String::new();
     loop {
         let page = mapping_versions::list(store, tenant, &after, PAGE).await?;
@@ -56,15 +91,8 @@ pub async fn compare(
         after.clone_from(&last.name);
         newest.extend(page.into_iter().map(|version| (version.name.clone(), Some(version))));
     }
-    let names = mapping_files::names(dir);
-    for name in names.iter().flatten() {
-        newest.entry(name.clone()).or_insert(None);
-    }
     let with_draft = |(name, version): (String, Option<MappingVersion>)| {
-        let draft = match &names {
-            Ok(_) => draft(dir, &name, version.as_ref()),
-            Err(reason) => Draft::Unreadable(reason.clone()),
-        };
+        let draft = drafts.beside(&name, version.as_ref());
         (name, (version, draft))
     };
     Ok(newest.into_iter().map(with_draft).collect())
@@ -75,13 +103,20 @@ pub async fn compare(
 /// # Errors
 /// The store's.
 pub async fn report_drafts(context: &Context) -> Result<(), store::Error> {
+    let drafts = match Drafts::read(&context.config.mappings.dir) {
+        Ok(drafts) => drafts,
+        Err(reason) => {
+            tracing::warn!(reason, "mappings.dir can't be read: drafts are not compared with what is published");
+            return Ok(());
+        }
+    };
     let mut after = String::new();
     loop {
         let page = tenants::list(&context.store, &after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after.clone_from(&last.name);
         for tenant in &page {
-            for (name, (_, draft)) in compare(&context.store, &tenant.id, &context.config.mappings.dir).await? {
+            for (name, (_, draft)) in compare(&context.store, &tenant.id, &drafts).await? {
                 let tenant = tenant.name.as_str();
                 match draft {
                     Draft::Differs => {
@@ -98,15 +133,5 @@ pub async fn report_drafts(context: &Context) -> Result<(), store::Error> {
                 }
             }
         }
-    }
-}
-
-fn draft(dir: &Path, name: &str, published: Option<&MappingVersion>) -> Draft {
-    match (mapping_files::find(dir, name), published) {
-        (Err(reason), _) => Draft::Unreadable(reason),
-        (Ok(None), _) => Draft::Missing,
-        (Ok(Some(text)), None) => Draft::Unpublished(text),
-        (Ok(Some(text)), Some(version)) if mappings::checksum(&text) == version.checksum => Draft::Same,
-        (Ok(Some(_)), Some(_)) => Draft::Differs,
     }
 }

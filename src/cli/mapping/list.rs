@@ -1,9 +1,8 @@
 //! `rosterd mapping list`
 
-use super::drafts::{Draft, compare};
+use super::drafts::{Draft, Drafts, compare};
 use crate::cli::context::{Context, TenantArg};
 use crate::cli::output;
-use crate::mapping::Language;
 use crate::store::mapping_versions::MappingVersion;
 use clap::Args;
 use serde_json::{Value, json};
@@ -19,7 +18,8 @@ pub struct ListArgs {
 
 pub async fn run(context: &Context, args: &ListArgs) -> anyhow::Result<ExitCode> {
     let tenant = context.tenant(&args.tenant).await?;
-    let all = compare(&context.store, &tenant.id, &context.config.mappings.dir).await?;
+    let drafts = Drafts::read(&context.config.mappings.dir).map_err(anyhow::Error::msg)?;
+    let all = compare(&context.store, &tenant.id, &drafts).await?;
     if args.json {
         output::json(&all.iter().map(|(name, (version, draft))| as_json(name, version.as_ref(), draft)).collect())?;
         return Ok(ExitCode::SUCCESS);
@@ -51,7 +51,7 @@ pub async fn run(context: &Context, args: &ListArgs) -> anyhow::Result<ExitCode>
 fn language<'v>(version: Option<&'v MappingVersion>, draft: &'v Draft) -> Option<&'v str> {
     match (version, draft) {
         (Some(version), _) => Some(&version.language),
-        (None, Draft::Unpublished(text)) => Some(Language::as_str(text.language)),
+        (None, Draft::Unpublished(language)) => Some(language.as_str()),
         (None, _) => None,
     }
 }

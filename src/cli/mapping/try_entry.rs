@@ -172,7 +172,7 @@ pub fn binary(plan: &Plan) -> Vec<String> {
 }
 
 /// Whether what is written to `target` may not be shown.
-pub fn is_hidden(plan: &Plan, target: &str) -> bool {
+fn is_hidden(plan: &Plan, target: &str) -> bool {
     plan.rules.iter().any(|rule| &*rule.target == target && trace::hides(plan, rule))
 }
 
