@@ -10,6 +10,7 @@ mod explain;
 mod files;
 mod fmt;
 mod functions;
+mod import;
 mod input;
 mod list;
 mod progress;
@@ -44,6 +45,8 @@ pub enum MappingCommand {
     Fmt(fmt::FmtArgs),
     /// Tell what a mapping does rule by rule, or what a diagnostic like M003 means
     Explain(explain::ExplainArgs),
+    /// Turn another product's mapping into one of ours; exit code 3 if a part of it is not translated
+    Import(import::ImportArgs),
     /// List the functions of the mapping language
     Functions(functions::FunctionsArgs),
     /// List published mappings, and drafts that differ from them
@@ -62,6 +65,7 @@ pub async fn run(global: &Global, command: MappingCommand) -> anyhow::Result<Exi
         MappingCommand::Diff(args) => diff::run(&args),
         MappingCommand::Fmt(args) => fmt::run(global, &args),
         MappingCommand::Explain(args) => explain::run(&args),
+        MappingCommand::Import(args) => import::run(&args),
         MappingCommand::Functions(args) => functions::run(&args),
         MappingCommand::List(args) => {
             let context = Context::open(global).await?;

@@ -66,6 +66,9 @@ fn rule(draft: &mut Draft, at: &Place, name: &str, candidates: &[&str], template
         _ if name == "user_id" => (format!("text({code})"), " with create"),
         _ => (code, ""),
     };
+    if code.contains("[0]") || candidates.iter().any(|path| path.contains(|letter: char| letter.is_ascii_digit())) {
+        draft.differs("a place in a list counts the values that hold something: an empty text in front of them is passed over");
+    }
     if !wanted.is_list() {
         draft.differs("a claim with several values: the original keeps the list, here the first value is taken");
     }

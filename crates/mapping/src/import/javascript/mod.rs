@@ -36,7 +36,7 @@ pub fn draft(text: &str) -> Result<Draft, ImportError> {
         Some(Val::Object(members)) => profile::rules(&mut scope, &members),
         Some(Val::Unknown(_)) => {}
         Some(_) => {
-            draft.leave(Place::Line(1), "return", "what is returned is not put together in a way that can be followed", None)
+            draft.leave(Place::Line(1), "return", "what is returned is not put together in a way that can be followed", None);
         }
         None => draft.leave(Place::Line(1), "module.exports", "no profile is returned at the end", None),
     }

@@ -39,7 +39,7 @@ pub fn rules(scope: &mut Scope<'_>, members: &[Member]) {
                 member,
                 why_but("of `name` only familyName and givenName are read", "displayName is what becomes `name`"),
             ),
-            ("app_metadata" | "user_metadata", Val::Object(inner)) => below(scope, inner, &[member.name.clone()]),
+            ("app_metadata" | "user_metadata", Val::Object(inner)) => below(scope, inner, std::slice::from_ref(&member.name)),
             ("id", _) => one(scope, member, vec!["user_id".to_owned()]),
             ("displayName", _) => one(scope, member, vec!["name".to_owned()]),
             ("emails", _) => one(scope, member, vec!["email".to_owned()]),

@@ -318,7 +318,7 @@ impl<'s, 'd> Program<'s, 'd> {
                 }
             }
             Kind::Other(_, inner) => {
-                touched.extend(inner.iter().filter(|node| matches!(node.kind, Kind::Member(..) | Kind::Name(_))))
+                touched.extend(inner.iter().filter(|node| matches!(node.kind, Kind::Member(..) | Kind::Name(_))));
             }
             _ => {}
         });

@@ -105,7 +105,7 @@ pub fn visit<'n>(statements: &'n [Statement], see: &mut dyn FnMut(&'n Node)) {
     for statement in statements {
         match &statement.kind {
             StatementKind::Declare(declared) => {
-                declared.iter().filter_map(|(_, value)| value.as_ref()).for_each(|n| visit_node(n, see))
+                declared.iter().filter_map(|(_, value)| value.as_ref()).for_each(|n| visit_node(n, see));
             }
             StatementKind::Function(_, function) => visit(&function.body, see),
             StatementKind::Expr(node) | StatementKind::Return(Some(node)) => visit_node(node, see),
