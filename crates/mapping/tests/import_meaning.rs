@@ -213,7 +213,7 @@ proptest! {
         entry.insert(ENTERPRISE.into(), department.clone().map_or_else(|| json!({}), |department| json!({ "department": department })));
         let or_null = |value: Option<Value>| value.filter(is_something).unwrap_or(Value::Null);
         let first = |fits: &dyn Fn(&Address) -> bool| {
-            or_null(addresses.iter().filter(|address| fits(address)).find_map(|address| address.value.clone()))
+            or_null(addresses.iter().filter(|address| fits(address)).find_map(|address| address.value.clone().filter(is_something)))
         };
         let values: Vec<Value> = addresses.iter().filter_map(|address| address.value.clone()).collect();
         let got = mapped(&plan(Format::Auth0Scim, &map), &entry);

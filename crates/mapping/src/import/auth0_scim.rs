@@ -88,7 +88,9 @@ fn rule(draft: &mut Draft, at: &Place, auth0: &str, scim: &str) {
     };
     let rest = if auth0 == "user_id" { " with create" } else { rest };
     if filtered {
-        draft.differs("text in a filter compares without case (RFC 7643 §2.2), and of several matches the first is taken");
+        draft.differs(
+            "text in a filter compares without case (RFC 7643 §2.2), and of several matches the first with a value is taken",
+        );
     }
     if auth0 == "blocked" && !is_active {
         draft.differs("only `active` is turned round for `blocked`; other attributes are taken as they are");
