@@ -22,6 +22,7 @@ mod idp_sequences;
 mod joining;
 mod kill;
 mod operations;
+mod policies;
 mod pooler;
 mod positions;
 mod query_sql;
