@@ -165,6 +165,6 @@ pub fn read_config(global: &Global) -> anyhow::Result<Config> {
 }
 
 /// `; did you mean X?`, or nothing.
-fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+pub fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     nearest(name, known).map(|near| format!("; did you mean {near}?")).unwrap_or_default()
 }

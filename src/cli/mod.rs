@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand. Each reads its arguments, asks the store or lets it write, and prints.
 //!
-//! Exit codes: 0 done, 1 refused or failed, 2 the command line itself makes no sense. Results go to stdout, everything
+//! Exit codes: 0 done, 1 refused or failed, 2 the command line itself makes no sense, 3 done but over a limit the
+//! caller set. Results go to stdout, everything
 //! else to stderr. `--json` prints the management API's objects; a list is one JSON array.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line is for")]
@@ -9,6 +10,7 @@ mod bootstrap;
 mod config;
 mod connection;
 mod context;
+mod mapping;
 mod migrate;
 mod organization;
 mod output;
@@ -68,6 +70,9 @@ pub enum Command {
     /// Sources of users
     #[command(subcommand)]
     Connection(connection::ConnectionCommand),
+    /// From what a source says to profile attributes: check, test and try mappings, publish them
+    #[command(subcommand)]
+    Mapping(mapping::MappingCommand),
     /// Bearer tokens for SCIM clients and administrators
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -90,6 +95,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Tenant(command) => tenant::run(&global, command).await,
         Command::Organization(command) => organization::run(&global, command).await,
         Command::Connection(command) => connection::run(&global, command).await,
+        Command::Mapping(command) => mapping::run(&global, command).await,
         Command::Token(command) => token::run(&global, command).await,
         Command::Runs(command) => runs::run(&global, command).await,
         Command::Users(command) => users::run(&global, command).await,

@@ -11,6 +11,16 @@ pub fn json(value: &Value) -> io::Result<()> {
     writeln!(out)
 }
 
+/// Prints one line. A reader that has gone away (`| head`) is an error like any other, which ends the command quietly.
+pub fn line(text: impl std::fmt::Display) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{text}")
+}
+
+/// Prints text as it is.
+pub fn text(text: impl std::fmt::Display) -> io::Result<()> {
+    write!(io::stdout().lock(), "{text}")
+}
+
 /// Prints rows under a heading, columns as wide as they have to be; what can't be printed is left out.
 pub fn table(heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     let mut out = io::stdout().lock();

@@ -1,7 +1,7 @@
 //! `rosterd serve`
 
 use super::context::{Context, read_config};
-use super::{Global, bootstrap};
+use super::{Global, bootstrap, mapping};
 use crate::app::{App, retention, server};
 use crate::events::sequencer;
 use crate::store::SchemaState;
@@ -47,6 +47,8 @@ pub async fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<ExitCode> 
             made.print_next_steps(&public_url)?;
         }
     }
+
+    mapping::report_drafts(&context).await?;
 
     let Context { config, store, keys, clock, entropy } = context;
     let app = App::build(config, store.clone(), keys, clock, entropy, &public_url);

@@ -1,5 +1,6 @@
 //! Documents that would drift from the program if nobody looked.
 
+use crate::support::binary::Sandbox;
 use std::path::Path;
 
 use rosterd::config::{Config, load};
@@ -29,4 +30,14 @@ fn the_example_configuration_holds_every_setting_with_its_default() {
     let mut known: Vec<String> = loaded.settings.iter().map(|setting| setting.path.clone()).collect();
     known.sort_unstable();
     assert_eq!(written, known);
+}
+
+/// `docs/mapping/functions.md` says of itself where it comes from.
+#[test]
+fn the_page_of_functions_is_what_the_program_prints() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/mapping/functions.md");
+    let written = std::fs::read_to_string(&page).expect("the page is there");
+    let printed = Sandbox::new().run("mapping functions --markdown");
+    assert_eq!(printed.code, 0, "{printed:?}");
+    assert!(written == printed.out, "print it again: rosterd mapping functions --markdown > docs/mapping/functions.md");
 }

@@ -21,6 +21,7 @@ mod gateway;
 mod idp_sequences;
 mod joining;
 mod kill;
+mod mapping_cli;
 mod operations;
 mod policies;
 mod pooler;

@@ -4,7 +4,7 @@
 use crate::diagnostic::codes::Code;
 use crate::eval::{Trace, rule};
 use crate::output::write_value;
-use crate::plan::{Evaluation, Given, NodeId, Plan, RuleValue, SlotId};
+use crate::plan::{Evaluation, Given, NodeId, Plan, Rule, RuleValue, SlotId};
 use crate::source::Names;
 use crate::span::Span;
 use crate::target::WritePolicy;
@@ -181,9 +181,14 @@ impl Trace for WithTrace<'_> {
     }
 }
 
+/// Whether what the rule gives is not to be shown: it is marked `sensitive`, or made of something that is.
+pub fn hides(plan: &Plan, rule: &Rule) -> bool {
+    rule.sensitive || rule::sensitive(plan, rule::roots(rule))
+}
+
 fn rule_report(plan: &Plan, index: usize, did: Collected, given: &Given<'_>) -> RuleReport {
     let rule = &plan.rules[index];
-    let hidden = rule.sensitive || rule::sensitive(plan, rule::roots(rule));
+    let hidden = hides(plan, rule);
     let shown = |value: Value<'_>| if hidden { REDACTED.to_owned() } else { excerpt(value) };
     let gave = match given {
         Given::Value(value) => Gave::Value(shown(*value)),

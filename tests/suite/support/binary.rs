@@ -1,7 +1,7 @@
 //! The built program in a folder of its own, run as a person would run it.
 
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
@@ -66,6 +66,17 @@ impl Sandbox {
     /// The same with more environment.
     pub fn run_with(&self, line: &str, environment: &[(&str, &str)]) -> Answer {
         let output = self.command(line, environment).output().expect("the program runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        Answer { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// Runs `rosterd` with `input` on its standard input.
+    pub fn run_fed(&self, line: &str, input: &[u8]) -> Answer {
+        let mut command = self.command(line, &[]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        // A program that refuses its input closes it early; what it says is the answer.
+        let _refused = child.stdin.take().expect("piped").write_all(input);
+        let output = child.wait_with_output().expect("it ends");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
         Answer { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
     }

@@ -2,6 +2,7 @@
 //! numbers; rendering (terminal, JSON) lives beside them and is the only part that knows how one looks.
 
 pub mod codes;
+pub mod explanations;
 pub mod render;
 
 use crate::span::Span;

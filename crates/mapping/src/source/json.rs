@@ -73,6 +73,9 @@ impl<'de: 'a, 'a> Visitor<'de> for Attributes<'a, '_> {
                 }
                 builder.all.iter_mut().for_each(|all| all.push((name, value)));
             }
+            if let Some(name) = builder.all.as_ref().and_then(|all| twice(arena, all)) {
+                return Err(Error::custom(format_args!("`{name}` is given twice")));
+            }
             return Ok(builder.finish());
         }
         while let Some(found) = map.next_key_seed(NameSeed(names))? {
@@ -317,6 +320,14 @@ mod tests {
         let entry = read(&arena, &names, br#"{"a":"","b":[1]}"#).unwrap();
         let all = Value::Record(&[("a", Value::String("")), ("b", Value::List(&[Value::Int(1)]))]);
         assert_eq!(entry.slots, [Slot::One(all), Slot::One(Value::Int(1))]);
+    }
+
+    #[test]
+    fn whoever_reads_the_whole_record_is_told_of_every_member_given_twice() {
+        let arena = Bump::new();
+        let names = Names::new(&plan_reading(Kind::Json, &["$all"]));
+        let error = read(&arena, &names, br#"{"a":1,"b":2,"a":3}"#).unwrap_err();
+        assert!(error.to_string().contains("`a` is given twice"), "{error}");
     }
 
     #[test]

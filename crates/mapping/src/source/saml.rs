@@ -127,7 +127,7 @@ impl<'a, 'x> Document<'a, 'x> {
         let (namespace, event) = self.reader.read_resolved_event().map_err(malformed)?;
         let ours = matches!(namespace, ResolveResult::Bound(namespace) if namespace.as_ref() == ASSERTION);
         let element = match &event {
-            Event::DocType(_) => return Err(refuse("a document type definition")),
+            Event::DocType(_) => return Err(refuse("a document type definition (DTD) is refused")),
             Event::Start(start) if ours => match start.local_name().as_ref() {
                 b"Assertion" => Element::Assertion,
                 b"EncryptedAssertion" | b"EncryptedID" | b"EncryptedAttribute" => Element::Encrypted,
