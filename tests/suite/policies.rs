@@ -175,7 +175,7 @@ on_both_gateways! {
         let answer = caller.send("POST", "/Users", Some(&body)).await;
         assert_refused(&answer, 400, Some("invalidValue"));
         let detail = answer.json()["detail"].to_string();
-        assert!(detail.contains("name has no value") && detail.contains("email"), "{detail}");
+        assert!(detail.contains("`name` is required") && detail.contains("email: "), "{detail}");
         let mut database = Database::open(gateway.database_url()).await;
         assert_eq!(database.rows("SELECT id FROM identities").await.len(), 0, "nothing is stored");
     }
