@@ -33,6 +33,8 @@ case $purpose in
         need "python3 python3-venv" makes_venvs
         need "postgresql-15" has_postgres_15
         need "pgbouncer" test -x /usr/sbin/pgbouncer
+        # libFuzzer is C++, built with the fuzz targets.
+        need "g++" command -v c++
         ;;
     bench)
         need "python3" python3 --version

@@ -23,6 +23,7 @@ mod joining;
 mod kill;
 mod mapping_cli;
 mod operations;
+mod policies;
 mod pooler;
 mod positions;
 mod query_sql;

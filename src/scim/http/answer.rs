@@ -167,7 +167,7 @@ impl From<Refusal> for Refused {
             )
             .into(),
             Refusal::Rejected { reasons } => {
-                let reasons: Vec<String> = reasons.iter().map(|(attribute, reason)| format!("{attribute} {reason}")).collect();
+                let reasons: Vec<String> = reasons.iter().map(|(attribute, reason)| format!("{attribute}: {reason}")).collect();
                 ScimError::of(ScimType::InvalidValue, format!("the mapping refuses the resource: {}", reasons.join("; "))).into()
             }
             Refusal::TooLarge { bytes_max } => {

@@ -132,6 +132,11 @@ impl Gateway {
         Self { installation, process: Some(process), client }
     }
 
+    /// Where it runs: `mappings/` is looked for here.
+    pub fn folder(&self) -> &Path {
+        self.installation.folder.path()
+    }
+
     /// `http://127.0.0.1:PORT`.
     pub fn base_url(&self) -> &str {
         &self.process.as_ref().expect("the gateway runs").base_url
