@@ -23,6 +23,8 @@ use std::path::{Path, PathBuf};
 /// Every table with its number of cells: none goes without a trace.
 const TABLES: &[(&str, &str, usize)] = &[
     ("entra.md", "Entra provisioning", 58),
+    ("okta.md", "Okta EL (classic)", 38),
+    ("okta.md", "Okta EL (Identity Engine)", 11),
 ];
 
 /// Secrets for `hmac`.
