@@ -25,6 +25,11 @@ const TABLES: &[(&str, &str, usize)] = &[
     ("entra.md", "Entra provisioning", 58),
     ("okta.md", "Okta EL (classic)", 38),
     ("okta.md", "Okta EL (Identity Engine)", 11),
+    ("keycloak.md", "Keycloak identity-provider mappers", 11),
+    ("keycloak.md", "Keycloak LDAP mappers", 8),
+    ("keycloak.md", "Keycloak client (outgoing) mappers", 16),
+    ("auth0.md", "Auth0", 18),
+    ("others.md", "Others", 8),
 ];
 
 /// Secrets for `hmac`.
