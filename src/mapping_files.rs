@@ -12,7 +12,17 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// Shipped with the program, so that it needs no folder beside it. One of the same name in `mappings.dir` goes first.
-const SHIPPED: &[(&str, &str)] = &[("scim", include_str!("../mappings/scim.mapping"))];
+const SHIPPED: &[(&str, &str)] = &[
+    ("active-directory", include_str!("../mappings/active-directory.mapping")),
+    ("entra-saml", include_str!("../mappings/entra-saml.mapping")),
+    ("github", include_str!("../mappings/github.mapping")),
+    ("google", include_str!("../mappings/google.mapping")),
+    ("openldap", include_str!("../mappings/openldap.mapping")),
+    ("scim", include_str!("../mappings/scim.mapping")),
+    ("shibboleth", include_str!("../mappings/shibboleth.mapping")),
+    // What `entra-saml` includes; no mapping of its own.
+    ("tables/entra-groups.csv", include_str!("../mappings/tables/entra-groups.csv")),
+];
 
 /// Files looked at in one folder.
 const FOLDER_FILES_MAX: usize = 10_000;

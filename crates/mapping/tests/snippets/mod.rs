@@ -78,7 +78,9 @@ pub fn of(page: &str) -> Vec<Snippet> {
     let mut open: Option<Snippet> = None;
     for (number, line) in page.lines().enumerate() {
         match (&mut open, line.strip_prefix("```")) {
-            (Some(_), Some("")) => snippets.extend(open.take().filter(|snippet| snippet.words.first().is_some_and(|w| w == "mapping"))),
+            (Some(_), Some("")) => {
+                snippets.extend(open.take().filter(|snippet| snippet.words.first().is_some_and(|w| w == "mapping")))
+            }
             (Some(snippet), _) => {
                 snippet.text.push_str(line);
                 snippet.text.push('\n');
