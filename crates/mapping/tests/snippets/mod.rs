@@ -11,7 +11,12 @@ use rosterd_mapping::diagnostic::render::{self, Source};
 pub const TABLE: &str = "object_id,name\n11111111-1111-1111-1111-111111111111,wiki\n";
 
 /// What `use` may bring in.
-pub const BASE: &str = "mapping base from ldap to profile\nname = $displayName\nnickname = $uid\ngroups = [ g.rdn(\"CN\") for g in $memberOf[*] if g.under(\"OU=Apps,DC=x\") ]\n";
+pub const BASE: &str = r#"mapping base from ldap to profile
+let short = lower($uid)
+name = $displayName
+nickname = short
+groups = [ g.rdn("CN") for g in $memberOf[*] if g.under("OU=Apps,DC=x") ]
+"#;
 
 pub struct Files;
 
