@@ -84,7 +84,8 @@ pub fn of(page: &str) -> Vec<Snippet> {
     for (number, line) in page.lines().enumerate() {
         match (&mut open, line.strip_prefix("```")) {
             (Some(_), Some("")) => {
-                snippets.extend(open.take().filter(|snippet| snippet.words.first().is_some_and(|w| w == "mapping")))
+                let is_mapping = |snippet: &Snippet| snippet.words.first().is_some_and(|word| word == "mapping");
+                snippets.extend(open.take().filter(is_mapping));
             }
             (Some(snippet), _) => {
                 snippet.text.push_str(line);
