@@ -12,7 +12,17 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// Shipped with the program, so that it needs no folder beside it. One of the same name in `mappings.dir` goes first.
-const SHIPPED: &[(&str, &str)] = &[("scim", include_str!("../mappings/scim.mapping"))];
+const SHIPPED: &[(&str, &str)] = &[
+    ("active-directory", include_str!("../mappings/active-directory.mapping")),
+    ("entra-saml", include_str!("../mappings/entra-saml.mapping")),
+    ("github", include_str!("../mappings/github.mapping")),
+    ("google", include_str!("../mappings/google.mapping")),
+    ("openldap", include_str!("../mappings/openldap.mapping")),
+    ("scim", include_str!("../mappings/scim.mapping")),
+    ("shibboleth", include_str!("../mappings/shibboleth.mapping")),
+    // What `entra-saml` includes; no mapping of its own.
+    ("tables/entra-groups.csv", include_str!("../mappings/tables/entra-groups.csv")),
+];
 
 /// Files looked at in one folder.
 const FOLDER_FILES_MAX: usize = 10_000;
@@ -65,7 +75,7 @@ pub fn names(dir: &Path) -> Result<Vec<String>, String> {
     let files = if dir.exists() { files(dir)? } else { Vec::new() };
     let stem = |path: &PathBuf| Some(path.file_stem()?.to_str()?.to_owned());
     let mut names: Vec<String> = files.iter().filter_map(stem).collect();
-    names.extend(SHIPPED.iter().map(|(name, _)| (*name).to_owned()));
+    names.extend(SHIPPED.iter().filter(|(name, _)| is_name(name)).map(|(name, _)| (*name).to_owned()));
     names.sort_unstable();
     names.dedup();
     Ok(names)
@@ -263,7 +273,28 @@ mod tests {
 
     #[test]
     fn drafts_are_listed_with_the_shipped_ones() {
-        assert_eq!(names(folder().path()).unwrap(), ["acme", "scim"]);
-        assert_eq!(names(Path::new("/nowhere/at/all")).unwrap(), ["scim"]);
+        let shipped = ["active-directory", "entra-saml", "github", "google", "openldap", "scim", "shibboleth"];
+        assert_eq!(names(Path::new("/nowhere/at/all")).unwrap(), shipped);
+        let names = names(folder().path()).unwrap();
+        assert_eq!((&*names[0], &names[1..]), ("acme", &shipped.map(str::to_owned)[..]));
+    }
+
+    #[test]
+    fn every_shipped_mapping_runs_where_there_is_no_folder() {
+        let nowhere = Path::new("/nowhere/at/all");
+        for name in names(nowhere).unwrap() {
+            let draft = find(nowhere, &name).unwrap().unwrap();
+            assert!(mapping::compile(&draft).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_table_of_a_shipped_mapping_is_replaced_by_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("tables")).unwrap();
+        std::fs::write(dir.path().join("tables/entra-groups.csv"), "object_id,name\n1,admin\n").unwrap();
+        let draft = find(dir.path(), "entra-saml").unwrap().unwrap();
+        assert_eq!(draft.includes, [("tables/entra-groups.csv".to_owned(), "object_id,name\n1,admin\n".to_owned())]);
+        assert_eq!(find(dir.path(), "tables/entra-groups.csv"), Ok(None));
     }
 }

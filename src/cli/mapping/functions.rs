@@ -5,9 +5,8 @@ use super::value::cut;
 use crate::cli::output;
 use anyhow::bail;
 use clap::Args;
-use rosterd_mapping::functions::{self, Function, Group};
+use rosterd_mapping::functions::{self, Function, reference};
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
@@ -42,51 +41,25 @@ pub fn run(args: &FunctionsArgs) -> anyhow::Result<ExitCode> {
     } else if args.markdown {
         output::text(format_args!(
             "{}",
-            if args.name.is_some() { chosen.iter().map(|function| section(function)).collect() } else { page(&chosen) }
+            if args.name.is_some() {
+                chosen.iter().map(|function| reference::section(function)).collect()
+            } else {
+                reference::markdown()
+            }
         ))?;
     } else if args.name.is_some() {
         chosen.iter().try_for_each(|function| print(function))?;
     } else {
-        let row = |function: &&Function| vec![function.name.into(), title(function.group).into(), cut(function.summary)];
+        let row =
+            |function: &&Function| vec![function.name.into(), reference::title(function.group).into(), cut(function.summary)];
         output::table(&["FUNCTION", "GROUP", "GIVES"], &chosen.iter().map(row).collect::<Vec<_>>())?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-const fn title(group: Group) -> &'static str {
-    match group {
-        Group::Presence => "Presence",
-        Group::String => "Text",
-        Group::Regex => "Regular expressions",
-        Group::List => "Lists",
-        Group::DistinguishedName => "Distinguished names",
-        Group::Number => "Numbers and bits",
-        Group::Date => "Dates",
-        Group::Binary => "Bytes and identifiers",
-        Group::Structure => "Records and JSON",
-        Group::PhoneAndLocale => "Telephone, country, language",
-        Group::CreateOnly => "Made up on creation",
-    }
-}
-
-/// What has to be known before it is called.
-fn remarks(function: &Function) -> Vec<String> {
-    let mut remarks = Vec::new();
-    if function.fallible {
-        remarks.push(format!("Can fail; `{}?` gives absent instead.", function.name));
-    }
-    if function.create_only {
-        remarks.push("Only in a rule with `create`.".to_owned());
-    }
-    if function.may_be_absent {
-        remarks.push("May be absent though no argument is.".to_owned());
-    }
-    remarks
-}
-
 fn print(function: &Function) -> std::io::Result<()> {
     output::line(format_args!("{}\n\n{}", function.signature, function.summary))?;
-    for remark in remarks(function) {
+    for remark in reference::remarks(function) {
         output::line(format_args!("{remark}"))?;
     }
     if !function.examples.is_empty() {
@@ -102,7 +75,7 @@ fn as_json(function: &Function) -> Value {
     let example = |example: &functions::Example| json!({ "call": example.call, "gives": example.gives });
     json!({
         "name": function.name,
-        "group": title(function.group),
+        "group": reference::title(function.group),
         "signature": function.signature,
         "summary": function.summary,
         "fallible": function.fallible,
@@ -110,42 +83,4 @@ fn as_json(function: &Function) -> Value {
         "may_be_absent": function.may_be_absent,
         "examples": function.examples.iter().map(example).collect::<Vec<_>>(),
     })
-}
-
-fn page(all: &[&Function]) -> String {
-    let mut page = String::from(
-        "# Functions of the mapping language\n\n\
-         Every function is deterministic and bounded. `f(x, y)` and `x.f(y)` mean the same. Unless its description says\n\
-         otherwise a function of something absent is absent. This page is printed by `rosterd mapping functions --markdown`.\n",
-    );
-    let mut group = None;
-    for function in all {
-        if group != Some(function.group) {
-            group = Some(function.group);
-            // Writing to a String can't fail, here and below.
-            let _ = write!(page, "\n## {}\n", title(function.group));
-        }
-        let _ = write!(page, "\n{}", section(function));
-    }
-    page
-}
-
-fn section(function: &Function) -> String {
-    let mut section = format!("### {}\n\n`{}`\n\n{}\n", function.name, function.signature, function.summary);
-    for remark in remarks(function) {
-        let _ = writeln!(section, "{remark}");
-    }
-    if !function.examples.is_empty() {
-        section.push_str("\n| expression | gives |\n|---|---|\n");
-    }
-    for example in function.examples {
-        let _ = writeln!(section, "| {} | {} |", code(example.call), code(example.gives));
-    }
-    section
-}
-
-/// In a cell a bar would end it, and a backtick the code.
-fn code(text: &str) -> String {
-    let text = text.replace('|', "\\|");
-    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
 }

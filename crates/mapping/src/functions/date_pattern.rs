@@ -4,7 +4,7 @@
 //! | year `yyyy yy` | month `M MM MMM MMMM` | day `d dd` | weekday `ddd dddd E EEE EEEE` | day of year `D DDD` |
 //! | hour `H HH` (0–23) `h hh` (1–12) | minute `m mm` | second `s ss` | fraction `f…` `S…` (1–9 digits) |
 //! | half `t tt a` | offset `z zz zzz` (+2 +02 +02:00) `Z` (+0200) `ZZ` (+02:00) `X XX XXX` `K` (the same, `Z` for UTC) |
-//! Text between `'…'` stands for itself (`''` is a quote), so does a character after `\`.
+//! Text between `'…'` stands for itself (`''` is a quote), so does a character after `\`, and `T`.
 
 use super::Call;
 use super::build::TextBuilder;
@@ -40,6 +40,8 @@ fn next_piece<'p>(pattern: &mut &'p str) -> Option<Option<Piece<'p>>> {
             let escaped = text[1..].chars().next()?;
             (Piece::Literal(&text[1..1 + escaped.len_utf8()]), 1 + escaped.len_utf8())
         }
+        // No letter of either, and in every ISO 8601 pattern: .NET takes it for itself without quotes.
+        'T' => (Piece::Literal("T"), 1),
         letter if letter.is_ascii_alphabetic() => {
             let count = text.chars().take_while(|other| *other == letter).count();
             (Piece::Field(text.as_bytes()[0], count), count)
@@ -293,4 +295,20 @@ pub(super) fn read_offset(rest: &mut &str) -> Option<Offset> {
         0
     };
     (minutes < 60).then(|| Offset::from_seconds(sign * (hours * 60 + minutes) * 60).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::functions::testing::call;
+    use crate::value::Value;
+    use bumpalo::Bump;
+
+    #[test]
+    fn t_stands_for_itself_when_read_and_when_written() {
+        let arena = Bump::new();
+        let pattern = Value::String("yyyy-MM-ddTHH:mm:ssK");
+        let read = call(&arena, "datetime", &[Value::String("2026-01-31T10:00:00+01:00"), pattern]).unwrap();
+        let written = call(&arena, "format_date", &[read, pattern]).unwrap();
+        assert_eq!(written, Value::String("2026-01-31T09:00:00Z"));
+    }
 }

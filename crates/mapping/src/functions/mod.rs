@@ -26,6 +26,7 @@ mod phone;
 mod phone_table;
 mod presence;
 mod record;
+pub mod reference;
 mod regular;
 mod rewrite;
 mod write;
