@@ -22,6 +22,7 @@ mod idp_sequences;
 mod joining;
 mod kill;
 mod mapping_cli;
+mod mapping_differential;
 mod operations;
 mod policies;
 mod pooler;
