@@ -248,6 +248,12 @@ async fn resolve(
         }
         context.find_connection(tenant, join).await.context("join")?;
     }
+    let options = &stored.connection.options;
+    for (option, name) in [("mapping", Some(&options.mapping)), ("group_mapping", options.group_mapping.as_ref())] {
+        if let (Some(name), true) = (name, stored.set.contains_key(option)) {
+            context.find_mapping(tenant, name).await.context(option)?;
+        }
+    }
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::provisioning::mappings;
 use crate::secret::KeyRing;
 use crate::store::audit::Audit;
 use crate::store::connections::StoredConnection;
-use crate::store::mapping_versions::MappingVersion;
+use crate::store::mapping_versions::{self, MappingVersion};
 use crate::store::{self, Batch, Store, connections, organizations, tenants, tokens};
 use crate::telemetry;
 use anyhow::{Context as _, bail};
@@ -138,6 +138,23 @@ impl Context {
         let known = organizations::list(&self.store, &tenant.id, "", PAGE).await?;
         let names = known.iter().map(|organization| organization.name.as_str());
         bail!("there is no organization {name} in tenant {}{}", tenant.name, did_you_mean(name, names))
+    }
+
+    /// Is there a mapping of that name: published, in `mappings.dir`, or shipped?
+    ///
+    /// # Errors
+    /// If not, with the nearest name.
+    pub async fn find_mapping(&self, tenant: &Tenant, name: &str) -> anyhow::Result<()> {
+        if mapping_versions::latest(&self.store, &tenant.id, name).await?.is_some() {
+            return Ok(());
+        }
+        let dir = &self.config.mappings.dir;
+        let drafts = mapping_files::names(dir).map_err(anyhow::Error::msg)?;
+        if drafts.iter().any(|draft| draft == name) {
+            return Ok(());
+        }
+        let near = did_you_mean(name, drafts.iter().map(String::as_str));
+        bail!("no mapping {name} is published in tenant {}, and {} has no such file{near}", tenant.name, dir.display())
     }
 
     /// A token by its id, or by its name if only one token that was not revoked has it.

@@ -130,6 +130,8 @@ fn a_connection_is_found_by_name_and_by_id() {
 #[test]
 fn options_are_set_checked_and_set_back() {
     let (sandbox, _) = Sandbox::bootstrapped();
+    std::fs::create_dir(sandbox.path().join("mappings")).expect("a folder");
+    sandbox.write("mappings/okta.mapping", "mapping okta from scim to profile\nname = $displayName\n");
     let made =
         sandbox.run("connection create okta --kind scim --mapping okta --set deprovision=grace:30 --set strict=true --json");
     let options = &made.json()["options"];
@@ -150,6 +152,9 @@ fn names_kinds_and_joins_that_make_no_sense_are_refused() {
     assert!(sandbox.run("connection create a_b --kind scim").refusal().contains("hyphens"));
     assert!(sandbox.run("connection create scim --kind scim").refusal().contains("there is a connection scim already"));
     assert!(sandbox.run("connection create x --kind scim --set join=scmi").refusal().contains("did you mean scim?"));
+    let mapping = sandbox.run("connection create x --kind scim --mapping skim");
+    assert!(mapping.refusal().contains("mapping: no mapping skim is published"), "{mapping:?}");
+    assert!(mapping.refusal().contains("did you mean scim?"), "{mapping:?}");
     let unknown = sandbox.run("connection create x --kind skim");
     assert_eq!(unknown.code, 2);
     assert!(unknown.err.contains("did you mean scim?"), "{unknown:?}");
