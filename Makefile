@@ -1,7 +1,7 @@
 # Everything a developer, an operator or CI does with this tree. `make` alone prints this list.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak fuzz conformance bench micro fmt fmt-check lint deny
+.PHONY: help run test soak fuzz conformance bench micro fmt fmt-check lock lint deny
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ fmt: ## Format the code
 
 fmt-check: ## Fail if `make fmt` would change anything
 	@for package in . fuzz benches/mapping; do cargo fmt --all --check --manifest-path $$package/Cargo.toml || exit 1; done
+
+lock: ## Bring the lock files of the packages outside the workspace up to date after a change of dependencies
+	@for package in fuzz benches/mapping; do cargo metadata --format-version 1 --manifest-path $$package/Cargo.toml >/dev/null; done
 
 lint: ## Clippy over everything, warnings are errors
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
