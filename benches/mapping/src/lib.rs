@@ -5,11 +5,11 @@
 //! A contender is one module here and one line in [`contender`]. The place of the language itself is `ours.rs`: it depends
 //! on `../../crates/mapping`, decodes a line into slots, evaluates the compiled `mappings/rich.mapping` and writes JSON.
 
+pub mod ours;
 pub mod typed;
-// pub mod ours;
 
 /// The names that [`contender`] knows, as `measure --contender` takes them.
-pub const NAMES: &[&str] = &["typed" /*, "ours" */];
+pub const NAMES: &[&str] = &["typed", "ours"];
 
 /// One way to do the mapping. An entry is one JSON object, every value a string or a list of strings; a result is one JSON
 /// object in the key order of `rich.mapping`, absent outputs left out.
@@ -31,7 +31,7 @@ pub trait Contender {
 pub fn contender(name: &str) -> Option<Box<dyn Contender>> {
     match name {
         "typed" => Some(Box::new(typed::Typed::default())),
-        // "ours" => Some(Box::new(ours::Ours::default())),
+        "ours" => Some(Box::new(ours::Ours::default())),
         _ => None,
     }
 }
