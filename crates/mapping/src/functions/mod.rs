@@ -225,6 +225,8 @@ pub struct Call<'a> {
     pub random: &'a dyn Fn(&mut [u8]),
     /// Secrets by name for `hmac`; `None` = unknown name.
     pub key: &'a dyn Fn(&str) -> Option<&'a [u8]>,
+    /// The distinguished name that was found to read last, by where it lies.
+    pub(crate) read_name: std::cell::Cell<&'a str>,
 }
 
 impl<'a> Call<'a> {

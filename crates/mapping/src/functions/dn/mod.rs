@@ -9,7 +9,7 @@ use super::{Accepts, Body, Call, Function, Group};
 use crate::types::Type;
 use crate::value::{Failure, Value};
 use bumpalo::collections::Vec as ArenaVec;
-use parse::{Part, comparable, depth, parts, push_escaped, rdn_equal, rdns};
+use parse::{Part, all_parts, comparable, depth, ends_apart, parts, push_escaped, rdn_equal, rdns};
 
 pub(super) static RDN: Function = Function {
     name: "rdn",
@@ -28,12 +28,10 @@ pub(super) static RDN: Function = Function {
     body: Body::Native(|call, arguments| {
         let name = call.string(arguments, 0)?;
         let kind = call.optional_string(arguments, 1)?;
-        for rdn in rdns(name) {
-            for part in parts(rdn) {
-                let Some(part) = part else { return Ok(Value::Absent) };
-                if kind.is_none_or(|kind| part.is(kind)) {
-                    return part.text(call).map(Value::String);
-                }
+        for part in all_parts(name) {
+            let Some(part) = part else { return Ok(Value::Absent) };
+            if kind.is_none_or(|kind| part.is(kind)) {
+                return part.text(call).map(Value::String);
             }
         }
         Ok(Value::Absent)
@@ -55,12 +53,10 @@ pub(super) static RDNS: Function = Function {
     body: Body::Native(|call, arguments| {
         let (name, kind) = (call.string(arguments, 0)?, call.string(arguments, 1)?);
         let mut list = ListBuilder::new(call);
-        if depth(name).is_some() {
-            for part in rdns(name).flat_map(parts).flatten().filter(|part| part.is(kind)) {
+        for part in all_parts(name) {
+            let Some(part) = part else { return Ok(Value::List(&[])) };
+            if part.is(kind) {
                 list.push(Value::String(part.text(call)?));
-                if list.is_over() {
-                    break;
-                }
             }
         }
         list.finish()
@@ -105,6 +101,9 @@ pub(super) static UNDER: Function = Function {
     ],
     body: Body::Native(|call, arguments| {
         let (name, base) = (call.string(arguments, 0)?, call.string(arguments, 1)?);
+        if let Some(answer) = under_as_written(call, name, base) {
+            return Ok(Value::Bool(answer));
+        }
         let (Some(depth), Some(above)) = (depth(name), depth(base)) else { return Ok(Value::Bool(false)) };
         if depth <= above {
             return Ok(Value::Bool(false));
@@ -113,6 +112,29 @@ pub(super) static UNDER: Function = Function {
     }),
     ..PLAIN
 };
+
+/// The answer for names that spell the base alike but for ASCII case, or plainly end otherwise: nearly all there are.
+/// `None` = look closely.
+fn under_as_written<'a>(call: &Call<'a>, name: &'a str, base: &'a str) -> Option<bool> {
+    let above = name.len().checked_sub(base.len() + 1)?;
+    let (head, tail) = name.as_bytes().split_at(above);
+    if tail[0] == b',' && tail[1..].eq_ignore_ascii_case(base.as_bytes()) && !head.ends_with(b"\\") {
+        return Some(reads_once(call, base) && depth(&name[..above]).is_some_and(|depth| depth > 0));
+    }
+    ends_apart(name, base).then_some(false)
+}
+
+/// Whether a name reads; asked again of the same text, as a loop does with its base, it is not read again.
+fn reads_once<'a>(call: &Call<'a>, name: &'a str) -> bool {
+    if std::ptr::eq(call.read_name.get(), name) {
+        return true;
+    }
+    let reads = depth(name).is_some();
+    if reads {
+        call.read_name.set(name);
+    }
+    reads
+}
 
 pub(super) static DN_EQUAL: Function = Function {
     name: "dn_equal",
@@ -219,7 +241,7 @@ pub(super) static DOMAIN: Function = Function {
         let name = call.string(arguments, 0)?;
         let mut out = TextBuilder::new(call);
         if depth(name).is_some() {
-            for part in rdns(name).flat_map(parts).flatten().filter(|part| part.is("DC")) {
+            for part in all_parts(name).flatten().filter(|part| part.is("DC")) {
                 if !out.as_str().is_empty() {
                     out.push('.');
                 }

@@ -16,17 +16,20 @@ const PARTS_MAX: usize = 16;
 pub(in super::super) struct Part<'a> {
     pub(super) kind: &'a str,
     pub(super) value: &'a str,
+    has_escapes: bool,
+    /// Nothing of its RDN follows.
+    is_last: bool,
 }
 
-/// The text up to the first of these characters that no backslash escapes, and what follows it.
-fn cut(text: &str, at: u8) -> (&str, Option<&str>) {
+/// The text up to the first comma that no backslash escapes, and what follows it.
+fn cut(text: &str) -> (&str, Option<&str>) {
     let mut from = 0;
-    while let Some(found) = memchr::memchr2(at, b'\\', &text.as_bytes()[from..]) {
+    while let Some(found) = memchr::memchr2(b',', b'\\', &text.as_bytes()[from..]) {
         let place = from + found;
-        if text.as_bytes()[place] == at {
+        if text.as_bytes()[place] == b',' {
             return (&text[..place], Some(&text[place + 1..]));
         }
-        // The escaped byte may begin a longer character; none of the following ones looks like a mark.
+        // The escaped byte may begin a longer character; none of the following ones looks like a comma.
         from = (place + 2).min(text.len());
     }
     (text, None)
@@ -51,7 +54,7 @@ impl<'a> Iterator for Rdns<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
-        let (rdn, rest) = cut(self.0?, b',');
+        let (rdn, rest) = cut(self.0?);
         self.0 = rest;
         Some(rdn)
     }
@@ -60,51 +63,91 @@ impl<'a> Iterator for Rdns<'a> {
 /// Whether every RDN reads, and how many there are. The empty name (the root) has none.
 pub(super) fn depth(name: &str) -> Option<usize> {
     let mut count = 0;
-    for rdn in rdns(name) {
-        parts(rdn).try_for_each(|part| part.map(|_| ()))?;
-        count += 1;
+    for part in all_parts(name) {
+        count += usize::from(part?.is_last);
     }
     Some(count)
 }
 
-/// The parts of an RDN; `None` for one that does not read.
-pub(super) fn parts(rdn: &str) -> impl Iterator<Item = Option<Part<'_>>> {
-    let mut rest = Some(rdn);
-    let mut count = 0;
-    std::iter::from_fn(move || {
-        let (part, after) = cut(rest?, b'+');
-        rest = after;
-        count += 1;
-        Some(if count > PARTS_MAX { None } else { read(part) })
-    })
+/// The parts of an RDN or of a name, in one pass; after a `None` for one that does not read, nothing.
+pub(super) struct Parts<'a> {
+    rest: Option<&'a str>,
+    /// Of the RDN so far.
+    count: usize,
 }
 
-fn read(part: &str) -> Option<Part<'_>> {
-    let (kind, value) = part.split_once('=')?;
-    let kind = kind.trim();
-    let is_name = !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
-    let value = trim(value);
-    (is_name && escapes_read(value)).then_some(Part { kind, value })
+/// The parts of all RDNs of a name. Gives nothing for the empty name.
+pub(super) fn all_parts(name: &str) -> Parts<'_> {
+    Parts { rest: rdns(name).rest(), count: 0 }
+}
+
+/// The parts of one RDN.
+pub(super) const fn parts(rdn: &str) -> Parts<'_> {
+    Parts { rest: Some(rdn), count: 0 }
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Option<Part<'a>>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let text = self.rest.take()?;
+        let Some((part, rest)) = read(text).filter(|_| self.count < PARTS_MAX) else { return Some(None) };
+        self.count = if part.is_last { 0 } else { self.count + 1 };
+        self.rest = rest;
+        Some(Some(part))
+    }
+}
+
+/// The first part, and what follows it.
+fn read(text: &str) -> Option<(Part<'_>, Option<&str>)> {
+    let bytes = text.as_bytes();
+    let length = bytes.iter().position(|byte| !is_of_kind(*byte))?;
+    let (kind, start) =
+        if length > 0 && bytes[length] == b'=' { (&text[..length], length + 1) } else { spaced_kind(text)? };
+    let mut at = start;
+    let mut has_escapes = false;
+    let end = loop {
+        match bytes.get(at) {
+            None => break None,
+            Some(b'\\') => {
+                has_escapes = true;
+                at += match &bytes[at + 1..] {
+                    [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => 3,
+                    // It may begin a longer character; none of the following bytes looks like a mark.
+                    [first, ..] if !first.is_ascii_alphanumeric() => 2,
+                    _ => return None,
+                };
+            }
+            Some(mark @ (b',' | b'+')) => break Some(*mark),
+            Some(_) => at += 1,
+        }
+    };
+    let value = trim(&text[start..at]);
+    let part = Part { kind, value, has_escapes, is_last: end != Some(b'+') };
+    Some((part, end.map(|_| &text[at + 1..])))
+}
+
+const fn is_of_kind(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')
+}
+
+/// A type with white space around it, and where its value begins.
+fn spaced_kind(text: &str) -> Option<(&str, usize)> {
+    let (kind, _) = text.split_once('=')?;
+    let name = kind.trim();
+    (!name.is_empty() && name.bytes().all(is_of_kind)).then_some((name, kind.len() + 1))
 }
 
 /// Without the spaces around; one that is escaped belongs to the value.
 fn trim(value: &str) -> &str {
+    if !value.starts_with(' ') && !value.ends_with(' ') {
+        return value;
+    }
     let value = value.trim_start_matches(' ');
     let trimmed = value.trim_end_matches(' ');
     let backslashes = trimmed.bytes().rev().take_while(|byte| *byte == b'\\').count();
     if backslashes % 2 == 1 && trimmed.len() < value.len() { &value[..=trimmed.len()] } else { trimmed }
-}
-
-fn escapes_read(value: &str) -> bool {
-    let mut rest = value.as_bytes();
-    while let Some(at) = memchr::memchr(b'\\', rest) {
-        rest = match &rest[at + 1..] {
-            [a, b, after @ ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => after,
-            [first, after @ ..] if !first.is_ascii_alphanumeric() => after,
-            _ => return false,
-        };
-    }
-    true
 }
 
 impl<'a> Part<'a> {
@@ -127,7 +170,7 @@ impl<'a> Part<'a> {
         if let Some(hex) = value.strip_prefix('#') {
             return Ok(ber_text(call, hex).unwrap_or(value));
         }
-        if !value.contains('\\') {
+        if !self.has_escapes {
             return Ok(value);
         }
         let mut bytes = ArenaVec::with_capacity_in(value.len(), call.arena);
@@ -187,6 +230,31 @@ pub(super) fn rdn_equal<'a>(call: &Call<'a>, a: &'a str, b: &'a str) -> Result<b
     Ok(true)
 }
 
+/// Whether the names end in RDNs that differ, as far as their text shows it at once: the last bytes that differ are
+/// letters or digits in values that are written plainly. `false` = look closely.
+pub(super) fn ends_apart(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let same = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
+    let (Some(in_a), Some(in_b)) = (a.len().checked_sub(same + 1), b.len().checked_sub(same + 1)) else { return false };
+    is_plainly_written(a, in_a) && is_plainly_written(b, in_b)
+}
+
+/// Whether the byte is a letter or digit in the value of an RDN that is one part without escapes or hexadecimal.
+fn is_plainly_written(name: &[u8], at: usize) -> bool {
+    let mut has_value = false;
+    let mut marks = name[..at].iter().rev();
+    let before = loop {
+        match marks.next() {
+            None => break true,
+            Some(b',') => break marks.next() != Some(&b'\\'),
+            Some(b'\\' | b'+' | b'#') => break false,
+            Some(byte) => has_value |= *byte == b'=',
+        }
+    };
+    let after = name[at + 1..].iter().take_while(|byte| **byte != b',').all(|byte| !matches!(byte, b'\\' | b'+'));
+    name[at].is_ascii_alphanumeric() && has_value && before && after
+}
+
 /// The string types of BER, whose value is UTF-8 or ASCII.
 fn ber_text<'a>(call: &Call<'a>, hex: &str) -> Option<&'a str> {
     let digits = hex.as_bytes();
@@ -210,8 +278,11 @@ const fn digit(byte: u8) -> u8 {
 
 /// The names of RFC 4519 and their OIDs, for directories and certificates that write the long form.
 fn short_name(kind: &str) -> Option<&'static str> {
+    if kind.len() <= 4 {
+        return None;
+    }
     let oid = kind.strip_prefix("OID.").or_else(|| kind.strip_prefix("oid.")).unwrap_or(kind);
-    let long = kind.len() > 4 && !kind.contains('.');
+    let long = !kind.contains('.');
     NAMES.iter().find(|(_, name, number)| oid == *number || (long && kind.eq_ignore_ascii_case(name))).map(|(short, _, _)| *short)
 }
 
