@@ -54,7 +54,7 @@ pub struct Machine<'a, 't, T: Trace> {
 
 impl<'a, T: Trace> Machine<'a, '_, T> {
     /// What a node gives. Leaves cost no fuel: who asked for them paid.
-    #[inline]
+    #[inline(always)]
     pub fn value(&mut self, id: NodeId) -> Outcome<'a> {
         let plan = self.plan;
         match &plan.nodes[id as usize] {
@@ -63,22 +63,32 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
             Node::Local(local) => Ok(self.locals[usize::from(*local)]),
             Node::It => Ok(self.it),
             Node::Let(index) => self.evaluated_let(id, *index),
-            node => {
-                self.burn(id, 1)?;
-                if self.depth >= RUN_DEPTH_MAX {
-                    return Err(self.fault(id, Code::M190, format_args!("values nested more than {RUN_DEPTH_MAX} deep")));
-                }
-                self.depth += 1;
-                let outcome = self.node(id, node);
-                self.depth -= 1;
-                outcome
-            }
+            node => self.node(id, node),
         }
     }
 
+    /// What a node above the leaves gives, within the bounds.
+    #[inline(never)]
     fn node(&mut self, id: NodeId, node: &'a Node) -> Outcome<'a> {
+        self.burn(id, 1)?;
+        if self.depth >= RUN_DEPTH_MAX {
+            return Err(self.fault(id, Code::M190, format_args!("values nested more than {RUN_DEPTH_MAX} deep")));
+        }
+        self.depth += 1;
+        let outcome = self.dispatch(id, node);
+        self.depth -= 1;
+        outcome
+    }
+
+    #[inline]
+    fn dispatch(&mut self, id: NodeId, node: &'a Node) -> Outcome<'a> {
         match node {
-            Node::Constant(_) | Node::One { .. } | Node::Local(_) | Node::It | Node::Let(_) => self.value(id),
+            // The leaves are dealt with above.
+            Node::Constant(value) => Ok(constant(value)),
+            Node::One { slot, strict } => self.one(id, *slot, *strict),
+            Node::Local(local) => Ok(self.locals[usize::from(*local)]),
+            Node::It => Ok(self.it),
+            Node::Let(index) => self.evaluated_let(id, *index),
             Node::All(slot) => Ok(self.all(*slot)),
             Node::Has(slot) => Ok(Value::Bool(!matches!(self.slot(*slot), Slot::Missing))),
             Node::SlotIsNull(slot) => Ok(Value::Bool(matches!(self.slot(*slot), Slot::Null))),
@@ -180,24 +190,31 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
 
     #[inline]
     fn one(&mut self, id: NodeId, slot: SlotId, strict: bool) -> Outcome<'a> {
-        let found = match self.slot(slot) {
+        match self.slot(slot) {
             Slot::One(value) => {
                 self.trace.read(slot, Some(value), 1);
-                return Ok(*value);
+                Ok(*value)
             }
-            Slot::Many(values) => *values,
-            Slot::Missing | Slot::Null | Slot::Empty => &[],
-        };
-        self.trace.read(slot, found.first(), found.len());
-        if found.len() > 1 {
+            Slot::Many(values) => self.first(id, slot, values, strict),
+            Slot::Missing | Slot::Null | Slot::Empty => {
+                self.trace.read(slot, None, 0);
+                Ok(Value::Absent)
+            }
+        }
+    }
+
+    #[cold]
+    fn first(&mut self, id: NodeId, slot: SlotId, values: &'a [Value<'a>], strict: bool) -> Outcome<'a> {
+        self.trace.read(slot, values.first(), values.len());
+        if values.len() > 1 {
             if strict {
                 let name = &self.plan.slots[usize::from(slot)].name;
-                let message = format_args!("`{name}` has {} values where one is wanted", found.len());
+                let message = format_args!("`{name}` has {} values where one is wanted", values.len());
                 return Err(self.fault(id, Code::M113, message));
             }
             self.several[usize::from(slot) / 64] |= 1 << (slot % 64);
         }
-        Ok(found.first().copied().unwrap_or(Value::Absent))
+        Ok(values.first().copied().unwrap_or(Value::Absent))
     }
 
     fn all(&mut self, slot: SlotId) -> Value<'a> {

@@ -42,21 +42,19 @@ const fn turned(b: [u8; 16]) -> [u8; 16] {
 }
 
 pub(crate) fn guid_text<'a>(call: &Call<'a>, bytes: [u8; 16]) -> Result<Value<'a>, Failure<'a>> {
-    let mut out = TextBuilder::with_capacity(call, 36);
-    push_uuid(&mut out, turned(bytes));
-    out.finish()
+    Ok(call.text(uuid_text(&mut [0; 36], turned(bytes))))
 }
 
-/// Bytes in the order of the text.
-pub(super) fn push_uuid(out: &mut TextBuilder<'_, '_>, bytes: [u8; 16]) {
+/// Dashed text of bytes in the order of the text.
+pub(super) fn uuid_text(text: &mut [u8; 36], bytes: [u8; 16]) -> &str {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (at, byte) in bytes.into_iter().enumerate() {
-        if matches!(at, 4 | 6 | 8 | 10) {
-            out.push('-');
-        }
-        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+    *text = [b'-'; 36];
+    for (byte, at) in bytes.into_iter().zip(PLACES) {
+        text[at] = DIGITS[usize::from(byte >> 4)];
+        text[at + 1] = DIGITS[usize::from(byte & 15)];
     }
+    std::str::from_utf8(text).unwrap_or_default()
 }
 
 /// Dashed or plain, braces or none, either case; or base64 of the bytes, their form in JSON.
@@ -126,9 +124,16 @@ pub(crate) fn sid_text<'a>(call: &Call<'a>, bytes: &[u8]) -> Result<Value<'a>, F
     let (authority, parts) = binary_parts(bytes).ok_or_else(|| call.fail(format_args!("not the bytes of a SID")))?;
     let mut out = TextBuilder::with_capacity(call, 48);
     // At most 15 parts: far from the bound.
-    let _ = if authority >> 32 == 0 { write!(out, "S-1-{authority}") } else { write!(out, "S-1-0x{authority:012x}") };
+    match u32::try_from(authority) {
+        Ok(authority) => {
+            out.push_str("S-1-");
+            out.push_decimal(authority);
+        }
+        Err(_) => drop(write!(out, "S-1-0x{authority:012x}")),
+    }
     for part in parts {
-        let _ = write!(out, "-{part}");
+        out.push_str("-");
+        out.push_decimal(part);
     }
     out.finish()
 }

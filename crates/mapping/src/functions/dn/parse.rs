@@ -40,7 +40,7 @@ fn cut(text: &str) -> (&str, Option<&str>) {
 pub(super) struct Rdns<'a>(Option<&'a str>);
 
 pub(super) fn rdns(name: &str) -> Rdns<'_> {
-    Rdns((!name.trim().is_empty()).then_some(name))
+    Rdns((!name.trim_start().is_empty()).then_some(name))
 }
 
 impl<'a> Rdns<'a> {
