@@ -8,8 +8,9 @@ use crate::plan::{Node, NodeId};
 use crate::value::Value;
 
 impl<'a, T: Trace> Machine<'a, '_, T> {
+    #[inline(never)]
     pub fn call(&mut self, id: NodeId, function: &'static Function, given: &'a [NodeId], optional: bool) -> Outcome<'a> {
-        const INLINE: usize = 6;
+        const INLINE: usize = 4;
         let Body::Native(body) = function.body else {
             return Err(self.fault(id, Code::M101, format_args!("`{}` is no function of its own", function.name)));
         };

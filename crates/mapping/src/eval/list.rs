@@ -21,6 +21,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         })
     }
 
+    #[inline(never)]
     pub fn comprehension(
         &mut self,
         id: NodeId,

@@ -80,16 +80,52 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         outcome
     }
 
+    /// What mappings are mostly made of; the rest is [`Self::rare`], so that this keeps a small frame.
     #[inline]
     fn dispatch(&mut self, id: NodeId, node: &'a Node) -> Outcome<'a> {
         match node {
-            // The leaves are dealt with above.
-            Node::Constant(value) => Ok(constant(value)),
-            Node::One { slot, strict } => self.one(id, *slot, *strict),
-            Node::Local(local) => Ok(self.locals[usize::from(*local)]),
-            Node::It => Ok(self.it),
-            Node::Let(index) => self.evaluated_let(id, *index),
+            Node::Call { function, arguments, optional } => self.call(id, function, arguments, *optional),
+            Node::Coalesce(left, right) => {
+                let value = self.value(*left)?;
+                if value.is_present() || (matches!(value, Value::String("")) && self.ends_in_literal(*left)) {
+                    return Ok(value);
+                }
+                self.trace.fallback(id, *right);
+                self.value(*right)
+            }
+            Node::Comprehension { list, local, condition, item, unique } => {
+                self.comprehension(id, (*list, *local), *condition, *item, *unique)
+            }
             Node::All(slot) => Ok(self.all(*slot)),
+            Node::RegexArgument(regex) => Ok(Value::Regex(&self.plan.regexes[usize::from(*regex)])),
+            Node::Template(parts) => self.template(id, parts, false),
+            Node::Convert { to, value, optional } => {
+                let value = self.value(*value)?;
+                match self.converted(id, *to, value) {
+                    Err(_) if *optional => Ok(Value::Absent),
+                    outcome => outcome,
+                }
+            }
+            node => self.rare(id, node),
+        }
+    }
+
+    #[inline(never)]
+    fn rare(&mut self, id: NodeId, node: &'a Node) -> Outcome<'a> {
+        match node {
+            // Dealt with above.
+            Node::Constant(_)
+            | Node::One { .. }
+            | Node::Local(_)
+            | Node::It
+            | Node::Let(_)
+            | Node::Call { .. }
+            | Node::Coalesce(..)
+            | Node::Comprehension { .. }
+            | Node::All(_)
+            | Node::RegexArgument(_)
+            | Node::Template(_)
+            | Node::Convert { .. } => self.value(id),
             Node::Has(slot) => Ok(Value::Bool(!matches!(self.slot(*slot), Slot::Missing))),
             Node::SlotIsNull(slot) => Ok(Value::Bool(matches!(self.slot(*slot), Slot::Null))),
             Node::IsNull(value) => Ok(Value::Bool(matches!(self.value(*value)?, Value::Null))),
@@ -103,25 +139,13 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
             Node::Item(list, index) => self.item(*list, *index),
             Node::Member(record, name) => self.member(id, *record, *name),
             Node::Filter { list, local, condition } => self.filter(id, *list, *local, *condition),
-            Node::Comprehension { list, local, condition, item, unique } => {
-                self.comprehension(id, (*list, *local), *condition, *item, *unique)
-            }
             Node::Any { list, condition } => self.quantified(id, *list, *condition, true),
             Node::Every { list, condition } => self.quantified(id, *list, *condition, false),
             Node::List(items) => self.list(id, items),
             Node::Record(members) => self.record(members),
-            Node::Template(parts) => self.template(id, parts, false),
             Node::Not(value) => Ok(Value::Bool(!self.truth(*value)?)),
             Node::And(left, right) => Ok(Value::Bool(self.truth(*left)? && self.truth(*right)?)),
             Node::Or(left, right) => Ok(Value::Bool(self.truth(*left)? || self.truth(*right)?)),
-            Node::Coalesce(left, right) => {
-                let value = self.value(*left)?;
-                if value.is_present() || (matches!(value, Value::String("")) && self.ends_in_literal(*left)) {
-                    return Ok(value);
-                }
-                self.trace.fallback(id, *right);
-                self.value(*right)
-            }
             Node::If { condition, then, otherwise } => {
                 let branch = if self.truth(*condition)? { then } else { otherwise };
                 self.value(*branch)
@@ -159,17 +183,8 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
                 self.looked_up(id, &self.plan.tables[usize::from(*table)], key)
             }
             Node::LookupAll { table, keys } => self.lookup_all(id, *table, *keys),
-            Node::Call { function, arguments, optional } => self.call(id, function, arguments, *optional),
-            Node::RegexArgument(regex) => Ok(Value::Regex(&self.plan.regexes[usize::from(*regex)])),
             Node::TableArgument(table) => Ok(Value::Table(&self.plan.tables[usize::from(*table)])),
             Node::Present(value) => Ok(Value::Bool(self.value(*value)?.is_present())),
-            Node::Convert { to, value, optional } => {
-                let value = self.value(*value)?;
-                match self.converted(id, *to, value) {
-                    Err(_) if *optional => Ok(Value::Absent),
-                    outcome => outcome,
-                }
-            }
             Node::ConvertEach { to, list } => self.convert_each(id, *to, *list),
         }
     }
@@ -203,7 +218,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn first(&mut self, id: NodeId, slot: SlotId, values: &'a [Value<'a>], strict: bool) -> Outcome<'a> {
         self.trace.read(slot, values.first(), values.len());
         if values.len() > 1 {
@@ -227,6 +242,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         Value::List(values)
     }
 
+    #[inline(never)]
     fn evaluated_let(&mut self, id: NodeId, index: u16) -> Outcome<'a> {
         if let Memo::Done(outcome) = self.lets[usize::from(index)] {
             self.trace.let_used(index);
@@ -334,6 +350,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
     }
 
     /// The parts as one text; absent when a hole is, unless it is (or all are) optional.
+    #[inline(never)]
     pub fn template(&mut self, id: NodeId, parts: &'a [Part], lenient: bool) -> Outcome<'a> {
         const INLINE: usize = 8;
         let mut inline = [""; INLINE];

@@ -35,22 +35,6 @@ impl<'c, 'a> TextBuilder<'c, 'a> {
         self.push_str(letter.encode_utf8(&mut [0; 4]));
     }
 
-    /// Without the machinery of a formatter.
-    pub(super) fn push_decimal(&mut self, number: u32) {
-        let mut digits = [0; 10];
-        let mut at = digits.len();
-        let mut rest = number;
-        loop {
-            at -= 1;
-            digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        self.push_str(std::str::from_utf8(&digits[at..]).unwrap_or_default());
-    }
-
     pub(super) fn as_str(&self) -> &str {
         &self.text
     }

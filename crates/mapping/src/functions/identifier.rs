@@ -2,13 +2,12 @@
 //! objectSid (MS-DTYP §2.4.2).
 
 use super::Call;
-use super::build::TextBuilder;
 use super::write::{BINARY, INT, PLAIN, STRING, example, required};
 use super::{Accepts, Body, Function, Group};
 use crate::value::{Failure, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::fmt::Write as _;
+use std::io::Write as _;
 
 pub(super) static GUID: Function = Function {
     name: "guid",
@@ -122,20 +121,18 @@ pub(super) static SID: Function = Function {
 
 pub(crate) fn sid_text<'a>(call: &Call<'a>, bytes: &[u8]) -> Result<Value<'a>, Failure<'a>> {
     let (authority, parts) = binary_parts(bytes).ok_or_else(|| call.fail(format_args!("not the bytes of a SID")))?;
-    let mut out = TextBuilder::with_capacity(call, 48);
-    // At most 15 parts: far from the bound.
+    // Fifteen parts of a dash and ten digits, after `S-1-0x` and twelve digits.
+    let mut text = [0; 15 * 11 + 18];
+    let mut free = &mut text[..];
     match u32::try_from(authority) {
-        Ok(authority) => {
-            out.push_str("S-1-");
-            out.push_decimal(authority);
-        }
-        Err(_) => drop(write!(out, "S-1-0x{authority:012x}")),
+        Ok(authority) => put_decimal(&mut free, b"S-1-", authority),
+        // It fits, here and below.
+        Err(_) => drop(write!(free, "S-1-0x{authority:012x}")),
     }
-    for part in parts {
-        out.push_str("-");
-        out.push_decimal(part);
-    }
-    out.finish()
+    parts.for_each(|part| put_decimal(&mut free, b"-", part));
+    let left = free.len();
+    let length = text.len() - left;
+    Ok(call.text(std::str::from_utf8(&text[..length]).unwrap_or_default()))
 }
 
 /// The authority and the sub-authorities, of which there are 1 to 15.
@@ -147,6 +144,23 @@ fn binary_parts(bytes: &[u8]) -> Option<(u64, impl Iterator<Item = u32>)> {
     }
     let authority = header[2..].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
     Some((authority, rest.chunks_exact(4).map(|part| u32::from_le_bytes([part[0], part[1], part[2], part[3]]))))
+}
+
+/// A mark and a number, without the machinery of a formatter.
+fn put_decimal(free: &mut &mut [u8], mark: &[u8], number: u32) {
+    let mut digits = [0; 10];
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    let _ = free.write_all(mark);
+    let _ = free.write_all(&digits[at..]);
 }
 
 /// The last part of `S-1-…`.

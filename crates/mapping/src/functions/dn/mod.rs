@@ -9,7 +9,7 @@ use super::{Accepts, Body, Call, Function, Group};
 use crate::types::Type;
 use crate::value::{Failure, Value};
 use bumpalo::collections::Vec as ArenaVec;
-use parse::{Part, all_parts, comparable, depth, ends_apart, parts, push_escaped, rdn_equal, rdns};
+use parse::{Part, all_parts, comparable, depth, ends_apart, parts, push_escaped, rdn_equal, rdns, reads_up_to};
 
 pub(super) static RDN: Function = Function {
     name: "rdn",
@@ -118,8 +118,9 @@ pub(super) static UNDER: Function = Function {
 fn under_as_written<'a>(call: &Call<'a>, name: &'a str, base: &'a str) -> Option<bool> {
     let above = name.len().checked_sub(base.len() + 1)?;
     let (head, tail) = name.as_bytes().split_at(above);
-    if tail[0] == b',' && tail[1..].eq_ignore_ascii_case(base.as_bytes()) && !head.ends_with(b"\\") {
-        return Some(reads_once(call, base) && depth(&name[..above]).is_some_and(|depth| depth > 0));
+    let spelt = |tail: &[u8], base: &[u8]| tail == base || tail.eq_ignore_ascii_case(base);
+    if tail[0] == b',' && spelt(&tail[1..], base.as_bytes()) && !head.ends_with(b"\\") {
+        return Some(reads_once(call, base) && reads_up_to(name, above));
     }
     ends_apart(name, base).then_some(false)
 }

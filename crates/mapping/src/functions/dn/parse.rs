@@ -69,6 +69,18 @@ pub(super) fn depth(name: &str) -> Option<usize> {
     Some(count)
 }
 
+/// Whether the RDNs read that stand before the comma at this place.
+pub(super) fn reads_up_to(name: &str, comma: usize) -> bool {
+    let mut parts = all_parts(name);
+    while let Some(Some(_)) = parts.next() {
+        match parts.rest {
+            Some(rest) if name.len() - rest.len() <= comma => {}
+            _ => return true,
+        }
+    }
+    false
+}
+
 /// The parts of an RDN or of a name, in one pass; after a `None` for one that does not read, nothing.
 pub(super) struct Parts<'a> {
     rest: Option<&'a str>,
@@ -108,20 +120,21 @@ fn read(text: &str) -> Option<(Part<'_>, Option<&str>)> {
     let mut at = start;
     let mut has_escapes = false;
     let end = loop {
-        match bytes.get(at) {
-            None => break None,
-            Some(b'\\') => {
-                has_escapes = true;
-                at += match &bytes[at + 1..] {
-                    [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => 3,
-                    // It may begin a longer character; none of the following bytes looks like a mark.
-                    [first, ..] if !first.is_ascii_alphanumeric() => 2,
-                    _ => return None,
-                };
-            }
-            Some(mark @ (b',' | b'+')) => break Some(*mark),
-            Some(_) => at += 1,
+        let Some(found) = memchr::memchr3(b',', b'+', b'\\', &bytes[at..]) else {
+            at = bytes.len();
+            break None;
+        };
+        at += found;
+        if bytes[at] != b'\\' {
+            break Some(bytes[at]);
         }
+        has_escapes = true;
+        at += match &bytes[at + 1..] {
+            [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => 3,
+            // It may begin a longer character; none of the following bytes looks like a mark.
+            [first, ..] if !first.is_ascii_alphanumeric() => 2,
+            _ => return None,
+        };
     };
     let value = trim(&text[start..at]);
     let part = Part { kind, value, has_escapes, is_last: end != Some(b'+') };
@@ -234,7 +247,11 @@ pub(super) fn rdn_equal<'a>(call: &Call<'a>, a: &'a str, b: &'a str) -> Result<b
 /// letters or digits in values that are written plainly. `false` = look closely.
 pub(super) fn ends_apart(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
-    let same = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
+    // Eight at a time where they are the same bytes.
+    let same = a.as_rchunks::<8>().1.iter().rev().zip(b.as_rchunks::<8>().1.iter().rev()).take_while(|(a, b)| a == b).count() * 8;
+    let (left_a, left_b) = (&a[..a.len() - same], &b[..b.len() - same]);
+    let more = left_a.iter().rev().zip(left_b.iter().rev()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
+    let same = same + more;
     let (Some(in_a), Some(in_b)) = (a.len().checked_sub(same + 1), b.len().checked_sub(same + 1)) else { return false };
     is_plainly_written(a, in_a) && is_plainly_written(b, in_b)
 }
