@@ -9,7 +9,7 @@ use super::{Accepts, Body, Call, Function, Group};
 use crate::types::Type;
 use crate::value::{Failure, Value};
 use bumpalo::collections::Vec as ArenaVec;
-use parse::{Part, all_parts, comparable, depth, ends_apart, parts, push_escaped, rdn_equal, rdns, reads_up_to};
+use parse::{Part, all_parts, comparable, depth, ends_apart, parts, plain_first, push_escaped, rdn_equal, rdns, reads_up_to};
 
 pub(super) static RDN: Function = Function {
     name: "rdn",
@@ -25,13 +25,14 @@ pub(super) static RDN: Function = Function {
         example(r#"rdn("uid=ann,dc=x")"#, r#""ann""#),
         example(r#"rdn("Ann Lee", "CN")"#, "absent"),
     ],
-    body: Body::Native(|call, arguments| {
-        let name = call.string(arguments, 0)?;
-        let kind = call.optional_string(arguments, 1)?;
+    body: Body::Text(|call, name, kind| {
+        if let Some(value) = kind.and_then(|kind| plain_first(name, kind)) {
+            return Ok(Value::String(value));
+        }
         for part in all_parts(name) {
             let Some(part) = part else { return Ok(Value::Absent) };
             if kind.is_none_or(|kind| part.is(kind)) {
-                return part.text(call).map(Value::String);
+                return Ok(Value::String(part.text(call)));
             }
         }
         Ok(Value::Absent)
@@ -50,13 +51,13 @@ pub(super) static RDNS: Function = Function {
         example(r#"rdns("CN=Ann,OU=Berlin,OU=Users,DC=x", "ou")"#, r#"["Berlin", "Users"]"#),
         example(r#"rdns("Ann Lee", "OU")"#, "[]"),
     ],
-    body: Body::Native(|call, arguments| {
-        let (name, kind) = (call.string(arguments, 0)?, call.string(arguments, 1)?);
+    body: Body::Text(|call, name, kind| {
+        let kind = kind.unwrap_or_default();
         let mut list = ListBuilder::new(call);
         for part in all_parts(name) {
             let Some(part) = part else { return Ok(Value::List(&[])) };
             if part.is(kind) {
-                list.push(Value::String(part.text(call)?));
+                list.push(Value::String(part.text(call)));
             }
         }
         list.finish()
@@ -99,16 +100,14 @@ pub(super) static UNDER: Function = Function {
         example(r#"under("CN=a,OU=MyApps,DC=x", "OU=Apps,DC=x")"#, "false"),
         example(r#"under("Ann Lee", "DC=x")"#, "false"),
     ],
-    body: Body::Native(|call, arguments| {
-        let (name, base) = (call.string(arguments, 0)?, call.string(arguments, 1)?);
+    body: Body::Test(|call, name, base| {
         if let Some(answer) = under_as_written(call, name, base) {
-            return Ok(Value::Bool(answer));
+            return answer;
         }
-        let (Some(depth), Some(above)) = (depth(name), depth(base)) else { return Ok(Value::Bool(false)) };
-        if depth <= above {
-            return Ok(Value::Bool(false));
+        match (depth(name), depth(base)) {
+            (Some(depth), Some(above)) if depth > above => all_equal(call, rdns(name).skip(depth - above), rdns(base)),
+            _ => false,
         }
-        all_equal(call, rdns(name).skip(depth - above), rdns(base)).map(Value::Bool)
     }),
     ..PLAIN
 };
@@ -150,27 +149,15 @@ pub(super) static DN_EQUAL: Function = Function {
         example(r#"dn_equal("OU=a+CN=b,DC=x", "CN=b+OU=a,DC=x")"#, "true"),
         example(r#"dn_equal("CN=a", "CN=b")"#, "false"),
     ],
-    body: Body::Native(|call, arguments| {
-        let (a, b) = (call.string(arguments, 0)?, call.string(arguments, 1)?);
-        match (depth(a), depth(b)) {
-            (Some(one), Some(other)) if one == other => all_equal(call, rdns(a), rdns(b)).map(Value::Bool),
-            _ => Ok(Value::Bool(false)),
-        }
+    body: Body::Test(|call, a, b| match (depth(a), depth(b)) {
+        (Some(one), Some(other)) if one == other => all_equal(call, rdns(a), rdns(b)),
+        _ => false,
     }),
     ..PLAIN
 };
 
-fn all_equal<'a>(
-    call: &Call<'a>,
-    a: impl Iterator<Item = &'a str>,
-    b: impl Iterator<Item = &'a str>,
-) -> Result<bool, Failure<'a>> {
-    for (a, b) in a.zip(b) {
-        if !rdn_equal(call, a, b)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+fn all_equal<'a>(call: &Call<'a>, a: impl Iterator<Item = &'a str>, b: impl Iterator<Item = &'a str>) -> bool {
+    a.zip(b).all(|(a, b)| rdn_equal(call, a, b))
 }
 
 pub(super) static DN_CANONICAL: Function = Function {
@@ -218,7 +205,7 @@ fn dn_canonical<'a>(call: &Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a
 
 fn canonical_part<'a>(call: &Call<'a>, part: &Part<'a>) -> Result<&'a str, Failure<'a>> {
     let mut value = TextBuilder::with_capacity(call, part.value.len());
-    comparable(part.text(call)?).for_each(|letter| value.push(letter));
+    comparable(part.text(call)).for_each(|letter| value.push(letter));
     let mut out = TextBuilder::with_capacity(call, part.kind.len() + part.value.len() + 1);
     part.short_kind().chars().for_each(|letter| out.push(letter.to_ascii_lowercase()));
     out.push('=');
@@ -246,7 +233,7 @@ pub(super) static DOMAIN: Function = Function {
                 if !out.as_str().is_empty() {
                     out.push('.');
                 }
-                out.push_str(part.text(call)?);
+                out.push_str(part.text(call));
             }
         }
         if out.as_str().is_empty() && !out.is_over() { Ok(Value::Absent) } else { out.finish() }

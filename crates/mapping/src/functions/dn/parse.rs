@@ -5,7 +5,6 @@
 use super::super::Call;
 use super::super::build::TextBuilder;
 use super::super::case::fold;
-use crate::value::Failure;
 use bumpalo::collections::Vec as ArenaVec;
 
 /// Of one RDN; more is no directory's but an attempt to make comparing slow.
@@ -40,7 +39,8 @@ fn cut(text: &str) -> (&str, Option<&str>) {
 pub(super) struct Rdns<'a>(Option<&'a str>);
 
 pub(super) fn rdns(name: &str) -> Rdns<'_> {
-    Rdns((!name.trim_start().is_empty()).then_some(name))
+    let has_text = name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric) || !name.trim_start().is_empty();
+    Rdns(has_text.then_some(name))
 }
 
 impl<'a> Rdns<'a> {
@@ -67,6 +67,37 @@ pub(super) fn depth(name: &str) -> Option<usize> {
         count += usize::from(part?.is_last);
     }
     Some(count)
+}
+
+/// Where the next comma, plus or backslash is. Eight bytes at a time: values are too short for `memchr` to pay.
+#[inline]
+fn next_mark(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = ONES << 7;
+    // The lowest bit set is that of the first byte that is zero.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = [b',', b'+', b'\\'].into_iter().fold(0, |all, mark| all | zero(word ^ (ONES * u64::from(mark))));
+        if found != 0 {
+            return Some(at * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|byte| matches!(byte, b',' | b'+' | b'\\')).map(|at| bytes.len() - rest.len() + at)
+}
+
+/// The value of the first part, if that is of this type and both are written plainly. `None` = look closely.
+pub(super) fn plain_first<'a>(name: &'a str, kind: &str) -> Option<&'a str> {
+    let (written, value) = name.as_bytes().split_at_checked(kind.len())?;
+    let value = value.strip_prefix(b"=")?;
+    if kind.is_empty() || !written.eq_ignore_ascii_case(kind.as_bytes()) || !kind.bytes().all(is_of_kind) {
+        return None;
+    }
+    let length = next_mark(value).unwrap_or(value.len());
+    let is_plain = value.get(length) != Some(&b'\\') && !matches!(value.first(), Some(b' ' | b'#'));
+    let start = kind.len() + 1;
+    (is_plain && length > 0 && value[length - 1] != b' ').then(|| &name[start..start + length])
 }
 
 /// Whether the RDNs read that stand before the comma at this place.
@@ -120,7 +151,7 @@ fn read(text: &str) -> Option<(Part<'_>, Option<&str>)> {
     let mut at = start;
     let mut has_escapes = false;
     let end = loop {
-        let Some(found) = memchr::memchr3(b',', b'+', b'\\', &bytes[at..]) else {
+        let Some(found) = next_mark(&bytes[at..]) else {
             at = bytes.len();
             break None;
         };
@@ -141,6 +172,7 @@ fn read(text: &str) -> Option<(Part<'_>, Option<&str>)> {
     Some((part, end.map(|_| &text[at + 1..])))
 }
 
+#[inline]
 const fn is_of_kind(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')
 }
@@ -165,7 +197,7 @@ fn trim(value: &str) -> &str {
 
 impl<'a> Part<'a> {
     pub(super) fn is(&self, kind: &str) -> bool {
-        self.kind.eq_ignore_ascii_case(kind) || {
+        self.kind.eq_ignore_ascii_case(kind) || (self.kind.len() > 4 || kind.len() > 4) && {
             let short = |name| short_name(name).unwrap_or(name);
             short(self.kind).eq_ignore_ascii_case(short(kind))
         }
@@ -178,13 +210,13 @@ impl<'a> Part<'a> {
 
     /// The value without escapes: borrowed where it has none. Hexadecimal BER of a string type is read; of any other,
     /// and bytes that are no UTF-8, it stays as written.
-    pub(super) fn text(&self, call: &Call<'a>) -> Result<&'a str, Failure<'a>> {
+    pub(super) fn text(&self, call: &Call<'a>) -> &'a str {
         let value = self.value;
         if let Some(hex) = value.strip_prefix('#') {
-            return Ok(ber_text(call, hex).unwrap_or(value));
+            return ber_text(call, hex).unwrap_or(value);
         }
         if !self.has_escapes {
-            return Ok(value);
+            return value;
         }
         let mut bytes = ArenaVec::with_capacity_in(value.len(), call.arena);
         let mut rest = value.as_bytes();
@@ -203,11 +235,11 @@ impl<'a> Part<'a> {
             };
         }
         bytes.extend_from_slice(rest);
-        Ok(std::str::from_utf8(bytes.into_bump_slice()).unwrap_or(value))
+        std::str::from_utf8(bytes.into_bump_slice()).unwrap_or(value)
     }
 
-    fn equals(&self, other: &Part<'a>, call: &Call<'a>) -> Result<bool, Failure<'a>> {
-        Ok(self.is(other.kind) && comparable(self.text(call)?).eq(comparable(other.text(call)?)))
+    fn equals(&self, other: &Part<'a>, call: &Call<'a>) -> bool {
+        self.is(other.kind) && comparable(self.text(call)).eq(comparable(other.text(call)))
     }
 }
 
@@ -223,24 +255,9 @@ pub(super) fn comparable(value: &str) -> impl Iterator<Item = char> {
 }
 
 /// Two RDNs are equal when they have the same parts, in any order.
-pub(super) fn rdn_equal<'a>(call: &Call<'a>, a: &'a str, b: &'a str) -> Result<bool, Failure<'a>> {
-    if a == b {
-        return Ok(true);
-    }
-    if parts(a).count() != parts(b).count() {
-        return Ok(false);
-    }
-    for one in parts(a) {
-        let Some(one) = one else { return Ok(false) };
-        let mut found = false;
-        for other in parts(b).flatten() {
-            found = found || one.equals(&other, call)?;
-        }
-        if !found {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+pub(super) fn rdn_equal<'a>(call: &Call<'a>, a: &'a str, b: &'a str) -> bool {
+    let has = |one: Part<'a>| parts(b).flatten().any(|other| one.equals(&other, call));
+    a == b || (parts(a).count() == parts(b).count() && parts(a).all(|one| one.is_some_and(has)))
 }
 
 /// Whether the names end in RDNs that differ, as far as their text shows it at once: the last bytes that differ are
@@ -253,23 +270,26 @@ pub(super) fn ends_apart(a: &str, b: &str) -> bool {
     let more = left_a.iter().rev().zip(left_b.iter().rev()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
     let same = same + more;
     let (Some(in_a), Some(in_b)) = (a.len().checked_sub(same + 1), b.len().checked_sub(same + 1)) else { return false };
-    is_plainly_written(a, in_a) && is_plainly_written(b, in_b)
+    // What follows is the same in both.
+    let end = next_mark(&a[in_a + 1..]).map_or(b',', |found| a[in_a + 1 + found]);
+    end == b',' && is_plainly_written(a, in_a) && is_plainly_written(b, in_b)
 }
 
-/// Whether the byte is a letter or digit in the value of an RDN that is one part without escapes or hexadecimal.
+/// Whether the byte is a letter or digit in the value of an RDN that is, up to there, one part without escapes or
+/// hexadecimal.
 fn is_plainly_written(name: &[u8], at: usize) -> bool {
+    let mut before = name[..at].iter().rev();
     let mut has_value = false;
-    let mut marks = name[..at].iter().rev();
-    let before = loop {
-        match marks.next() {
+    let starts_plainly = loop {
+        match before.next() {
             None => break true,
-            Some(b',') => break marks.next() != Some(&b'\\'),
+            Some(byte) if byte.is_ascii_alphanumeric() => {}
+            Some(b',') => break before.next() != Some(&b'\\'),
             Some(b'\\' | b'+' | b'#') => break false,
             Some(byte) => has_value |= *byte == b'=',
         }
     };
-    let after = name[at + 1..].iter().take_while(|byte| **byte != b',').all(|byte| !matches!(byte, b'\\' | b'+'));
-    name[at].is_ascii_alphanumeric() && has_value && before && after
+    name[at].is_ascii_alphanumeric() && has_value && starts_plainly
 }
 
 /// The string types of BER, whose value is UTF-8 or ASCII.
