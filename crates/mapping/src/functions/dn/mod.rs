@@ -9,7 +9,7 @@ use super::{Accepts, Body, Call, Function, Group};
 use crate::types::Type;
 use crate::value::{Failure, Value};
 use bumpalo::collections::Vec as ArenaVec;
-use parse::{Part, all_parts, comparable, depth, ends_apart, parts, plain_first, push_escaped, rdn_equal, rdns, reads_up_to};
+use parse::{Part, all_parts, common_tail, comparable, depth, ends_apart, parts, plain_first, push_escaped, rdn_equal, rdns, reads_up_to};
 
 pub(super) static RDN: Function = Function {
     name: "rdn",
@@ -26,19 +26,22 @@ pub(super) static RDN: Function = Function {
         example(r#"rdn("Ann Lee", "CN")"#, "absent"),
     ],
     body: Body::Text(|call, name, kind| {
-        if let Some(value) = kind.and_then(|kind| plain_first(name, kind)) {
-            return Ok(Value::String(value));
-        }
-        for part in all_parts(name) {
-            let Some(part) = part else { return Ok(Value::Absent) };
-            if kind.is_none_or(|kind| part.is(kind)) {
-                return Ok(Value::String(part.text(call)));
-            }
-        }
-        Ok(Value::Absent)
+        let value = kind.and_then(|kind| plain_first(name, kind)).or_else(|| first(call, name, kind));
+        Ok(value.map_or(Value::Absent, Value::String))
     }),
     ..PLAIN
 };
+
+/// The value of the first part, of this type if one is given.
+fn first<'a>(call: &Call<'a>, name: &'a str, kind: Option<&str>) -> Option<&'a str> {
+    for part in all_parts(name) {
+        let part = part?;
+        if kind.is_none_or(|kind| part.is(kind)) {
+            return Some(part.text(call));
+        }
+    }
+    None
+}
 
 pub(super) static RDNS: Function = Function {
     name: "rdns",
@@ -101,27 +104,29 @@ pub(super) static UNDER: Function = Function {
         example(r#"under("Ann Lee", "DC=x")"#, "false"),
     ],
     body: Body::Test(|call, name, base| {
-        if let Some(answer) = under_as_written(call, name, base) {
-            return answer;
-        }
-        match (depth(name), depth(base)) {
-            (Some(depth), Some(above)) if depth > above => all_equal(call, rdns(name).skip(depth - above), rdns(base)),
-            _ => false,
-        }
+        under_as_written(call, name, base).unwrap_or_else(|| under_by_rdns(call, name, base))
     }),
     ..PLAIN
 };
 
+fn under_by_rdns<'a>(call: &Call<'a>, name: &'a str, base: &'a str) -> bool {
+    match (depth(name), depth(base)) {
+        (Some(depth), Some(above)) if depth > above => all_equal(call, rdns(name).skip(depth - above), rdns(base)),
+        _ => false,
+    }
+}
+
 /// The answer for names that spell the base alike but for ASCII case, or plainly end otherwise: nearly all there are.
 /// `None` = look closely.
 fn under_as_written<'a>(call: &Call<'a>, name: &'a str, base: &'a str) -> Option<bool> {
-    let above = name.len().checked_sub(base.len() + 1)?;
-    let (head, tail) = name.as_bytes().split_at(above);
-    let spelt = |tail: &[u8], base: &[u8]| tail == base || tail.eq_ignore_ascii_case(base);
-    if tail[0] == b',' && spelt(&tail[1..], base.as_bytes()) && !head.ends_with(b"\\") {
-        return Some(reads_once(call, base) && reads_up_to(name, above));
+    let (written, spelt) = (name.as_bytes(), base.as_bytes());
+    let common = common_tail(written, spelt);
+    if common < spelt.len() {
+        return ends_apart(written, spelt, common).then_some(false);
     }
-    ends_apart(name, base).then_some(false)
+    let comma = written.len().checked_sub(spelt.len() + 1)?;
+    let is_below = written[comma] == b',' && (comma == 0 || written[comma - 1] != b'\\');
+    is_below.then(|| reads_once(call, base) && reads_up_to(name, comma))
 }
 
 /// Whether a name reads; asked again of the same text, as a loop does with its base, it is not read again.
@@ -240,3 +245,41 @@ pub(super) static DOMAIN: Function = Function {
     }),
     ..PLAIN
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::functions::testing::context;
+    use bumpalo::Bump;
+    use proptest::prelude::*;
+
+    /// Names, and what nearly is one, out of what names are made of.
+    fn names() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "CN=", "cn=", "OU=", "ou =", "commonName=", "2.5.4.11=", "=", "Apps", "apps", "MyApps", "Ap\\70s", "K", "\u{212a}", "ſ",
+            "s", "a b", "a  b", " ", "#0c0141", "#", "\\,", "\\+", "\\", "+", ",", ",", ", ", ",DC=corp", ",DC=Corp", ",dc=x",
+        ]);
+        prop::collection::vec(piece, 0..9).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+        #[test]
+        fn the_short_ways_say_what_reading_every_part_says(head in names(), base in names(), other in names()) {
+            let arena = Bump::new();
+            let below = format!("{head},{base}");
+            for name in [&below, &below.to_ascii_uppercase(), &other, &format!("{head}{base}")] {
+                let call = context(&arena);
+                if let Some(answer) = under_as_written(&call, name, &base) {
+                    prop_assert_eq!(answer, under_by_rdns(&call, name, &base), "{} under {}", name, base);
+                }
+                for kind in ["CN", "ou", "commonName", "a b", ""] {
+                    if let Some(value) = plain_first(name, kind) {
+                        prop_assert_eq!(Some(value), first(&call, name, Some(kind)), "{} of {}", kind, name);
+                    }
+                }
+            }
+        }
+    }
+}

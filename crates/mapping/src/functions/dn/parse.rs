@@ -102,14 +102,26 @@ pub(super) fn plain_first<'a>(name: &'a str, kind: &str) -> Option<&'a str> {
 
 /// Whether the RDNs read that stand before the comma at this place.
 pub(super) fn reads_up_to(name: &str, comma: usize) -> bool {
-    let mut parts = all_parts(name);
-    while let Some(Some(_)) = parts.next() {
-        match parts.rest {
-            Some(rest) if name.len() - rest.len() <= comma => {}
-            _ => return true,
+    plainly_reads_up_to(name.as_bytes(), comma) || depth(&name[..comma]).is_some_and(|depth| depth > 0)
+}
+
+/// The same for RDNs of one part without escapes and without spaces around their types. `false` = look closely.
+fn plainly_reads_up_to(name: &[u8], comma: usize) -> bool {
+    let mut at = 0;
+    while at < comma {
+        let kind = name[at..].iter().take_while(|byte| is_of_kind(**byte)).count();
+        if kind == 0 || name.get(at + kind) != Some(&b'=') {
+            return false;
         }
+        at += kind + 1;
+        at += next_mark(&name[at..]).unwrap_or(name.len() - at);
+        if name.get(at) != Some(&b',') {
+            return false;
+        }
+        at += 1;
     }
-    false
+    // Beyond it only if the name began with it.
+    at == comma + 1
 }
 
 /// The parts of an RDN or of a name, in one pass; after a `None` for one that does not read, nothing.
@@ -260,16 +272,18 @@ pub(super) fn rdn_equal<'a>(call: &Call<'a>, a: &'a str, b: &'a str) -> bool {
     a == b || (parts(a).count() == parts(b).count() && parts(a).all(|one| one.is_some_and(has)))
 }
 
-/// Whether the names end in RDNs that differ, as far as their text shows it at once: the last bytes that differ are
-/// letters or digits in values that are written plainly. `false` = look closely.
-pub(super) fn ends_apart(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    // Eight at a time where they are the same bytes.
-    let same = a.as_rchunks::<8>().1.iter().rev().zip(b.as_rchunks::<8>().1.iter().rev()).take_while(|(a, b)| a == b).count() * 8;
-    let (left_a, left_b) = (&a[..a.len() - same], &b[..b.len() - same]);
-    let more = left_a.iter().rev().zip(left_b.iter().rev()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
-    let same = same + more;
-    let (Some(in_a), Some(in_b)) = (a.len().checked_sub(same + 1), b.len().checked_sub(same + 1)) else { return false };
+/// How many bytes at the end are the same but for ASCII case.
+pub(super) fn common_tail(a: &[u8], b: &[u8]) -> usize {
+    let (words_a, words_b) = (a.as_rchunks::<8>().1, b.as_rchunks::<8>().1);
+    let same = words_a.iter().rev().zip(words_b.iter().rev()).take_while(|(a, b)| a == b).count() * 8;
+    let (a, b) = (&a[..a.len() - same], &b[..b.len() - same]);
+    same + a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count()
+}
+
+/// Whether names that have this much of their tail in common end in RDNs that differ, as far as their text shows it at
+/// once: the last bytes that differ are letters or digits in values that are written plainly. `false` = look closely.
+pub(super) fn ends_apart(a: &[u8], b: &[u8], common: usize) -> bool {
+    let (Some(in_a), Some(in_b)) = (a.len().checked_sub(common + 1), b.len().checked_sub(common + 1)) else { return false };
     // What follows is the same in both.
     let end = next_mark(&a[in_a + 1..]).map_or(b',', |found| a[in_a + 1 + found]);
     end == b',' && is_plainly_written(a, in_a) && is_plainly_written(b, in_b)
