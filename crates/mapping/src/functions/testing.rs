@@ -26,7 +26,13 @@ pub(super) fn run<'a>(arena: &'a Bump, function: &Function, arguments: &[Value<'
 }
 
 pub(super) fn context(arena: &Bump) -> Call<'_> {
-    Call { arena, now: Timestamp::from_second(1_769_850_000).unwrap(), random: &random, key: &key, read_name: std::cell::Cell::new("") }
+    Call {
+        arena,
+        now: Timestamp::from_second(1_769_850_000).unwrap(),
+        random: &random,
+        key: &key,
+        read_name: std::cell::Cell::new(""),
+    }
 }
 
 pub(super) fn call<'a>(arena: &'a Bump, name: &str, arguments: &[Value<'a>]) -> Result<Value<'a>, Failure<'a>> {

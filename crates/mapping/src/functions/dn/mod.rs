@@ -9,7 +9,9 @@ use super::{Accepts, Body, Call, Function, Group};
 use crate::types::Type;
 use crate::value::{Failure, Value};
 use bumpalo::collections::Vec as ArenaVec;
-use parse::{Part, all_parts, common_tail, comparable, depth, ends_apart, parts, plain_first, push_escaped, rdn_equal, rdns, reads_up_to};
+use parse::{
+    Part, all_parts, common_tail, comparable, depth, ends_apart, parts, plain_first, push_escaped, rdn_equal, rdns, reads_up_to,
+};
 
 pub(super) static RDN: Function = Function {
     name: "rdn",
@@ -103,9 +105,7 @@ pub(super) static UNDER: Function = Function {
         example(r#"under("CN=a,OU=MyApps,DC=x", "OU=Apps,DC=x")"#, "false"),
         example(r#"under("Ann Lee", "DC=x")"#, "false"),
     ],
-    body: Body::Test(|call, name, base| {
-        under_as_written(call, name, base).unwrap_or_else(|| under_by_rdns(call, name, base))
-    }),
+    body: Body::Test(|call, name, base| under_as_written(call, name, base).unwrap_or_else(|| under_by_rdns(call, name, base))),
     ..PLAIN
 };
 
@@ -256,8 +256,36 @@ mod tests {
     /// Names, and what nearly is one, out of what names are made of.
     fn names() -> impl Strategy<Value = String> {
         let piece = prop::sample::select(vec![
-            "CN=", "cn=", "OU=", "ou =", "commonName=", "2.5.4.11=", "=", "Apps", "apps", "MyApps", "Ap\\70s", "K", "\u{212a}", "ſ",
-            "s", "a b", "a  b", " ", "#0c0141", "#", "\\,", "\\+", "\\", "+", ",", ",", ", ", ",DC=corp", ",DC=Corp", ",dc=x",
+            "CN=",
+            "cn=",
+            "OU=",
+            "ou =",
+            "commonName=",
+            "2.5.4.11=",
+            "=",
+            "Apps",
+            "apps",
+            "MyApps",
+            "Ap\\70s",
+            "K",
+            "\u{212a}",
+            "ſ",
+            "s",
+            "a b",
+            "a  b",
+            " ",
+            "#0c0141",
+            "#",
+            "\\,",
+            "\\+",
+            "\\",
+            "+",
+            ",",
+            ",",
+            ", ",
+            ",DC=corp",
+            ",DC=Corp",
+            ",dc=x",
         ]);
         prop::collection::vec(piece, 0..9).prop_map(|pieces| pieces.concat())
     }

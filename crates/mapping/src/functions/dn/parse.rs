@@ -158,8 +158,7 @@ impl<'a> Iterator for Parts<'a> {
 fn read(text: &str) -> Option<(Part<'_>, Option<&str>)> {
     let bytes = text.as_bytes();
     let length = bytes.iter().position(|byte| !is_of_kind(*byte))?;
-    let (kind, start) =
-        if length > 0 && bytes[length] == b'=' { (&text[..length], length + 1) } else { spaced_kind(text)? };
+    let (kind, start) = if length > 0 && bytes[length] == b'=' { (&text[..length], length + 1) } else { spaced_kind(text)? };
     let mut at = start;
     let mut has_escapes = false;
     let end = loop {
@@ -209,10 +208,11 @@ fn trim(value: &str) -> &str {
 
 impl<'a> Part<'a> {
     pub(super) fn is(&self, kind: &str) -> bool {
-        self.kind.eq_ignore_ascii_case(kind) || (self.kind.len() > 4 || kind.len() > 4) && {
-            let short = |name| short_name(name).unwrap_or(name);
-            short(self.kind).eq_ignore_ascii_case(short(kind))
-        }
+        self.kind.eq_ignore_ascii_case(kind)
+            || (self.kind.len() > 4 || kind.len() > 4) && {
+                let short = |name| short_name(name).unwrap_or(name);
+                short(self.kind).eq_ignore_ascii_case(short(kind))
+            }
     }
 
     /// As `is`, and the name to write in a canonical form.
