@@ -1,10 +1,10 @@
 # Everything a developer, an operator or CI does with this tree. `make` alone prints this list.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak fuzz conformance bench micro fmt fmt-check lock lint deny
+.PHONY: help run test soak fuzz conformance bench micro fmt fmt-check lock lint deny mapping-bench
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build and start the gateway on SQLite (state in .run/); prints addresses and a token. LISTEN=127.0.0.1:9090 moves it
 	@scripts/run.sh
@@ -20,6 +20,9 @@ conformance: ## scim2-tester and scim-sanity against a running gateway: make con
 
 bench: ## Measure the gateway against the floor server on both stores. ARGS="--help" lists the options
 	@benches/run.sh $(ARGS)
+
+mapping-bench: ## Measure the mapping language against V8 and hand-written Rust. ARGS="--write" puts the table into BENCHMARKS.md
+	@benches/mapping/run.sh $(ARGS)
 
 fuzz: ## Fuzz the mapping language for a minute per target; ARGS="600 --gateway" longer, and the gateway's own readers
 	@scripts/fuzz.sh $(or $(ARGS),60)

@@ -5,8 +5,8 @@
 //! A contender is one module here and one line in [`contender`]. The place of the language itself is `ours.rs`: it depends
 //! on `../../crates/mapping`, decodes a line into slots, evaluates the compiled `mappings/rich.mapping` and writes JSON.
 
-pub mod typed;
 pub mod ours;
+pub mod typed;
 
 /// The names that [`contender`] knows, as `measure --contender` takes them.
 pub const NAMES: &[&str] = &["typed", "ours"];

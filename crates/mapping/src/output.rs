@@ -123,10 +123,11 @@ pub fn write_value(value: Value<'_>, out: &mut Vec<u8>) {
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
-    // Most text needs no escape: then it is one copy.
-    if text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+    // Most text needs no escape: then it is one copy. Looked at without a branch per byte, so 16 bytes at a time.
+    if text.bytes().fold(false, |any, byte| any | (byte < 0x20) | (byte == b'"') | (byte == b'\\')) {
         drop(serde_json::to_writer(out, text));
     } else {
+        out.reserve(text.len() + 2);
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');

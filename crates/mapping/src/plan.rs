@@ -13,6 +13,9 @@ use std::collections::HashMap;
 pub type NodeId = u32;
 pub type SlotId = u16;
 
+/// Found by a text that the author of the mapping wrote down: nobody else can choose keys that collide.
+pub type ByText<T> = HashMap<Box<str>, T, foldhash::fast::FixedState>;
+
 #[derive(Debug)]
 pub struct Plan {
     pub name: Box<str>,
@@ -34,7 +37,7 @@ pub struct Plan {
     pub tables: Vec<Table>,
     pub regexes: Vec<crate::value::Regex>,
     /// Sets of literal text for `in`.
-    pub sets: Vec<HashMap<Box<str>, ()>>,
+    pub sets: Vec<ByText<()>>,
     /// Paths into the stored profile that `old.…` reads.
     pub old: Vec<Box<[Box<str>]>>,
     /// Loop variables alive at once; [`Node::Local`] indexes them.
@@ -117,7 +120,7 @@ pub struct Check {
 pub struct Table {
     pub name: Box<str>,
     /// Keys are text; an int or bool key is its text.
-    pub rows: HashMap<Box<str>, Constant>,
+    pub rows: ByText<Constant>,
     pub otherwise: TableElse,
 }
 

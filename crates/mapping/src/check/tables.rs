@@ -9,7 +9,7 @@ use crate::ast::{self, Expr, ExprKind, TableRows};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes::Code;
 use crate::limits::{TABLE_BYTES_MAX, TABLE_ROWS_MAX};
-use crate::plan::{Constant, Table, TableElse};
+use crate::plan::{ByText, Constant, Table, TableElse};
 use crate::span::{Name, Span, Spanned};
 use crate::types::Type;
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ pub struct TableFacts {
     pub may_be_absent: bool,
 }
 
-type Rows = HashMap<Box<str>, Constant>;
+type Rows = ByText<Constant>;
 
 impl<'a> Checker<'a> {
     /// Every table is read, used or not: a mistake in one is a mistake.
@@ -70,7 +70,7 @@ impl<'a> Checker<'a> {
     }
 
     fn inline_rows(&mut self, written: &'a [(Vec<Expr>, Expr)]) -> Option<(Rows, Type)> {
-        let mut rows = Rows::with_capacity(written.len());
+        let mut rows = Rows::with_capacity_and_hasher(written.len(), Default::default());
         let mut twins = Twins::default();
         let mut ty = Type::Nothing;
         let mut fine = true;
@@ -195,7 +195,7 @@ impl<'a> Checker<'a> {
             }
         };
         let (key, value) = (self.column(&header, key, path)?, self.column(&header, value, path)?);
-        let mut rows = Rows::new();
+        let mut rows = Rows::default();
         let mut twins = Twins::default();
         for record in records {
             let record = match record {

@@ -21,6 +21,9 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
     /// Work on long texts counts: a step per 256 bytes.
     #[inline]
     pub fn burn_bytes(&mut self, id: NodeId, bytes: usize) -> Outcome<'a, ()> {
+        if bytes < 256 {
+            return Ok(());
+        }
         self.burn(id, u32::try_from(bytes / 256).unwrap_or(u32::MAX))
     }
 

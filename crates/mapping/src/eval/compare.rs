@@ -9,9 +9,16 @@ use crate::value::Value;
 use std::cmp::Ordering;
 
 /// Whether two values are one. Numbers compare by what they are, records by their members in any order.
+#[inline]
 pub fn equal(left: Value<'_>, right: Value<'_>) -> bool {
     match (left, right) {
         (Value::String(left), Value::String(right)) => left == right,
+        (left, right) => equal_beyond_text(left, right),
+    }
+}
+
+fn equal_beyond_text(left: Value<'_>, right: Value<'_>) -> bool {
+    match (left, right) {
         (Value::Int(left), Value::Float(right)) | (Value::Float(right), Value::Int(left)) => integral(right) == Some(left),
         (Value::List(left), Value::List(right)) => {
             left.len() == right.len() && left.iter().zip(right).all(|(left, right)| equal(*left, *right))
@@ -26,6 +33,7 @@ pub fn equal(left: Value<'_>, right: Value<'_>) -> bool {
 }
 
 /// Steps a comparison with this value takes beyond the first: only lists and records take any.
+#[inline]
 pub fn weight(value: Value<'_>) -> usize {
     match value {
         Value::List(items) => items.iter().map(|item| 1 + weight(*item)).sum(),

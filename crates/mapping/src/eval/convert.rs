@@ -3,7 +3,7 @@
 
 use super::Trace;
 use super::compare::integral;
-use super::machine::{Machine, Outcome, excerpt};
+use super::machine::{Fault, Machine, Outcome, excerpt};
 use crate::decode;
 use crate::diagnostic::codes::Code;
 use crate::functions::{Call, date, identifier};
@@ -30,17 +30,20 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
             (Conversion::Text | Conversion::Display, Value::String(_)) | (Conversion::Int, Value::Int(_)) => Ok(value),
             (Conversion::List | Conversion::Wrap, Value::Absent | Value::Null | Value::Keep) => Ok(Value::List(&[])),
             (_, Value::Absent | Value::Null | Value::Keep) => Ok(Value::Absent),
-            _ => convert(&self.call, to, value).map_err(|misfit| {
-                let wanted = wanted(to);
-                match (misfit, value) {
-                    (Misfit::Kind, _) => self.mismatch(id, wanted, value),
-                    (Misfit::Content, Value::String(text)) => {
-                        let text = excerpt(text);
-                        self.fault(id, Code::M101, format_args!("{text:?} is not {wanted}"))
-                    }
-                    (Misfit::Content, _) => self.fault(id, Code::M101, format_args!("this value is not {wanted}")),
-                }
-            }),
+            _ => convert(&self.call, to, value).map_err(|misfit| self.misfitting(id, to, value, misfit)),
+        }
+    }
+
+    #[cold]
+    fn misfitting(&self, id: NodeId, to: Conversion, value: Value<'a>, misfit: Misfit) -> &'a Fault<'a> {
+        let wanted = wanted(to);
+        match (misfit, value) {
+            (Misfit::Kind, _) => self.mismatch(id, wanted, value),
+            (Misfit::Content, Value::String(text)) => {
+                let text = excerpt(text);
+                self.fault(id, Code::M101, format_args!("{text:?} is not {wanted}"))
+            }
+            (Misfit::Content, _) => self.fault(id, Code::M101, format_args!("this value is not {wanted}")),
         }
     }
 }
@@ -62,6 +65,7 @@ const fn wanted(to: Conversion) -> &'static str {
     }
 }
 
+#[inline(never)]
 fn convert<'a>(call: &Call<'a>, to: Conversion, value: Value<'a>) -> Converted<'a> {
     let arena = call.arena;
     match to {

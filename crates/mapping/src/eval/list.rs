@@ -3,7 +3,8 @@
 use super::Trace;
 use super::compare::{equal, weight};
 use super::machine::{Machine, Outcome, as_list, is_absent};
-use crate::plan::{Conversion, NodeId};
+use crate::functions::{Body, TestBody, TextBody};
+use crate::plan::{Constant, Conversion, Node, NodeId, Plan};
 use crate::value::Value;
 use bumpalo::Bump;
 use std::hash::{BuildHasher as _, RandomState};
@@ -21,6 +22,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         })
     }
 
+    #[inline(never)]
     pub fn comprehension(
         &mut self,
         id: NodeId,
@@ -31,13 +33,20 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
     ) -> Outcome<'a> {
         let items = self.items(list)?;
         self.bound_list(id, items.len())?;
-        let outer = self.locals[usize::from(local)];
+        let step = Step {
+            node: id,
+            local: usize::from(local),
+            condition,
+            item,
+            test: condition.and_then(|condition| Test::of(self.plan, condition, local)),
+            chain: Chain::of(self.plan, item, local),
+        };
+        let outer = self.locals[step.local];
         let mut out = bumpalo::collections::Vec::with_capacity_in(items.len(), self.arena);
         let mut seen = Seen::default();
         let mut outcome = Ok(());
         for one in items {
-            self.locals[usize::from(local)] = *one;
-            match self.loop_step(id, condition, item) {
+            match self.loop_step(&step, one) {
                 Ok(None) => {}
                 Ok(Some(value)) => {
                     let steps = if unique { weight(value) * out.len() } else { 0 };
@@ -55,20 +64,49 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
                 }
             }
         }
-        self.locals[usize::from(local)] = outer;
+        self.locals[step.local] = outer;
         outcome.map(|()| Value::List(out.into_bump_slice()))
     }
 
     #[inline]
-    fn loop_step(&mut self, id: NodeId, condition: Option<NodeId>, item: NodeId) -> Outcome<'a, Option<Value<'a>>> {
-        self.burn(id, 1)?;
-        if let Some(condition) = condition
-            && !self.truth(condition)?
-        {
+    fn loop_step(&mut self, step: &Step<'a>, one: &Value<'a>) -> Outcome<'a, Option<Value<'a>>> {
+        self.burn(step.node, 1)?;
+        self.locals[step.local] = *one;
+        let holds = match (step.condition, &step.test, one) {
+            (None, ..) => true,
+            (_, Some(test), Value::String(text)) => match self.chained(&test.of, text)? {
+                Value::String(text) => {
+                    self.burn(test.node, 1)?;
+                    self.test(test.node, test.body, text, test.other)?
+                }
+                Value::Absent => false,
+                other => return Err(self.not_text(test.node, other)),
+            },
+            (Some(condition), ..) => self.truth(condition)?,
+        };
+        if !holds {
             return Ok(None);
         }
-        let value = self.value(item)?;
+        let value = match (&step.chain, one) {
+            (Some(chain), Value::String(text)) => self.chained(chain, text)?,
+            _ => self.value(step.item)?,
+        };
         Ok((!is_absent(&value)).then_some(value))
+    }
+
+    /// What is at the end of a chain; absent if a call in it gives nothing.
+    #[inline]
+    fn chained(&mut self, chain: &Chain<'a>, text: &'a str) -> Outcome<'a> {
+        let mut value = Value::String(text);
+        for link in chain.links.iter().flatten() {
+            self.burn(link.node, 1)?;
+            value = match value {
+                Value::String(text) => self.text(link.node, link.body, text, link.other, false)?,
+                Value::Absent | Value::Null | Value::Keep => return Ok(Value::Absent),
+                other => return Err(self.not_text(link.node, other)),
+            };
+        }
+        Ok(value)
     }
 
     pub fn filter(&mut self, id: NodeId, list: NodeId, local: u16, condition: NodeId) -> Outcome<'a> {
@@ -170,6 +208,81 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
             }
         }
         Ok(Value::List(out.into_bump_slice()))
+    }
+}
+
+/// What a comprehension does with each item.
+struct Step<'a> {
+    node: NodeId,
+    local: usize,
+    condition: Option<NodeId>,
+    item: NodeId,
+    test: Option<Test<'a>>,
+    chain: Option<Chain<'a>>,
+}
+
+/// Calls one around the other with the loop's variable at the bottom and literals beside it, for instance
+/// `lower(a.drop_prefix("smtp:"))`: looked up once per loop rather than once per item.
+#[derive(Default)]
+struct Chain<'a> {
+    links: [Option<Link<'a>>; 2],
+}
+
+#[derive(Clone, Copy)]
+struct Link<'a> {
+    node: NodeId,
+    body: TextBody,
+    other: Option<&'a str>,
+}
+
+/// A condition of the same kind: `a.starts_with("smtp:")`.
+struct Test<'a> {
+    node: NodeId,
+    body: TestBody,
+    of: Chain<'a>,
+    other: &'a str,
+}
+
+impl<'a> Chain<'a> {
+    /// `None` for whatever else there may be.
+    fn of(plan: &'a Plan, node: NodeId, local: u16) -> Option<Self> {
+        let mut chain = Self::default();
+        let mut free = chain.links.iter_mut().rev();
+        let mut at = node;
+        loop {
+            let (function, arguments) = match &plan.nodes[at as usize] {
+                Node::Local(found) if *found == local => return Some(chain),
+                Node::Call { function, arguments, optional: false } => (function, arguments),
+                _ => return None,
+            };
+            let Body::Text(body) = function.body else { return None };
+            let (inner, other) = match **arguments {
+                [inner] => (inner, None),
+                [inner, other] => (inner, Some(literal(plan, other)?)),
+                _ => return None,
+            };
+            *free.next()? = Some(Link { node: at, body, other });
+            at = inner;
+        }
+    }
+}
+
+impl<'a> Test<'a> {
+    fn of(plan: &'a Plan, node: NodeId, local: u16) -> Option<Self> {
+        let Node::Call { function, arguments, optional: false } = &plan.nodes[node as usize] else { return None };
+        match (function.body, &**arguments) {
+            (Body::Test(body), [inner, other]) => {
+                Some(Self { node, body, of: Chain::of(plan, *inner, local)?, other: literal(plan, *other)? })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn literal(plan: &Plan, node: NodeId) -> Option<&str> {
+    match &plan.nodes[node as usize] {
+        Node::Constant(Constant::String(text)) => Some(text),
+        _ => None,
     }
 }
 

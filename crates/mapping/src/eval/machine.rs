@@ -54,7 +54,7 @@ pub struct Machine<'a, 't, T: Trace> {
 
 impl<'a, T: Trace> Machine<'a, '_, T> {
     /// What a node gives. Leaves cost no fuel: who asked for them paid.
-    #[inline]
+    #[inline(always)]
     pub fn value(&mut self, id: NodeId) -> Outcome<'a> {
         let plan = self.plan;
         match &plan.nodes[id as usize] {
@@ -63,23 +63,69 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
             Node::Local(local) => Ok(self.locals[usize::from(*local)]),
             Node::It => Ok(self.it),
             Node::Let(index) => self.evaluated_let(id, *index),
-            node => {
-                self.burn(id, 1)?;
-                if self.depth >= RUN_DEPTH_MAX {
-                    return Err(self.fault(id, Code::M190, format_args!("values nested more than {RUN_DEPTH_MAX} deep")));
-                }
-                self.depth += 1;
-                let outcome = self.node(id, node);
-                self.depth -= 1;
-                outcome
-            }
+            node => self.node(id, node),
         }
     }
 
+    /// What a node above the leaves gives, within the bounds.
+    #[inline(never)]
     fn node(&mut self, id: NodeId, node: &'a Node) -> Outcome<'a> {
+        self.burn(id, 1)?;
+        if self.depth >= RUN_DEPTH_MAX {
+            return Err(self.fault(id, Code::M190, format_args!("values nested more than {RUN_DEPTH_MAX} deep")));
+        }
+        self.depth += 1;
+        let outcome = self.dispatch(id, node);
+        self.depth -= 1;
+        outcome
+    }
+
+    /// What mappings are mostly made of; the rest is [`Self::rare`], so that this keeps a small frame.
+    #[inline]
+    fn dispatch(&mut self, id: NodeId, node: &'a Node) -> Outcome<'a> {
         match node {
-            Node::Constant(_) | Node::One { .. } | Node::Local(_) | Node::It | Node::Let(_) => self.value(id),
+            Node::Call { function, arguments, optional } => self.call(id, function, arguments, *optional),
+            Node::Coalesce(left, right) => {
+                let value = self.value(*left)?;
+                if value.is_present() || (matches!(value, Value::String("")) && self.ends_in_literal(*left)) {
+                    return Ok(value);
+                }
+                self.trace.fallback(id, *right);
+                self.value(*right)
+            }
+            Node::Comprehension { list, local, condition, item, unique } => {
+                self.comprehension(id, (*list, *local), *condition, *item, *unique)
+            }
             Node::All(slot) => Ok(self.all(*slot)),
+            Node::RegexArgument(regex) => Ok(Value::Regex(&self.plan.regexes[usize::from(*regex)])),
+            Node::Template(parts) => self.template(id, parts, false),
+            Node::Convert { to, value, optional } => {
+                let value = self.value(*value)?;
+                match self.converted(id, *to, value) {
+                    Err(_) if *optional => Ok(Value::Absent),
+                    outcome => outcome,
+                }
+            }
+            node => self.rare(id, node),
+        }
+    }
+
+    #[inline(never)]
+    fn rare(&mut self, id: NodeId, node: &'a Node) -> Outcome<'a> {
+        match node {
+            // Dealt with above.
+            Node::Constant(_)
+            | Node::One { .. }
+            | Node::Local(_)
+            | Node::It
+            | Node::Let(_)
+            | Node::Call { .. }
+            | Node::Coalesce(..)
+            | Node::Comprehension { .. }
+            | Node::All(_)
+            | Node::RegexArgument(_)
+            | Node::Template(_)
+            | Node::Convert { .. } => self.value(id),
             Node::Has(slot) => Ok(Value::Bool(!matches!(self.slot(*slot), Slot::Missing))),
             Node::SlotIsNull(slot) => Ok(Value::Bool(matches!(self.slot(*slot), Slot::Null))),
             Node::IsNull(value) => Ok(Value::Bool(matches!(self.value(*value)?, Value::Null))),
@@ -93,25 +139,13 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
             Node::Item(list, index) => self.item(*list, *index),
             Node::Member(record, name) => self.member(id, *record, *name),
             Node::Filter { list, local, condition } => self.filter(id, *list, *local, *condition),
-            Node::Comprehension { list, local, condition, item, unique } => {
-                self.comprehension(id, (*list, *local), *condition, *item, *unique)
-            }
             Node::Any { list, condition } => self.quantified(id, *list, *condition, true),
             Node::Every { list, condition } => self.quantified(id, *list, *condition, false),
             Node::List(items) => self.list(id, items),
             Node::Record(members) => self.record(members),
-            Node::Template(parts) => self.template(id, parts, false),
             Node::Not(value) => Ok(Value::Bool(!self.truth(*value)?)),
             Node::And(left, right) => Ok(Value::Bool(self.truth(*left)? && self.truth(*right)?)),
             Node::Or(left, right) => Ok(Value::Bool(self.truth(*left)? || self.truth(*right)?)),
-            Node::Coalesce(left, right) => {
-                let value = self.value(*left)?;
-                if value.is_present() || (matches!(value, Value::String("")) && self.ends_in_literal(*left)) {
-                    return Ok(value);
-                }
-                self.trace.fallback(id, *right);
-                self.value(*right)
-            }
             Node::If { condition, then, otherwise } => {
                 let branch = if self.truth(*condition)? { then } else { otherwise };
                 self.value(*branch)
@@ -149,17 +183,8 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
                 self.looked_up(id, &self.plan.tables[usize::from(*table)], key)
             }
             Node::LookupAll { table, keys } => self.lookup_all(id, *table, *keys),
-            Node::Call { function, arguments, optional } => self.call(id, function, arguments, *optional),
-            Node::RegexArgument(regex) => Ok(Value::Regex(&self.plan.regexes[usize::from(*regex)])),
             Node::TableArgument(table) => Ok(Value::Table(&self.plan.tables[usize::from(*table)])),
             Node::Present(value) => Ok(Value::Bool(self.value(*value)?.is_present())),
-            Node::Convert { to, value, optional } => {
-                let value = self.value(*value)?;
-                match self.converted(id, *to, value) {
-                    Err(_) if *optional => Ok(Value::Absent),
-                    outcome => outcome,
-                }
-            }
             Node::ConvertEach { to, list } => self.convert_each(id, *to, *list),
         }
     }
@@ -180,24 +205,31 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
 
     #[inline]
     fn one(&mut self, id: NodeId, slot: SlotId, strict: bool) -> Outcome<'a> {
-        let found = match self.slot(slot) {
+        match self.slot(slot) {
             Slot::One(value) => {
                 self.trace.read(slot, Some(value), 1);
-                return Ok(*value);
+                Ok(*value)
             }
-            Slot::Many(values) => *values,
-            Slot::Missing | Slot::Null | Slot::Empty => &[],
-        };
-        self.trace.read(slot, found.first(), found.len());
-        if found.len() > 1 {
+            Slot::Many(values) => self.first(id, slot, values, strict),
+            Slot::Missing | Slot::Null | Slot::Empty => {
+                self.trace.read(slot, None, 0);
+                Ok(Value::Absent)
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn first(&mut self, id: NodeId, slot: SlotId, values: &'a [Value<'a>], strict: bool) -> Outcome<'a> {
+        self.trace.read(slot, values.first(), values.len());
+        if values.len() > 1 {
             if strict {
                 let name = &self.plan.slots[usize::from(slot)].name;
-                let message = format_args!("`{name}` has {} values where one is wanted", found.len());
+                let message = format_args!("`{name}` has {} values where one is wanted", values.len());
                 return Err(self.fault(id, Code::M113, message));
             }
             self.several[usize::from(slot) / 64] |= 1 << (slot % 64);
         }
-        Ok(found.first().copied().unwrap_or(Value::Absent))
+        Ok(values.first().copied().unwrap_or(Value::Absent))
     }
 
     fn all(&mut self, slot: SlotId) -> Value<'a> {
@@ -210,6 +242,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         Value::List(values)
     }
 
+    #[inline(never)]
     fn evaluated_let(&mut self, id: NodeId, index: u16) -> Outcome<'a> {
         if let Memo::Done(outcome) = self.lets[usize::from(index)] {
             self.trace.let_used(index);
@@ -317,6 +350,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
     }
 
     /// The parts as one text; absent when a hole is, unless it is (or all are) optional.
+    #[inline(never)]
     pub fn template(&mut self, id: NodeId, parts: &'a [Part], lenient: bool) -> Outcome<'a> {
         const INLINE: usize = 8;
         let mut inline = [""; INLINE];

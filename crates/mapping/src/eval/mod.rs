@@ -140,6 +140,7 @@ pub fn run<'a, T: Trace>(
             now: environment.now,
             random: arena.alloc(move |bytes: &mut [u8]| stream.fill(bytes)),
             key: arena.alloc(move |name: &str| keys.iter().find(|(known, _)| *known == name).map(|(_, key)| *key)),
+            read_name: std::cell::Cell::new(""),
         },
         stream,
         lets: arena.alloc_slice_fill_copy(plan.lets.len(), Memo::Unset),

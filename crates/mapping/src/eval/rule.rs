@@ -23,13 +23,16 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
             let rule = &plan.rules[usize::from(index)];
             self.trace.rule(index);
             self.stream.begin(Drawer::Rule(index));
-            let given = self.rule(rule);
-            let given = self.finished(rule, given);
+            let given = match self.rule(rule) {
+                Ok(given) => given,
+                Err(fault) => self.failed(rule, fault),
+            };
             self.trace.given(index, &given);
             self.given[usize::from(index)] = given;
         }
     }
 
+    #[inline]
     fn rule(&mut self, rule: &'a Rule) -> Outcome<'a, Given<'a>> {
         if let Some(condition) = rule.condition
             && !self.truth(condition)?
@@ -89,8 +92,8 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         }
     }
 
-    /// `check` holds for the value or each item of it, `max` is kept.
-    fn checked(&mut self, rule: &'a Rule, node: NodeId, value: Value<'a>) -> Outcome<'a, ()> {
+    /// `check` holds for the value or each item of it.
+    fn holds(&mut self, rule: &'a Rule, value: Value<'a>) -> Outcome<'a, ()> {
         for check in &rule.checks {
             let items = if let Value::List(items) = value { items } else { std::slice::from_ref(&value) };
             for item in items {
@@ -102,12 +105,26 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
                 }
             }
         }
-        match value {
-            Value::String(text) => self.bound_text(node, text.len())?,
-            Value::List(items) => self.bound_list(node, items.len())?,
-            _ => {}
+        Ok(())
+    }
+
+    /// `check` and `max` are kept, and the bounds.
+    #[inline]
+    fn checked(&mut self, rule: &'a Rule, node: NodeId, value: Value<'a>) -> Outcome<'a, ()> {
+        if !rule.checks.is_empty() {
+            self.holds(rule, value)?;
         }
-        let size = size_of(value);
+        let size = match value {
+            Value::String(text) => {
+                self.bound_text(node, text.len())?;
+                text.len()
+            }
+            Value::List(items) => {
+                self.bound_list(node, items.len())?;
+                size_of(value)
+            }
+            _ => size_of(value),
+        };
         if let Some(max) = rule.max_bytes
             && size as u64 > max
         {
@@ -122,14 +139,10 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         Ok(())
     }
 
-    fn finished(&self, rule: &'a Rule, outcome: Outcome<'a, Given<'a>>) -> Given<'a> {
-        match outcome {
-            Ok(given) => given,
-            Err(Fault { failure, node }) => {
-                let hidden = rule.sensitive || sensitive(self.plan, roots(rule));
-                Given::Failed { failure: self.shown(*failure, hidden), node: *node }
-            }
-        }
+    #[cold]
+    fn failed(&self, rule: &'a Rule, fault: &Fault<'a>) -> Given<'a> {
+        let hidden = rule.sensitive || sensitive(self.plan, roots(rule));
+        Given::Failed { failure: self.shown(fault.failure, hidden), node: fault.node }
     }
 
     /// What a failure may say where sensitive values took part: our own words stay, a function's may quote its input.
@@ -182,7 +195,9 @@ fn size_of(value: Value<'_>) -> usize {
     match value {
         Value::String(text) => text.len(),
         Value::Binary(bytes) => bytes.len().div_ceil(3) * 4,
-        Value::List(items) => items.iter().map(|item| size_of(*item)).sum(),
+        Value::List(items) => {
+            items.iter().map(|item| if let Value::String(text) = item { text.len() } else { size_of(*item) }).sum()
+        }
         Value::Record(members) => members.iter().map(|(name, value)| name.len() + size_of(*value)).sum(),
         Value::Absent | Value::Keep | Value::Null | Value::Regex(_) | Value::Table(_) => 0,
         Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::DateTime(_) | Value::Duration(_) => 8,

@@ -49,7 +49,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    pub(super) fn wrong_kind(&self, wants: &str, got: Option<&Value<'a>>) -> Failure<'a> {
+    pub(crate) fn wrong_kind(&self, wants: &str, got: Option<&Value<'a>>) -> Failure<'a> {
         let got = got.map_or("nothing", Value::kind);
         Failure { code: Code::M102, ..self.fail(format_args!("wants {wants}, this is {got}")) }
     }

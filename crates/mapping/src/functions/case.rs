@@ -26,12 +26,10 @@ pub(super) static LOWER: Function = Function {
         example(r#"lower("Iğdır", tr)"#, r#""ığdır""#),
         example("lower(absent)", "absent"),
     ],
-    body: Body::Native(|call, arguments| {
-        let text = call.string(arguments, 0)?;
-        let culture = call.optional_string(arguments, 1)?;
+    body: Body::Text(|call, text, culture| {
         if culture.is_some() || !text.is_ascii() {
             written(call, text.len(), &CASE.lowercase(text, &language(culture)))
-        } else if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        } else if text.bytes().fold(false, |any, byte| any | byte.is_ascii_uppercase()) {
             let copy = call.arena.alloc_str(text);
             copy.make_ascii_lowercase();
             Ok(Value::String(copy))
@@ -54,12 +52,10 @@ pub(super) static UPPER: Function = Function {
         example(r#"upper("izmir", tr)"#, r#""İZMİR""#),
         example("upper(absent)", "absent"),
     ],
-    body: Body::Native(|call, arguments| {
-        let text = call.string(arguments, 0)?;
-        let culture = call.optional_string(arguments, 1)?;
+    body: Body::Text(|call, text, culture| {
         if culture.is_some() || !text.is_ascii() {
             written(call, text.len(), &CASE.uppercase(text, &language(culture)))
-        } else if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        } else if text.bytes().fold(false, |any, byte| any | byte.is_ascii_lowercase()) {
             let copy = call.arena.alloc_str(text);
             copy.make_ascii_uppercase();
             Ok(Value::String(copy))

@@ -1,8 +1,7 @@
 //! What is made up when a profile is created, from the random bytes of the run: seeded, so tests repeat it.
 
 use super::Call;
-use super::build::TextBuilder;
-use super::identifier::push_uuid;
+use super::identifier::uuid_text;
 use super::write::{PLAIN, STRING, example, named, required};
 use super::{Accepts, Body, Function, Group};
 use crate::value::{Failure, Value};
@@ -21,9 +20,7 @@ pub(super) static UUID: Function = Function {
         (call.random)(&mut bytes);
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
-        let mut out = TextBuilder::with_capacity(call, 36);
-        push_uuid(&mut out, bytes);
-        out.finish()
+        Ok(call.text(uuid_text(&mut [0; 36], bytes)))
     }),
     ..PLAIN
 };

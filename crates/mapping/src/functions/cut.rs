@@ -14,7 +14,7 @@ pub(super) static TRIM: Function = Function {
     result: STRING,
     summary: "Without white space at both ends.",
     examples: &[example(r#"trim("  a b ")"#, r#""a b""#), example("trim(absent)", "absent")],
-    body: Body::Native(|call, arguments| Ok(Value::String(call.string(arguments, 0)?.trim()))),
+    body: Body::Text(|_, text, _| Ok(Value::String(text.trim()))),
     ..PLAIN
 };
 
@@ -102,8 +102,8 @@ macro_rules! around {
             may_be_absent: true,
             summary: $summary,
             examples: &[$(example($call, $gives)),+],
-            body: Body::Native(|call, arguments| {
-                let (text, mark) = (call.string(arguments, 0)?, call.string(arguments, 1)?);
+            body: Body::Text(|_, text, mark| {
+                let mark = mark.unwrap_or_default();
                 let parts = if mark.is_empty() { None } else { text.$find(mark) };
                 Ok(parts.map_or(Value::Absent, |parts| Value::String(parts.$side)))
             }),
@@ -132,10 +132,7 @@ pub(super) static DROP_PREFIX: Function = Function {
         example(r#"drop_prefix("smtp:a@x.example", "smtp:")"#, r#""a@x.example""#),
         example(r#"drop_prefix("SMTP:a@x.example", "smtp:")"#, r#""SMTP:a@x.example""#),
     ],
-    body: Body::Native(|call, arguments| {
-        let (text, prefix) = (call.string(arguments, 0)?, call.string(arguments, 1)?);
-        Ok(Value::String(text.strip_prefix(prefix).unwrap_or(text)))
-    }),
+    body: Body::Text(|_, text, prefix| Ok(Value::String(text.strip_prefix(prefix.unwrap_or_default()).unwrap_or(text)))),
     ..PLAIN
 };
 
@@ -147,10 +144,7 @@ pub(super) static DROP_SUFFIX: Function = Function {
     result: STRING,
     summary: "The text without this end, once; unchanged when it ends otherwise. Case counts.",
     examples: &[example(r#"drop_suffix("pc1$", "$")"#, r#""pc1""#), example(r#"drop_suffix("pc1", "$")"#, r#""pc1""#)],
-    body: Body::Native(|call, arguments| {
-        let (text, suffix) = (call.string(arguments, 0)?, call.string(arguments, 1)?);
-        Ok(Value::String(text.strip_suffix(suffix).unwrap_or(text)))
-    }),
+    body: Body::Text(|_, text, suffix| Ok(Value::String(text.strip_suffix(suffix.unwrap_or_default()).unwrap_or(text)))),
     ..PLAIN
 };
 
@@ -164,9 +158,7 @@ macro_rules! question {
             result: BOOL,
             summary: $summary,
             examples: &[$(example($call, $gives)),+],
-            body: Body::Native(|call, arguments| {
-                Ok(Value::Bool(call.string(arguments, 0)?.$method(call.string(arguments, 1)?)))
-            }),
+            body: Body::Test(|_, text, part| text.$method(part)),
             ..PLAIN
         };
     };

@@ -109,7 +109,7 @@ fn check(function: &Function, arguments: &[Value<'_>]) {
 /// Every value in every place, the others at a few values each.
 #[test]
 fn no_function_panics_on_any_value_of_the_kinds_it_takes() {
-    for function in all().iter().filter(|function| matches!(function.body, Body::Native(_))) {
+    for function in all().iter().filter(|function| !matches!(function.body, Body::Compiled(_))) {
         let pools: Vec<_> = function.parameters.iter().map(values_for).collect();
         for (place, pool) in pools.iter().enumerate() {
             for (number, value) in pool.iter().enumerate() {

@@ -2,13 +2,12 @@
 //! objectSid (MS-DTYP §2.4.2).
 
 use super::Call;
-use super::build::TextBuilder;
 use super::write::{BINARY, INT, PLAIN, STRING, example, required};
 use super::{Accepts, Body, Function, Group};
 use crate::value::{Failure, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::fmt::Write as _;
+use std::io::Write as _;
 
 pub(super) static GUID: Function = Function {
     name: "guid",
@@ -42,21 +41,19 @@ const fn turned(b: [u8; 16]) -> [u8; 16] {
 }
 
 pub(crate) fn guid_text<'a>(call: &Call<'a>, bytes: [u8; 16]) -> Result<Value<'a>, Failure<'a>> {
-    let mut out = TextBuilder::with_capacity(call, 36);
-    push_uuid(&mut out, turned(bytes));
-    out.finish()
+    Ok(call.text(uuid_text(&mut [0; 36], turned(bytes))))
 }
 
-/// Bytes in the order of the text.
-pub(super) fn push_uuid(out: &mut TextBuilder<'_, '_>, bytes: [u8; 16]) {
+/// Dashed text of bytes in the order of the text.
+pub(super) fn uuid_text(text: &mut [u8; 36], bytes: [u8; 16]) -> &str {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (at, byte) in bytes.into_iter().enumerate() {
-        if matches!(at, 4 | 6 | 8 | 10) {
-            out.push('-');
-        }
-        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+    *text = [b'-'; 36];
+    for (byte, at) in bytes.into_iter().zip(PLACES) {
+        text[at] = DIGITS[usize::from(byte >> 4)];
+        text[at + 1] = DIGITS[usize::from(byte & 15)];
     }
+    std::str::from_utf8(text).unwrap_or_default()
 }
 
 /// Dashed or plain, braces or none, either case; or base64 of the bytes, their form in JSON.
@@ -124,13 +121,18 @@ pub(super) static SID: Function = Function {
 
 pub(crate) fn sid_text<'a>(call: &Call<'a>, bytes: &[u8]) -> Result<Value<'a>, Failure<'a>> {
     let (authority, parts) = binary_parts(bytes).ok_or_else(|| call.fail(format_args!("not the bytes of a SID")))?;
-    let mut out = TextBuilder::with_capacity(call, 48);
-    // At most 15 parts: far from the bound.
-    let _ = if authority >> 32 == 0 { write!(out, "S-1-{authority}") } else { write!(out, "S-1-0x{authority:012x}") };
-    for part in parts {
-        let _ = write!(out, "-{part}");
+    // Fifteen parts of a dash and ten digits, after `S-1-0x` and twelve digits.
+    let mut text = [0; 15 * 11 + 18];
+    let mut free = &mut text[..];
+    match u32::try_from(authority) {
+        Ok(authority) => put_decimal(&mut free, b"S-1-", authority),
+        // It fits, here and below.
+        Err(_) => drop(write!(free, "S-1-0x{authority:012x}")),
     }
-    out.finish()
+    parts.for_each(|part| put_decimal(&mut free, b"-", part));
+    let left = free.len();
+    let length = text.len() - left;
+    Ok(call.text(std::str::from_utf8(&text[..length]).unwrap_or_default()))
 }
 
 /// The authority and the sub-authorities, of which there are 1 to 15.
@@ -142,6 +144,23 @@ fn binary_parts(bytes: &[u8]) -> Option<(u64, impl Iterator<Item = u32>)> {
     }
     let authority = header[2..].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
     Some((authority, rest.chunks_exact(4).map(|part| u32::from_le_bytes([part[0], part[1], part[2], part[3]]))))
+}
+
+/// A mark and a number, without the machinery of a formatter.
+fn put_decimal(free: &mut &mut [u8], mark: &[u8], number: u32) {
+    let mut digits = [0; 10];
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    let _ = free.write_all(mark);
+    let _ = free.write_all(&digits[at..]);
 }
 
 /// The last part of `S-1-…`.

@@ -196,10 +196,18 @@ pub enum Presence {
 #[derive(Clone, Copy)]
 pub enum Body {
     /// Gets one value per parameter (then the repeated ones), converted and present where the parameter says so.
-    Native(for<'a, 'c> fn(&'c Call<'a>, &'c [Value<'a>]) -> Result<Value<'a>, Failure<'a>>),
+    Native(NativeBody),
+    /// From a text and perhaps another, which is what most calls are: no list of arguments is made for it.
+    Text(TextBody),
+    /// From two texts to a yes or no; can't fail.
+    Test(TestBody),
     /// The compiler has an instruction of its own for it (`has`, `any`, `nested`, …).
     Compiled(Intrinsic),
 }
+
+pub type NativeBody = for<'a, 'c> fn(&'c Call<'a>, &'c [Value<'a>]) -> Result<Value<'a>, Failure<'a>>;
+pub type TextBody = for<'a, 'c> fn(&'c Call<'a>, &'a str, Option<&'a str>) -> Result<Value<'a>, Failure<'a>>;
+pub type TestBody = for<'a, 'c> fn(&'c Call<'a>, &'a str, &'a str) -> bool;
 
 /// Functions that are instructions: they see a source attribute rather than its value, or run a condition per item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,6 +234,8 @@ pub struct Call<'a> {
     pub random: &'a dyn Fn(&mut [u8]),
     /// Secrets by name for `hmac`; `None` = unknown name.
     pub key: &'a dyn Fn(&str) -> Option<&'a [u8]>,
+    /// The distinguished name that was found to read last, by where it lies.
+    pub(crate) read_name: std::cell::Cell<&'a str>,
 }
 
 impl<'a> Call<'a> {

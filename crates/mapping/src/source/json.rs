@@ -17,7 +17,18 @@ use std::fmt;
 /// Malformed JSON, no object, a member twice, nested too deep, too large.
 pub fn read<'a>(arena: &'a Bump, names: &Names, bytes: &'a [u8]) -> Result<Entry<'a>, ReadError> {
     bounded(bytes.len())?;
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    // UTF-8 is checked once for the whole rather than once per text. The other way says where it is none.
+    match std::str::from_utf8(bytes) {
+        Ok(text) => read_all(arena, names, serde_json::Deserializer::from_str(text)),
+        Err(_) => read_all(arena, names, serde_json::Deserializer::from_slice(bytes)),
+    }
+}
+
+fn read_all<'a, R: serde_json::de::Read<'a>>(
+    arena: &'a Bump,
+    names: &Names,
+    mut deserializer: serde_json::Deserializer<R>,
+) -> Result<Entry<'a>, ReadError> {
     let entry = Attributes { arena, names }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(entry)

@@ -157,6 +157,12 @@ impl<'a, 'n> Builder<'a, 'n> {
 
     /// False if it was set before.
     fn set(&mut self, found: names::Found, slot: Slot<'a>) -> bool {
+        if let Some(at) = self.names.only_slot(found) {
+            let place = &mut self.slots[usize::from(at)];
+            let first = matches!(place, Slot::Missing);
+            *place = slot;
+            return first;
+        }
         let first = self.names.direct(found).all(|at| self.slots[usize::from(at)] == Slot::Missing);
         for at in self.names.direct(found) {
             self.slots[usize::from(at)] = slot;

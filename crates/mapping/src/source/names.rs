@@ -114,6 +114,13 @@ impl Names {
         &self.names[usize::from(found)].name
     }
 
+    /// The slot of a name that has no other, which is nearly every name.
+    #[inline]
+    pub fn only_slot(&self, found: Found) -> Option<SlotId> {
+        let name = &self.names[usize::from(found)];
+        (!name.is_nested && name.others.is_empty()).then_some(name.slot)
+    }
+
     pub fn direct(&self, found: Found) -> impl Iterator<Item = SlotId> + '_ {
         self.slots_of(found).filter(|(_, nested)| !nested).map(|(slot, _)| slot)
     }

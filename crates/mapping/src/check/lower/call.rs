@@ -37,7 +37,7 @@ impl<'a> Checker<'a> {
         }
         match function.body {
             Body::Compiled(intrinsic) => self.intrinsic(function, intrinsic, arguments, span),
-            Body::Native(_) => self.native(function, name, optional, arguments, span),
+            Body::Native(_) | Body::Text(_) | Body::Test(_) => self.native(function, name, optional, arguments, span),
         }
     }
 

@@ -25,7 +25,7 @@ use crate::ast::Expr;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes::Code;
 use crate::limits::CONSTANT_BYTES_MAX;
-use crate::plan::{Constant, Node, NodeId, SlotId, Table};
+use crate::plan::{ByText, Constant, Node, NodeId, SlotId, Table};
 use crate::span::{FileId, Span};
 use crate::target::Kind;
 use crate::types::Type;
@@ -105,7 +105,7 @@ pub struct Checker<'a> {
     pub table_facts: Vec<Option<TableFacts>>,
     pub regexes: Vec<Regex>,
     regex_index: HashMap<(Box<str>, bool), Option<u16>>,
-    pub sets: Vec<HashMap<Box<str>, ()>>,
+    pub sets: Vec<ByText<()>>,
     pub old: Vec<Box<[Box<str>]>>,
     pub locals: u16,
     pub rules: Vec<Effective<'a>>,

@@ -4,10 +4,9 @@ use super::{Checker, Low, Want};
 use crate::ast::{Expr, ExprKind, Operator};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes::Code;
-use crate::plan::{Comparison, Constant, Conversion, Node};
+use crate::plan::{ByText, Comparison, Constant, Conversion, Node};
 use crate::span::{Span, Spanned};
 use crate::types::Type;
-use std::collections::HashMap;
 
 impl<'a> Checker<'a> {
     pub fn binary(&mut self, operator: &Spanned<Operator>, left: &'a Expr, right: &'a Expr, span: Span) -> Low {
@@ -229,7 +228,7 @@ impl<'a> Checker<'a> {
     /// The set of a list of literal texts.
     fn set_of(&mut self, list: u32) -> Option<u16> {
         let Some(Node::List(items)) = self.nodes.get(list as usize) else { return None };
-        let mut set: HashMap<Box<str>, ()> = HashMap::with_capacity(items.len());
+        let mut set = ByText::default();
         for &item in items {
             let Some(Constant::String(text)) = self.known(item) else { return None };
             set.insert(text.clone(), ());

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::plan::{Arm, Comparison, Part, Pattern, Table, TableElse};
-use std::collections::HashMap;
 
 /// What sources say: missing, null, two kinds of empty, one value, several.
 fn sayings() -> [(Json, bool, bool, Json); 7] {
@@ -241,7 +240,7 @@ fn a_table_does_for_an_unknown_key_what_it_says() {
         (TableElse::Error, json!("!M101 table `t` has no row for \"z\"")),
     ] {
         let mut build = Build::new();
-        let rows = HashMap::from([("k".into(), Constant::Int(1))]);
+        let rows = [("k".into(), Constant::Int(1))].into_iter().collect();
         build.plan.tables.push(Table { name: "t".into(), rows, otherwise });
         let key = build.one(A);
         let node = build.node(Node::Lookup { table: 0, key });

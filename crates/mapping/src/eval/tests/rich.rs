@@ -8,7 +8,6 @@ use crate::plan::{Conversion, Part, Table, TableElse};
 use crate::value::Regex;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::collections::HashMap;
 
 struct Counting;
 
@@ -142,13 +141,13 @@ fn rich() -> Plan {
     let blocked = b.apply("bit", uac, &[two]);
     b.rule("blocked", blocked);
 
-    let rows = HashMap::from([("DE".into(), Constant::String("de-DE".into()))]);
+    let rows = [("DE".into(), Constant::String("de-DE".into()))].into_iter().collect();
     b.plan.tables.push(Table { name: "lang".into(), rows, otherwise: TableElse::Absent });
     let key = b.read("c");
     let locale = b.node(Node::Lookup { table: 0, key });
     b.rule("locale", locale);
 
-    b.plan.sets.push([("0".into(), ()), ("9223372036854775807".into(), ())].into());
+    b.plan.sets.push([("0".into(), ()), ("9223372036854775807".into(), ())].into_iter().collect());
     let needle = b.read("accountExpires");
     let condition = b.node(Node::InSet { needle, set: 0 });
     let then = b.constant(Constant::Absent);

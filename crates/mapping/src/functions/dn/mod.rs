@@ -9,7 +9,9 @@ use super::{Accepts, Body, Call, Function, Group};
 use crate::types::Type;
 use crate::value::{Failure, Value};
 use bumpalo::collections::Vec as ArenaVec;
-use parse::{Part, comparable, depth, parts, push_escaped, rdn_equal, rdns};
+use parse::{
+    Part, all_parts, common_tail, comparable, depth, ends_apart, parts, plain_first, push_escaped, rdn_equal, rdns, reads_up_to,
+};
 
 pub(super) static RDN: Function = Function {
     name: "rdn",
@@ -25,21 +27,23 @@ pub(super) static RDN: Function = Function {
         example(r#"rdn("uid=ann,dc=x")"#, r#""ann""#),
         example(r#"rdn("Ann Lee", "CN")"#, "absent"),
     ],
-    body: Body::Native(|call, arguments| {
-        let name = call.string(arguments, 0)?;
-        let kind = call.optional_string(arguments, 1)?;
-        for rdn in rdns(name) {
-            for part in parts(rdn) {
-                let Some(part) = part else { return Ok(Value::Absent) };
-                if kind.is_none_or(|kind| part.is(kind)) {
-                    return part.text(call).map(Value::String);
-                }
-            }
-        }
-        Ok(Value::Absent)
+    body: Body::Text(|call, name, kind| {
+        let value = kind.and_then(|kind| plain_first(name, kind)).or_else(|| first(call, name, kind));
+        Ok(value.map_or(Value::Absent, Value::String))
     }),
     ..PLAIN
 };
+
+/// The value of the first part, of this type if one is given.
+fn first<'a>(call: &Call<'a>, name: &'a str, kind: Option<&str>) -> Option<&'a str> {
+    for part in all_parts(name) {
+        let part = part?;
+        if kind.is_none_or(|kind| part.is(kind)) {
+            return Some(part.text(call));
+        }
+    }
+    None
+}
 
 pub(super) static RDNS: Function = Function {
     name: "rdns",
@@ -52,15 +56,13 @@ pub(super) static RDNS: Function = Function {
         example(r#"rdns("CN=Ann,OU=Berlin,OU=Users,DC=x", "ou")"#, r#"["Berlin", "Users"]"#),
         example(r#"rdns("Ann Lee", "OU")"#, "[]"),
     ],
-    body: Body::Native(|call, arguments| {
-        let (name, kind) = (call.string(arguments, 0)?, call.string(arguments, 1)?);
+    body: Body::Text(|call, name, kind| {
+        let kind = kind.unwrap_or_default();
         let mut list = ListBuilder::new(call);
-        if depth(name).is_some() {
-            for part in rdns(name).flat_map(parts).flatten().filter(|part| part.is(kind)) {
-                list.push(Value::String(part.text(call)?));
-                if list.is_over() {
-                    break;
-                }
+        for part in all_parts(name) {
+            let Some(part) = part else { return Ok(Value::List(&[])) };
+            if part.is(kind) {
+                list.push(Value::String(part.text(call)));
             }
         }
         list.finish()
@@ -103,16 +105,41 @@ pub(super) static UNDER: Function = Function {
         example(r#"under("CN=a,OU=MyApps,DC=x", "OU=Apps,DC=x")"#, "false"),
         example(r#"under("Ann Lee", "DC=x")"#, "false"),
     ],
-    body: Body::Native(|call, arguments| {
-        let (name, base) = (call.string(arguments, 0)?, call.string(arguments, 1)?);
-        let (Some(depth), Some(above)) = (depth(name), depth(base)) else { return Ok(Value::Bool(false)) };
-        if depth <= above {
-            return Ok(Value::Bool(false));
-        }
-        all_equal(call, rdns(name).skip(depth - above), rdns(base)).map(Value::Bool)
-    }),
+    body: Body::Test(|call, name, base| under_as_written(call, name, base).unwrap_or_else(|| under_by_rdns(call, name, base))),
     ..PLAIN
 };
+
+fn under_by_rdns<'a>(call: &Call<'a>, name: &'a str, base: &'a str) -> bool {
+    match (depth(name), depth(base)) {
+        (Some(depth), Some(above)) if depth > above => all_equal(call, rdns(name).skip(depth - above), rdns(base)),
+        _ => false,
+    }
+}
+
+/// The answer for names that spell the base alike but for ASCII case, or plainly end otherwise: nearly all there are.
+/// `None` = look closely.
+fn under_as_written<'a>(call: &Call<'a>, name: &'a str, base: &'a str) -> Option<bool> {
+    let (written, spelt) = (name.as_bytes(), base.as_bytes());
+    let common = common_tail(written, spelt);
+    if common < spelt.len() {
+        return ends_apart(written, spelt, common).then_some(false);
+    }
+    let comma = written.len().checked_sub(spelt.len() + 1)?;
+    let is_below = written[comma] == b',' && (comma == 0 || written[comma - 1] != b'\\');
+    is_below.then(|| reads_once(call, base) && reads_up_to(name, comma))
+}
+
+/// Whether a name reads; asked again of the same text, as a loop does with its base, it is not read again.
+fn reads_once<'a>(call: &Call<'a>, name: &'a str) -> bool {
+    if std::ptr::eq(call.read_name.get(), name) {
+        return true;
+    }
+    let reads = depth(name).is_some();
+    if reads {
+        call.read_name.set(name);
+    }
+    reads
+}
 
 pub(super) static DN_EQUAL: Function = Function {
     name: "dn_equal",
@@ -127,27 +154,15 @@ pub(super) static DN_EQUAL: Function = Function {
         example(r#"dn_equal("OU=a+CN=b,DC=x", "CN=b+OU=a,DC=x")"#, "true"),
         example(r#"dn_equal("CN=a", "CN=b")"#, "false"),
     ],
-    body: Body::Native(|call, arguments| {
-        let (a, b) = (call.string(arguments, 0)?, call.string(arguments, 1)?);
-        match (depth(a), depth(b)) {
-            (Some(one), Some(other)) if one == other => all_equal(call, rdns(a), rdns(b)).map(Value::Bool),
-            _ => Ok(Value::Bool(false)),
-        }
+    body: Body::Test(|call, a, b| match (depth(a), depth(b)) {
+        (Some(one), Some(other)) if one == other => all_equal(call, rdns(a), rdns(b)),
+        _ => false,
     }),
     ..PLAIN
 };
 
-fn all_equal<'a>(
-    call: &Call<'a>,
-    a: impl Iterator<Item = &'a str>,
-    b: impl Iterator<Item = &'a str>,
-) -> Result<bool, Failure<'a>> {
-    for (a, b) in a.zip(b) {
-        if !rdn_equal(call, a, b)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+fn all_equal<'a>(call: &Call<'a>, a: impl Iterator<Item = &'a str>, b: impl Iterator<Item = &'a str>) -> bool {
+    a.zip(b).all(|(a, b)| rdn_equal(call, a, b))
 }
 
 pub(super) static DN_CANONICAL: Function = Function {
@@ -195,7 +210,7 @@ fn dn_canonical<'a>(call: &Call<'a>, arguments: &[Value<'a>]) -> Result<Value<'a
 
 fn canonical_part<'a>(call: &Call<'a>, part: &Part<'a>) -> Result<&'a str, Failure<'a>> {
     let mut value = TextBuilder::with_capacity(call, part.value.len());
-    comparable(part.text(call)?).for_each(|letter| value.push(letter));
+    comparable(part.text(call)).for_each(|letter| value.push(letter));
     let mut out = TextBuilder::with_capacity(call, part.kind.len() + part.value.len() + 1);
     part.short_kind().chars().for_each(|letter| out.push(letter.to_ascii_lowercase()));
     out.push('=');
@@ -219,14 +234,80 @@ pub(super) static DOMAIN: Function = Function {
         let name = call.string(arguments, 0)?;
         let mut out = TextBuilder::new(call);
         if depth(name).is_some() {
-            for part in rdns(name).flat_map(parts).flatten().filter(|part| part.is("DC")) {
+            for part in all_parts(name).flatten().filter(|part| part.is("DC")) {
                 if !out.as_str().is_empty() {
                     out.push('.');
                 }
-                out.push_str(part.text(call)?);
+                out.push_str(part.text(call));
             }
         }
         if out.as_str().is_empty() && !out.is_over() { Ok(Value::Absent) } else { out.finish() }
     }),
     ..PLAIN
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::functions::testing::context;
+    use bumpalo::Bump;
+    use proptest::prelude::*;
+
+    /// Names, and what nearly is one, out of what names are made of.
+    fn names() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "CN=",
+            "cn=",
+            "OU=",
+            "ou =",
+            "commonName=",
+            "2.5.4.11=",
+            "=",
+            "Apps",
+            "apps",
+            "MyApps",
+            "Ap\\70s",
+            "K",
+            "\u{212a}",
+            "ſ",
+            "s",
+            "a b",
+            "a  b",
+            " ",
+            "#0c0141",
+            "#",
+            "\\,",
+            "\\+",
+            "\\",
+            "+",
+            ",",
+            ",",
+            ", ",
+            ",DC=corp",
+            ",DC=Corp",
+            ",dc=x",
+        ]);
+        prop::collection::vec(piece, 0..9).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+        #[test]
+        fn the_short_ways_say_what_reading_every_part_says(head in names(), base in names(), other in names()) {
+            let arena = Bump::new();
+            let below = format!("{head},{base}");
+            for name in [&below, &below.to_ascii_uppercase(), &other, &format!("{head}{base}")] {
+                let call = context(&arena);
+                if let Some(answer) = under_as_written(&call, name, &base) {
+                    prop_assert_eq!(answer, under_by_rdns(&call, name, &base), "{} under {}", name, base);
+                }
+                for kind in ["CN", "ou", "commonName", "a b", ""] {
+                    if let Some(value) = plain_first(name, kind) {
+                        prop_assert_eq!(Some(value), first(&call, name, Some(kind)), "{} of {}", kind, name);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -5,7 +5,6 @@
 use super::super::Call;
 use super::super::build::TextBuilder;
 use super::super::case::fold;
-use crate::value::Failure;
 use bumpalo::collections::Vec as ArenaVec;
 
 /// Of one RDN; more is no directory's but an attempt to make comparing slow.
@@ -16,17 +15,20 @@ const PARTS_MAX: usize = 16;
 pub(in super::super) struct Part<'a> {
     pub(super) kind: &'a str,
     pub(super) value: &'a str,
+    has_escapes: bool,
+    /// Nothing of its RDN follows.
+    is_last: bool,
 }
 
-/// The text up to the first of these characters that no backslash escapes, and what follows it.
-fn cut(text: &str, at: u8) -> (&str, Option<&str>) {
+/// The text up to the first comma that no backslash escapes, and what follows it.
+fn cut(text: &str) -> (&str, Option<&str>) {
     let mut from = 0;
-    while let Some(found) = memchr::memchr2(at, b'\\', &text.as_bytes()[from..]) {
+    while let Some(found) = memchr::memchr2(b',', b'\\', &text.as_bytes()[from..]) {
         let place = from + found;
-        if text.as_bytes()[place] == at {
+        if text.as_bytes()[place] == b',' {
             return (&text[..place], Some(&text[place + 1..]));
         }
-        // The escaped byte may begin a longer character; none of the following ones looks like a mark.
+        // The escaped byte may begin a longer character; none of the following ones looks like a comma.
         from = (place + 2).min(text.len());
     }
     (text, None)
@@ -37,7 +39,8 @@ fn cut(text: &str, at: u8) -> (&str, Option<&str>) {
 pub(super) struct Rdns<'a>(Option<&'a str>);
 
 pub(super) fn rdns(name: &str) -> Rdns<'_> {
-    Rdns((!name.trim().is_empty()).then_some(name))
+    let has_text = name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric) || !name.trim_start().is_empty();
+    Rdns(has_text.then_some(name))
 }
 
 impl<'a> Rdns<'a> {
@@ -51,7 +54,7 @@ impl<'a> Iterator for Rdns<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
-        let (rdn, rest) = cut(self.0?, b',');
+        let (rdn, rest) = cut(self.0?);
         self.0 = rest;
         Some(rdn)
     }
@@ -60,59 +63,156 @@ impl<'a> Iterator for Rdns<'a> {
 /// Whether every RDN reads, and how many there are. The empty name (the root) has none.
 pub(super) fn depth(name: &str) -> Option<usize> {
     let mut count = 0;
-    for rdn in rdns(name) {
-        parts(rdn).try_for_each(|part| part.map(|_| ()))?;
-        count += 1;
+    for part in all_parts(name) {
+        count += usize::from(part?.is_last);
     }
     Some(count)
 }
 
-/// The parts of an RDN; `None` for one that does not read.
-pub(super) fn parts(rdn: &str) -> impl Iterator<Item = Option<Part<'_>>> {
-    let mut rest = Some(rdn);
-    let mut count = 0;
-    std::iter::from_fn(move || {
-        let (part, after) = cut(rest?, b'+');
-        rest = after;
-        count += 1;
-        Some(if count > PARTS_MAX { None } else { read(part) })
-    })
+/// Where the next comma, plus or backslash is. Eight bytes at a time: values are too short for `memchr` to pay.
+#[inline]
+fn next_mark(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = ONES << 7;
+    // The lowest bit set is that of the first byte that is zero.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = [b',', b'+', b'\\'].into_iter().fold(0, |all, mark| all | zero(word ^ (ONES * u64::from(mark))));
+        if found != 0 {
+            return Some(at * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|byte| matches!(byte, b',' | b'+' | b'\\')).map(|at| bytes.len() - rest.len() + at)
 }
 
-fn read(part: &str) -> Option<Part<'_>> {
-    let (kind, value) = part.split_once('=')?;
-    let kind = kind.trim();
-    let is_name = !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
-    let value = trim(value);
-    (is_name && escapes_read(value)).then_some(Part { kind, value })
+/// The value of the first part, if that is of this type and both are written plainly. `None` = look closely.
+pub(super) fn plain_first<'a>(name: &'a str, kind: &str) -> Option<&'a str> {
+    let (written, value) = name.as_bytes().split_at_checked(kind.len())?;
+    let value = value.strip_prefix(b"=")?;
+    if kind.is_empty() || !written.eq_ignore_ascii_case(kind.as_bytes()) || !kind.bytes().all(is_of_kind) {
+        return None;
+    }
+    let length = next_mark(value).unwrap_or(value.len());
+    let is_plain = value.get(length) != Some(&b'\\') && !matches!(value.first(), Some(b' ' | b'#'));
+    let start = kind.len() + 1;
+    (is_plain && length > 0 && value[length - 1] != b' ').then(|| &name[start..start + length])
+}
+
+/// Whether the RDNs read that stand before the comma at this place.
+pub(super) fn reads_up_to(name: &str, comma: usize) -> bool {
+    plainly_reads_up_to(name.as_bytes(), comma) || depth(&name[..comma]).is_some_and(|depth| depth > 0)
+}
+
+/// The same for RDNs of one part without escapes and without spaces around their types. `false` = look closely.
+fn plainly_reads_up_to(name: &[u8], comma: usize) -> bool {
+    let mut at = 0;
+    while at < comma {
+        let kind = name[at..].iter().take_while(|byte| is_of_kind(**byte)).count();
+        if kind == 0 || name.get(at + kind) != Some(&b'=') {
+            return false;
+        }
+        at += kind + 1;
+        at += next_mark(&name[at..]).unwrap_or(name.len() - at);
+        if name.get(at) != Some(&b',') {
+            return false;
+        }
+        at += 1;
+    }
+    // Beyond it only if the name began with it.
+    at == comma + 1
+}
+
+/// The parts of an RDN or of a name, in one pass; after a `None` for one that does not read, nothing.
+pub(super) struct Parts<'a> {
+    rest: Option<&'a str>,
+    /// Of the RDN so far.
+    count: usize,
+}
+
+/// The parts of all RDNs of a name. Gives nothing for the empty name.
+pub(super) fn all_parts(name: &str) -> Parts<'_> {
+    Parts { rest: rdns(name).rest(), count: 0 }
+}
+
+/// The parts of one RDN.
+pub(super) const fn parts(rdn: &str) -> Parts<'_> {
+    Parts { rest: Some(rdn), count: 0 }
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Option<Part<'a>>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let text = self.rest.take()?;
+        let Some((part, rest)) = read(text).filter(|_| self.count < PARTS_MAX) else { return Some(None) };
+        self.count = if part.is_last { 0 } else { self.count + 1 };
+        self.rest = rest;
+        Some(Some(part))
+    }
+}
+
+/// The first part, and what follows it.
+fn read(text: &str) -> Option<(Part<'_>, Option<&str>)> {
+    let bytes = text.as_bytes();
+    let length = bytes.iter().position(|byte| !is_of_kind(*byte))?;
+    let (kind, start) = if length > 0 && bytes[length] == b'=' { (&text[..length], length + 1) } else { spaced_kind(text)? };
+    let mut at = start;
+    let mut has_escapes = false;
+    let end = loop {
+        let Some(found) = next_mark(&bytes[at..]) else {
+            at = bytes.len();
+            break None;
+        };
+        at += found;
+        if bytes[at] != b'\\' {
+            break Some(bytes[at]);
+        }
+        has_escapes = true;
+        at += match &bytes[at + 1..] {
+            [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => 3,
+            // It may begin a longer character; none of the following bytes looks like a mark.
+            [first, ..] if !first.is_ascii_alphanumeric() => 2,
+            _ => return None,
+        };
+    };
+    let value = trim(&text[start..at]);
+    let part = Part { kind, value, has_escapes, is_last: end != Some(b'+') };
+    Some((part, end.map(|_| &text[at + 1..])))
+}
+
+#[inline]
+const fn is_of_kind(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')
+}
+
+/// A type with white space around it, and where its value begins.
+fn spaced_kind(text: &str) -> Option<(&str, usize)> {
+    let (kind, _) = text.split_once('=')?;
+    let name = kind.trim();
+    (!name.is_empty() && name.bytes().all(is_of_kind)).then_some((name, kind.len() + 1))
 }
 
 /// Without the spaces around; one that is escaped belongs to the value.
 fn trim(value: &str) -> &str {
+    if !value.starts_with(' ') && !value.ends_with(' ') {
+        return value;
+    }
     let value = value.trim_start_matches(' ');
     let trimmed = value.trim_end_matches(' ');
     let backslashes = trimmed.bytes().rev().take_while(|byte| *byte == b'\\').count();
     if backslashes % 2 == 1 && trimmed.len() < value.len() { &value[..=trimmed.len()] } else { trimmed }
 }
 
-fn escapes_read(value: &str) -> bool {
-    let mut rest = value.as_bytes();
-    while let Some(at) = memchr::memchr(b'\\', rest) {
-        rest = match &rest[at + 1..] {
-            [a, b, after @ ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => after,
-            [first, after @ ..] if !first.is_ascii_alphanumeric() => after,
-            _ => return false,
-        };
-    }
-    true
-}
-
 impl<'a> Part<'a> {
     pub(super) fn is(&self, kind: &str) -> bool {
-        self.kind.eq_ignore_ascii_case(kind) || {
-            let short = |name| short_name(name).unwrap_or(name);
-            short(self.kind).eq_ignore_ascii_case(short(kind))
-        }
+        self.kind.eq_ignore_ascii_case(kind)
+            || (self.kind.len() > 4 || kind.len() > 4) && {
+                let short = |name| short_name(name).unwrap_or(name);
+                short(self.kind).eq_ignore_ascii_case(short(kind))
+            }
     }
 
     /// As `is`, and the name to write in a canonical form.
@@ -122,13 +222,13 @@ impl<'a> Part<'a> {
 
     /// The value without escapes: borrowed where it has none. Hexadecimal BER of a string type is read; of any other,
     /// and bytes that are no UTF-8, it stays as written.
-    pub(super) fn text(&self, call: &Call<'a>) -> Result<&'a str, Failure<'a>> {
+    pub(super) fn text(&self, call: &Call<'a>) -> &'a str {
         let value = self.value;
         if let Some(hex) = value.strip_prefix('#') {
-            return Ok(ber_text(call, hex).unwrap_or(value));
+            return ber_text(call, hex).unwrap_or(value);
         }
-        if !value.contains('\\') {
-            return Ok(value);
+        if !self.has_escapes {
+            return value;
         }
         let mut bytes = ArenaVec::with_capacity_in(value.len(), call.arena);
         let mut rest = value.as_bytes();
@@ -147,11 +247,11 @@ impl<'a> Part<'a> {
             };
         }
         bytes.extend_from_slice(rest);
-        Ok(std::str::from_utf8(bytes.into_bump_slice()).unwrap_or(value))
+        std::str::from_utf8(bytes.into_bump_slice()).unwrap_or(value)
     }
 
-    fn equals(&self, other: &Part<'a>, call: &Call<'a>) -> Result<bool, Failure<'a>> {
-        Ok(self.is(other.kind) && comparable(self.text(call)?).eq(comparable(other.text(call)?)))
+    fn equals(&self, other: &Part<'a>, call: &Call<'a>) -> bool {
+        self.is(other.kind) && comparable(self.text(call)).eq(comparable(other.text(call)))
     }
 }
 
@@ -167,24 +267,43 @@ pub(super) fn comparable(value: &str) -> impl Iterator<Item = char> {
 }
 
 /// Two RDNs are equal when they have the same parts, in any order.
-pub(super) fn rdn_equal<'a>(call: &Call<'a>, a: &'a str, b: &'a str) -> Result<bool, Failure<'a>> {
-    if a == b {
-        return Ok(true);
-    }
-    if parts(a).count() != parts(b).count() {
-        return Ok(false);
-    }
-    for one in parts(a) {
-        let Some(one) = one else { return Ok(false) };
-        let mut found = false;
-        for other in parts(b).flatten() {
-            found = found || one.equals(&other, call)?;
+pub(super) fn rdn_equal<'a>(call: &Call<'a>, a: &'a str, b: &'a str) -> bool {
+    let has = |one: Part<'a>| parts(b).flatten().any(|other| one.equals(&other, call));
+    a == b || (parts(a).count() == parts(b).count() && parts(a).all(|one| one.is_some_and(has)))
+}
+
+/// How many bytes at the end are the same but for ASCII case.
+pub(super) fn common_tail(a: &[u8], b: &[u8]) -> usize {
+    let (words_a, words_b) = (a.as_rchunks::<8>().1, b.as_rchunks::<8>().1);
+    let same = words_a.iter().rev().zip(words_b.iter().rev()).take_while(|(a, b)| a == b).count() * 8;
+    let (a, b) = (&a[..a.len() - same], &b[..b.len() - same]);
+    same + a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count()
+}
+
+/// Whether names that have this much of their tail in common end in RDNs that differ, as far as their text shows it at
+/// once: the last bytes that differ are letters or digits in values that are written plainly. `false` = look closely.
+pub(super) fn ends_apart(a: &[u8], b: &[u8], common: usize) -> bool {
+    let (Some(in_a), Some(in_b)) = (a.len().checked_sub(common + 1), b.len().checked_sub(common + 1)) else { return false };
+    // What follows is the same in both.
+    let end = next_mark(&a[in_a + 1..]).map_or(b',', |found| a[in_a + 1 + found]);
+    end == b',' && is_plainly_written(a, in_a) && is_plainly_written(b, in_b)
+}
+
+/// Whether the byte is a letter or digit in the value of an RDN that is, up to there, one part without escapes or
+/// hexadecimal.
+fn is_plainly_written(name: &[u8], at: usize) -> bool {
+    let mut before = name[..at].iter().rev();
+    let mut has_value = false;
+    let starts_plainly = loop {
+        match before.next() {
+            None => break true,
+            Some(byte) if byte.is_ascii_alphanumeric() => {}
+            Some(b',') => break before.next() != Some(&b'\\'),
+            Some(b'\\' | b'+' | b'#') => break false,
+            Some(byte) => has_value |= *byte == b'=',
         }
-        if !found {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    };
+    name[at].is_ascii_alphanumeric() && has_value && starts_plainly
 }
 
 /// The string types of BER, whose value is UTF-8 or ASCII.
@@ -210,8 +329,11 @@ const fn digit(byte: u8) -> u8 {
 
 /// The names of RFC 4519 and their OIDs, for directories and certificates that write the long form.
 fn short_name(kind: &str) -> Option<&'static str> {
+    if kind.len() <= 4 {
+        return None;
+    }
     let oid = kind.strip_prefix("OID.").or_else(|| kind.strip_prefix("oid.")).unwrap_or(kind);
-    let long = kind.len() > 4 && !kind.contains('.');
+    let long = !kind.contains('.');
     NAMES.iter().find(|(_, name, number)| oid == *number || (long && kind.eq_ignore_ascii_case(name))).map(|(short, _, _)| *short)
 }
 
