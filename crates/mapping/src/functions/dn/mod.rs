@@ -129,12 +129,13 @@ fn under_as_written<'a>(call: &Call<'a>, name: &'a str, base: &'a str) -> Option
     is_below.then(|| reads_once(call, base) && reads_up_to(name, comma))
 }
 
-/// Whether a name reads; asked again of the same text, as a loop does with its base, it is not read again.
+/// Whether a name reads and is not the root; asked again of the same text, as a loop does with its base, it is not read
+/// again.
 fn reads_once<'a>(call: &Call<'a>, name: &'a str) -> bool {
-    if std::ptr::eq(call.read_name.get(), name) {
+    if !name.is_empty() && std::ptr::eq(call.read_name.get(), name) {
         return true;
     }
-    let reads = depth(name).is_some();
+    let reads = depth(name).is_some_and(|depth| depth > 0);
     if reads {
         call.read_name.set(name);
     }
