@@ -71,12 +71,6 @@ async fn until<F: Future<Output = bool>>(what: &str, within: Duration, mut holds
     began.elapsed()
 }
 
-/// All that the gateway printed, once a text is there: lines arrive a little after the answers.
-async fn printed_with(gateway: &Gateway, text: &str) -> String {
-    until(text, Duration::from_secs(5), || async { gateway.everything_printed().contains(text) }).await;
-    gateway.everything_printed()
-}
-
 /// A refusal that says when to ask again.
 fn assert_later(answer: &Answer, status: u16) {
     assert_refused(answer, status, None);
@@ -180,7 +174,7 @@ on_both_gateways! {
         }
         let fresh: Vec<_> = [caller.get("/Users").await, caller.get("/Users").await].iter().map(|a| a.header("x-request-id").map(str::to_owned)).collect();
         assert_ne!(fresh[0], fresh[1]);
-        printed_with(&gateway, "okta-2026.1:7").await;
+        gateway.printed_with("okta-2026.1:7").await;
     }
 
     async fn numbers_count_requests_by_route_and_name_no_ids(store) {
@@ -246,7 +240,7 @@ on_both_gateways! {
             caller.find("Users", "userName eq \"logged-filter\"").await;
             caller.send("POST", "/Users", Some(&json!({"userName": ["logged-wrong"]}))).await;
             caller.send_with("GET", "/Users", &[("x-request-id", "the-last-one")], None).await;
-            let printed = printed_with(&gateway, "the-last-one").await;
+            let printed = gateway.printed_with("the-last-one").await;
             for secret in ["logged-name", "Logged-Passw0rd", "logged-filter", "logged-wrong", gateway.token()] {
                 assert!(!printed.contains(secret), "{secret} is in the log: {printed}");
             }

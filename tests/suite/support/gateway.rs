@@ -259,6 +259,19 @@ impl Gateway {
         self.process.as_ref().map_or_else(String::new, Process::output)
     }
 
+    /// All that the running gateway printed, once a text is there: lines arrive a little after the answers.
+    pub async fn printed_with(&self, text: &str) -> String {
+        let began = Instant::now();
+        loop {
+            let printed = self.everything_printed();
+            if printed.contains(text) {
+                return printed;
+            }
+            assert!(began.elapsed() < Duration::from_secs(5), "never printed: {text}\n{printed}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// All that the running gateway printed since it started.
     pub fn everything_printed(&self) -> String {
         self.process.as_ref().map_or_else(String::new, |process| process.last_lines(KEPT_LINES))
