@@ -75,6 +75,9 @@ class Postgres:
         initdb = [PG_BIN / "initdb", "-D", self.data, "-U", "postgres", "--auth=trust", "--no-locale", "-E", "UTF8"]
         subprocess.run([*self.prefix, *initdb], check=True, stdout=subprocess.DEVNULL, cwd="/")
         self.log = open(folder / "postgres.log", "w")
+        self.start()
+
+    def start(self):
         options = ["-p", str(self.port), "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.data}"]
         self.process = subprocess.Popen(
             [*self.prefix, PG_BIN / "postgres", "-D", self.data, *options], stdout=self.log, stderr=self.log, cwd="/"
@@ -112,13 +115,13 @@ class Postgres:
 class Server:
     """The floor or the gateway, on a store of its own."""
 
-    def __init__(self, name, folder, postgres):
+    def __init__(self, name, folder, postgres, database=None):
         self.name, self.folder, self.postgres = name, folder, postgres
         folder.mkdir()
         self.port, self.token = free_port(), "none"
         self.log = open(folder / "log", "w")
         if postgres:
-            self.database = re.sub(r"\W", "_", name)
+            self.database = re.sub(r"\W", "_", database or name)
             self.url = postgres.create_database(self.database)
         else:
             self.file = folder / "roster.db"
@@ -168,9 +171,17 @@ class Server:
 
     def seed(self, users, groups):
         """Creates users and groups over HTTP and notes their ids for the load script."""
+        lines = self.create_all(users, "/Users", seed_user, lambda number, id: f"user {id} {seed_user(number)['userName']}")
+        lines += self.create_all(groups, "/Groups", seed_group, lambda number, id: f"group {id}")
+        self.seed_file = self.folder / "seed"
+        self.seed_file.write_text("".join(f"{line}\n" for line in lines))
+        self.users, self.groups = users, groups
+
+    def create_all(self, count, endpoint, body, line):
+        """Creates what `body` makes of each number, eight at a time; what `line` makes of number and id, in order."""
         lines, lock = [], threading.Lock()
 
-        def post(numbers, endpoint, body, line):
+        def post(numbers):
             connection = http.client.HTTPConnection("127.0.0.1", self.port)
             headers = {"Content-Type": "application/scim+json", "Authorization": f"Bearer {self.token}"}
             for number in numbers:
@@ -183,26 +194,20 @@ class Server:
                     lines.append((number, line(number, json.loads(text)["id"])))
             connection.close()
 
-        def all_of(count, *arguments):
-            workers = [threading.Thread(target=post, args=(range(start, count, 8), *arguments)) for start in range(8)]
-            for worker in workers:
-                worker.start()
-            for worker in workers:
-                worker.join()
-
-        all_of(users, "/Users", seed_user, lambda number, id: f"user {id} {seed_user(number)['userName']}")
-        all_of(groups, "/Groups", seed_group, lambda number, id: f"group {id}")
-        self.seed_file = self.folder / "seed"
-        self.seed_file.write_text("".join(f"{line}\n" for _, line in sorted(lines)))
-        self.users, self.groups = users, groups
+        workers = [threading.Thread(target=post, args=(range(start, count, 8),)) for start in range(8)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        return [line for _, line in sorted(lines)]
 
     def complain(self, text):
         print(f"{self.name}: {text}", file=sys.stderr)
         return 1
 
-    def load(self, workload, seconds, connections):
+    def load(self, workload, seconds, connections, state=None):
         """One run of wrk; what it counted, with the CPU time that server and database took per request."""
-        state = self.folder / f"{workload}.state"
+        state = self.folder / f"{state or workload}.state"
         if workload == "member" and state.exists() and int(state.read_text()) * 2 > 0.9 * self.users * self.groups:
             sys.exit("member: too few groups for so long a run; raise --groups")
         command = ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", SCRIPT]
@@ -352,7 +357,7 @@ def measure(store, options, folder):
     return "\n".join(line.replace("gateway", subject.name) for line in lines)
 
 
-def circumstances(options):
+def circumstances(options, script, *more):
     """What a reader needs to run the same."""
 
     def first_line(*command):
@@ -365,21 +370,20 @@ def circumstances(options):
     changed = ", with changes" if shutil.which("git") and first_line("git", "status", "--porcelain") else ""
     return "\n".join(
         [
-            f"- Command: `{' '.join(['benches/run.sh', *sys.argv[1:]])}`",
+            f"- Command: `{' '.join([script, *sys.argv[1:]])}`",
             f"- Commit: {first_line('git', 'rev-parse', '--short', 'HEAD')}{changed}; {time.strftime('%Y-%m-%d')}",
             f"- Machine: {os.cpu_count()} cores, {cpu[1] if cpu else 'unknown CPU'}; Linux {os.uname().release}",
             f"- {first_line('rustc', '--version')}; {first_line(PG_BIN / 'postgres', '--version')}; {first_line('wrk', '--version').split(' [')[0]}",
-            f"- {options.users:,} users and {options.groups} groups before the first run; {options.connections} connections; "
-            f"{options.pairs} pairs of {options.seconds} s per workload after a warm-up",
+            *more,
             "",
         ]
     )
 
 
-def write(report):
-    """Puts the report between the two marks of BENCHMARKS.md."""
+def write(report, mark):
+    """Puts the report between the two marks of that name in BENCHMARKS.md."""
     text = REPORT.read_text()
-    begin, end = "<!-- floor: begin -->", "<!-- floor: end -->"
+    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
     before, rest = text.split(begin)
     _, after = rest.split(end)
     REPORT.write_text(f"{before}{begin}\n{report}{end}{after}")
@@ -408,7 +412,11 @@ def arguments():
 
 def main():
     options = arguments()
-    sections = [circumstances(options)]
+    load = (
+        f"- {options.users:,} users and {options.groups} groups before the first run; {options.connections} connections; "
+        f"{options.pairs} pairs of {options.seconds} s per workload after a warm-up"
+    )
+    sections = [circumstances(options, "benches/run.sh", load)]
     for store in options.stores:
         with tempfile.TemporaryDirectory(prefix="rosterd-bench-") as folder:
             # PostgreSQL runs as a user of its own and has to get through.
@@ -417,7 +425,7 @@ def main():
     report = "\n".join(sections)
     print(report)
     if options.write:
-        write(report)
+        write(report, "floor")
 
 
 if __name__ == "__main__":

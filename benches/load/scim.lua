@@ -14,6 +14,8 @@ end
 
 local users, names, groups = {}, {}, {}
 local base, headers, build
+-- Where this thread is in its walk through all pages; empty = at the beginning.
+local cursor = ""
 
 local function read_seed(path)
   for line in io.lines(path) do
@@ -67,6 +69,19 @@ local workloads = {
 
   page = function() return wrk.format("GET", base .. "/Users?startIndex=1&count=100", headers) end,
 
+  -- A walk through all pages by cursor, begun again at the end. Connections of one thread share the walk.
+  keyset = function() return wrk.format("GET", base .. "/Users?count=100&cursor=" .. cursor, headers) end,
+
+  -- A burst on one group that keeps its size: 64 users in, the same 64 out, then the next.
+  burst = function()
+    local block, within = math.floor(turn / 128), turn % 128
+    local user = users[((block * 64 + within % 64) * THREADS + thread_number) % #users + 1]
+    if within < 64 then
+      return patch("/Groups/" .. groups[1], '{"op":"add","path":"members","value":[{"value":"' .. user .. '"}]}')
+    end
+    return patch("/Groups/" .. groups[1], '{"op":"remove","path":"members[value eq \\"' .. user .. '\\"]"}')
+  end,
+
   -- Every user into the first group, then into the second…: a burst on one group, and no member twice.
   member = function()
     local position = number()
@@ -84,6 +99,10 @@ function init(arguments)
   -- wrk asks once with an empty state while it starts; `done` reads these of every thread.
   THREADS = tonumber(os.getenv("LOAD_THREADS") or "2")
   run_tag = os.getenv("LOAD_TAG") or "run"
+  -- wrk hands bodies to a script only if it asks for them, which costs.
+  if workload == "keyset" then
+    response = function(_, _, body) cursor = body:match('"nextCursor":"([^"]+)"') or "" end
+  end
   state_file, turn = state, 0
   local file = io.open(state)
   if file then

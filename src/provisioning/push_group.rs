@@ -71,7 +71,7 @@ impl Provisioner {
     }
 
     /// A PUT or PATCH. `edit` makes the new record and the member changes of the current resource; it runs again
-    /// each round.
+    /// each round. Who only joins or leaves does so beside others: a burst on one group shares commits.
     pub async fn edit_group<E>(
         &self,
         request: &Request<'_>,
@@ -80,7 +80,8 @@ impl Provisioner {
         event: GroupEvent,
         edit: impl Fn(&Map<String, Value>) -> Result<(GroupRecord, Vec<MemberChange>), E> + Sync,
     ) -> Result<Result<PushedGroup, E>, Error> {
-        let _turn = self.turns.take((request.connection.id.as_str(), id)).await;
+        let key = (request.connection.id.as_str(), id);
+        let mut turn = self.turns.share(key).await;
         let mut rounds = Rounds::new(&self.entropy);
         loop {
             let current = groups::find(&self.store, request.connection, id).await?.ok_or(Refusal::NotFound)?;
@@ -91,6 +92,12 @@ impl Provisioner {
                 Ok(edited) => edited,
                 Err(refused) => return Ok(Err(refused)),
             };
+            let of_the_group = *expected != Expected::Any || record.payload != document || changes.iter().any(reads_members);
+            if of_the_group && turn.is_shared() {
+                drop(turn);
+                turn = self.turns.take(key).await;
+                continue;
+            }
             let done = async {
                 if fold(&record.name) != current.name_key || record.external_id != current.external_id {
                     self.group_unclaimed(request, &record, id).await?;
@@ -106,7 +113,16 @@ impl Provisioner {
                 self.settle_group(decision, Some(&current), spent).await
             };
             match done.await {
-                Err(Error::Store(reason)) => rounds.again(reason).await?,
+                Err(Error::Store(reason)) => {
+                    // A name can't have been taken where none was changed: another moved one of these members.
+                    let members_met = !of_the_group && matches!(reason, store::Error::Conflict);
+                    rounds.again(if members_met { store::Error::Stale } else { reason }).await?;
+                    // Met another who moves the same people: from now on alone.
+                    if turn.is_shared() {
+                        drop(turn);
+                        turn = self.turns.take(key).await;
+                    }
+                }
                 done => return done.map(Ok),
             }
         }
@@ -162,8 +178,7 @@ impl Provisioner {
     /// The changes in order, reduced to who is wanted in or out; reads the group's members only where a query or a
     /// replacement needs them.
     async fn wish(&self, request: &Request<'_>, id: &str, changes: &[MemberChange]) -> Result<Wish, Error> {
-        let reads = |change: &MemberChange| matches!(change, MemberChange::RemoveWhere(_) | MemberChange::Replace(_));
-        if !changes.iter().any(reads) {
+        if !changes.iter().any(reads_members) {
             return Ok(Wish::from_changes(changes));
         }
         let current = groups::find_members(&self.store, &request.connection.tenant_id, id).await?;
@@ -267,6 +282,11 @@ impl Provisioner {
             Decision::Refused(refusal) => Err(refusal.into()),
         }
     }
+}
+
+/// Does what the change means depend on who is in the group? Then it may not run beside other changes of members.
+fn reads_members(change: &MemberChange) -> bool {
+    matches!(change, MemberChange::RemoveWhere(_) | MemberChange::Replace(_))
 }
 
 fn satisfies(member: &Listed, query: &Query) -> bool {
