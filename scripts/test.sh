@@ -28,6 +28,8 @@ run() { # run NAME CARGO-TEST-ARGUMENTS… : shows the output, keeps it, and kee
 
 if [ "${1:-}" = soak ]; then
     scripts/fuzz.sh 600 --gateway
+    # The suite's tests ask it (tests/suite/support/form.rs).
+    export ROSTERD_TEST_FORM=long
     run soak --test suite -- --nocapture
 else
     run unit --lib --bins

@@ -16,6 +16,7 @@ mod concurrency;
 mod config;
 mod conformance_tools;
 mod documentation;
+mod faults;
 mod filter_equivalence;
 mod gateway;
 mod idp_sequences;
