@@ -35,6 +35,9 @@ BASE_PATH = "/scim/v2/connections/scim"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 # Reads first: the store they read is the same for every pair. What grows the store comes last.
 WORKLOADS = ["get", "filter", "page", "patch", "member", "create"]
+PEER_FOLDER = ROOT / "benches/peers/saml-jackson"
+# What the peer can do as well. Goals: how many times its CPU time per request is that of the gateway.
+PEER_GOALS = {"get": 8, "filter": 12, "page": 10, "patch": 5, "create": 10}
 
 
 def free_port():
@@ -113,7 +116,7 @@ class Postgres:
 
 
 class Server:
-    """The floor or the gateway, on a store of its own."""
+    """The floor, the gateway or the peer, on a store of its own."""
 
     def __init__(self, name, folder, postgres, database=None):
         self.name, self.folder, self.postgres = name, folder, postgres
@@ -125,7 +128,7 @@ class Server:
             self.url = postgres.create_database(self.database)
         else:
             self.file = folder / "roster.db"
-        start = self.start_gateway if name == "gateway" else self.start_floor
+        start = {"gateway": self.start_gateway, "peer": self.start_peer}.get(name, self.start_floor)
         self.process = start()
         wait_for(name, self.listens)
 
@@ -151,6 +154,13 @@ class Server:
         self.token = json.loads(printed.stdout)["scim_token"]
         return subprocess.Popen([RELEASE / "rosterd", "serve"], env=environment, cwd=self.folder, stdout=self.log, stderr=self.log)
 
+    def start_peer(self):
+        command = ["node", PEER_FOLDER / "server.mjs", f"127.0.0.1:{self.port}", self.url]
+        environment = {**os.environ, "NODE_ENV": "production"}
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.token = json.loads(process.stdout.readline())["token"]
+        return process
+
     def listens(self):
         if self.process.poll() is not None:
             sys.exit(f"{self.name} ended at once:\n{(self.folder / 'log').read_text()}")
@@ -162,8 +172,9 @@ class Server:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def users_stored(self):
-        table = "identities WHERE listed" if self.name == "gateway" else "users"
-        sql = f"SELECT count(*) FROM {table}"
+        # The peer keeps everything in one table of keys; a user's begins with its kind.
+        tables = {"gateway": "identities WHERE listed", "peer": "jackson_store WHERE namespace LIKE 'dsync:users%'"}
+        sql = f"SELECT count(*) FROM {tables.get(self.name, 'users')}"
         if self.postgres:
             return int(self.postgres.psql(self.database, sql))
         with contextlib.closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True)) as connection:
@@ -357,6 +368,58 @@ def measure(store, options, folder):
     return "\n".join(line.replace("gateway", subject.name) for line in lines)
 
 
+def rows_of_a_page(server):
+    """How many users the page of the workload holds: the peer gives fewer than it is asked for."""
+    request = urllib.request.Request(f"http://127.0.0.1:{server.port}{BASE_PATH}/Users?startIndex=1&count=100")
+    request.add_header("Authorization", f"Bearer {server.token}")
+    return len(json.load(urllib.request.urlopen(request))["Resources"])
+
+
+def against_peer(options, folder):
+    """The gateway and the closest peer by turns on PostgreSQL, CPU time per request: the section of the report."""
+    postgres = Postgres(folder)
+    servers = {}
+    head = ["workload", "peer, ops/s", "gateway, ops/s", "peer CPU µs/op, server + database", "gateway CPU µs/op", "times (spread)", "goal"]
+    rows = [head, ["---"] * len(head)]
+    try:
+        for name in ("peer", "gateway"):
+            servers[name] = Server(name, folder / name, postgres)
+            print(f"postgres: seeding {name}", file=sys.stderr)
+            servers[name].seed(options.users, 0)
+        peer, gateway = servers["peer"], servers["gateway"]
+        for workload in (workload for workload in options.workloads if workload in PEER_GOALS):
+            share = rows_of_a_page(gateway) / rows_of_a_page(peer) if workload == "page" else 1
+            runs = {name: [] for name in servers}
+            for server in servers.values():
+                server.load(workload, 2, options.connections)
+            for _ in range(options.pairs):
+                for name, server in servers.items():
+                    runs[name].append(server.load(workload, options.seconds, options.connections))
+            cpu = {name: [run.server_cpu_us + run.database_cpu_us for run in each] for name, each in runs.items()}
+            times = sorted(share * theirs / ours for theirs, ours in zip(cpu["peer"], cpu["gateway"]))
+            both = {
+                name: f"{median(each, 'server_cpu_us'):.0f} + {median(each, 'database_cpu_us'):.0f}" for name, each in runs.items()
+            }
+            rows.append([
+                workload if share == 1 else f"{workload}, per row",
+                f"{median(runs['peer'], 'rate'):,.0f}",
+                f"{median(runs['gateway'], 'rate'):,.0f}",
+                both["peer"],
+                both["gateway"],
+                f"**{statistics.median(times):.1f}** ({times[0]:.1f}–{times[-1]:.1f})",
+                f"{PEER_GOALS[workload]}",
+            ])
+            print("postgres: " + " | ".join(rows[-1]), file=sys.stderr)
+    finally:
+        for server in servers.values():
+            server.stop()
+        postgres.stop()
+    version = json.loads((PEER_FOLDER / "node_modules/@boxyhq/saml-jackson/package.json").read_text())["version"]
+    node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([*lines, "", f"Peer: @boxyhq/saml-jackson {version} on node {node}.", ""])
+
+
 def circumstances(options, script, *more):
     """What a reader needs to run the same."""
 
@@ -406,6 +469,9 @@ def arguments():
         default="gateway",
         help="`floor` measures the floor against itself: what the method calls a difference where there is none",
     )
+    parser.add_argument(
+        "--peer", action="store_true", help="measure against the closest peer instead of the floor (needs node and npm)"
+    )
     parser.add_argument("--write", action="store_true", help="put the tables into BENCHMARKS.md")
     return parser.parse_args()
 
@@ -417,15 +483,21 @@ def main():
         f"{options.pairs} pairs of {options.seconds} s per workload after a warm-up"
     )
     sections = [circumstances(options, "benches/run.sh", load)]
-    for store in options.stores:
+    if options.peer:
+        subprocess.run(["npm", "ci", "--omit=dev", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"], cwd=PEER_FOLDER, check=True)
+    for store in [] if options.peer else options.stores:
         with tempfile.TemporaryDirectory(prefix="rosterd-bench-") as folder:
             # PostgreSQL runs as a user of its own and has to get through.
             os.chmod(folder, 0o755)
             sections.append(measure(store, options, pathlib.Path(folder)))
+    if options.peer:
+        with tempfile.TemporaryDirectory(prefix="rosterd-bench-") as folder:
+            os.chmod(folder, 0o755)
+            sections.append(against_peer(options, pathlib.Path(folder)))
     report = "\n".join(sections)
     print(report)
     if options.write:
-        write(report, "floor")
+        write(report, "peer" if options.peer else "floor")
 
 
 if __name__ == "__main__":
