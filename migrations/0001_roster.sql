@@ -324,6 +324,36 @@ CREATE INDEX outbox_position ON outbox (tenant_id, position) WHERE position IS N
 CREATE INDEX outbox_waiting ON outbox (tenant_id, id) WHERE position IS NULL;
 CREATE INDEX outbox_age ON outbox (tenant_id, created_at);
 
+-- What clients asked and were answered: the flight recorder. Bounded, written after the answer, never part of a change.
+-- Bodies are redacted and cut. signs = what gave the client away. A row goes with its connection.
+CREATE TABLE traffic (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    connection_id TEXT NOT NULL,
+    refused BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL,
+    token_id TEXT,
+    request_id TEXT NOT NULL,
+    method TEXT NOT NULL,
+    path TEXT NOT NULL,
+    query TEXT,
+    status BIGINT NOT NULL,
+    scim_type TEXT,
+    cause TEXT,
+    detail TEXT,
+    duration_us BIGINT NOT NULL,
+    user_agent TEXT,
+    content_type TEXT,
+    signs TEXT NOT NULL,
+    request_bytes BIGINT NOT NULL,
+    response_bytes BIGINT NOT NULL,
+    request_body TEXT,
+    response_body TEXT,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX traffic_connection ON traffic (tenant_id, connection_id, refused, id);
+
 CREATE TABLE runs (
     tenant_id TEXT NOT NULL,
     id TEXT NOT NULL,

@@ -66,5 +66,6 @@ fn days(config: &RetentionConfig, kept: Kept) -> i64 {
     match kept {
         Kept::Log => config.log_days,
         Kept::Events => config.events_days,
+        Kept::Traffic => config.traffic,
     }
 }

@@ -152,7 +152,7 @@ mod tests {
         let config = Config::defaults();
         assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(config.database.url.expose(), "sqlite://rosterd.db");
-        assert_eq!((config.retention.log_days, config.retention.events_days), (90, 30));
+        assert_eq!((config.retention.log_days, config.retention.events_days, config.retention.traffic), (90, 30, 30));
         assert_eq!(config.mappings.dir, Path::new("mappings"));
     }
 

@@ -8,6 +8,8 @@ pub struct RetentionConfig {
     pub log_days: i64,
     /// Events nobody fetched.
     pub events_days: i64,
+    /// Days that recorded traffic is kept.
+    pub traffic: i64,
 }
 
 impl RetentionConfig {
@@ -15,6 +17,7 @@ impl RetentionConfig {
         Self {
             log_days: reader.integer("retention.log_days", 90, 1, 3_650),
             events_days: reader.integer("retention.events_days", 30, 1, 3_650),
+            traffic: reader.integer("retention.traffic", 30, 1, 3_650),
         }
     }
 }

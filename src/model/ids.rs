@@ -40,6 +40,13 @@ ids! {
     TokenId,
 }
 
+/// What sorts before every UUIDv7 made at `at` or later, and after those made in earlier milliseconds.
+pub fn first_id_of(at: i64) -> String {
+    let millis = u64::try_from(at / 1_000).unwrap_or_default() & 0xffff_ffff_ffff;
+    let hex = format!("{millis:012x}");
+    format!("{}-{}", &hex[..8], &hex[8..])
+}
+
 /// `con_` and the 32 hex digits of a fresh UUID.
 pub fn new_connection_id(entropy: &crate::clock::Entropy, now: i64) -> ConnectionId {
     ConnectionId::new(format!("con_{}", entropy.uuid(now).replace('-', "")))
@@ -48,4 +55,19 @@ pub fn new_connection_id(entropy: &crate::clock::Entropy, now: i64) -> Connectio
 /// `org_` and the 32 hex digits of a fresh UUID.
 pub fn new_organization_id(entropy: &crate::clock::Entropy, now: i64) -> OrganizationId {
     OrganizationId::new(format!("org_{}", entropy.uuid(now).replace('-', "")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Entropy;
+
+    #[test]
+    fn ids_of_a_moment_sort_after_its_bound_and_earlier_ones_before() {
+        let (entropy, at) = (Entropy::system(), 1_700_000_000_123_000);
+        let bound = first_id_of(at);
+        assert!(entropy.uuid(at) > bound && entropy.uuid(at + 5_000) > bound);
+        assert!(entropy.uuid(at - 1_000) < bound && entropy.uuid(0) < bound);
+        assert!(first_id_of(-1) <= first_id_of(0));
+    }
 }

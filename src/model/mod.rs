@@ -11,4 +11,5 @@ pub mod nearest;
 pub mod options;
 pub mod query;
 pub mod tenant;
+pub mod traffic;
 pub mod user;

@@ -26,6 +26,7 @@ mod sqlite;
 pub mod statements;
 pub mod tenants;
 pub mod tokens;
+pub mod traffic;
 pub mod users;
 pub mod users_read;
 pub mod value;

@@ -4,13 +4,16 @@
 use super::statements::statements;
 use super::{Batch, Error, Store};
 use crate::args;
-use crate::model::ids::TenantId;
+use crate::model::ids::{TenantId, first_id_of};
 
 statements! {
     OLD_LOG_ROWS = "SELECT id FROM log WHERE tenant_id = $1 AND created_at < $2 ORDER BY created_at LIMIT $3";
     DELETE_LOG_ROW = "DELETE FROM log WHERE tenant_id = $1 AND id = $2";
     OLD_OUTBOX_ROWS = "SELECT id FROM outbox WHERE tenant_id = $1 AND created_at < $2 ORDER BY created_at LIMIT $3";
     DELETE_OUTBOX_ROW = "DELETE FROM outbox WHERE tenant_id = $1 AND id = $2";
+    /// By the key, whose ids are in the order of time: an index by age would cost every write.
+    OLD_TRAFFIC_ROWS = "SELECT id FROM traffic WHERE tenant_id = $1 AND id < $2 ORDER BY id LIMIT $3";
+    DELETE_TRAFFIC_ROW = "DELETE FROM traffic WHERE tenant_id = $1 AND id = $2";
 }
 
 /// What retention removes.
@@ -19,16 +22,19 @@ pub enum Kept {
     Log,
     /// Events nobody fetched.
     Events,
+    /// What clients asked and were answered.
+    Traffic,
 }
 
 impl Kept {
-    pub const ALL: [Self; 2] = [Self::Log, Self::Events];
+    pub const ALL: [Self; 3] = [Self::Log, Self::Events, Self::Traffic];
 
     /// The word in metrics and logs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Log => "log",
             Self::Events => "events",
+            Self::Traffic => "traffic",
         }
     }
 }
@@ -36,11 +42,12 @@ impl Kept {
 /// Deletes up to `limit` rows of `kept` made before `before`. Returns how many were found; fewer than `limit` means
 /// that none is left.
 pub async fn delete_some(store: &Store, tenant: &TenantId, kept: Kept, before: i64, limit: usize) -> Result<usize, Error> {
-    let (find, delete) = match kept {
-        Kept::Log => (OLD_LOG_ROWS, DELETE_LOG_ROW),
-        Kept::Events => (OLD_OUTBOX_ROWS, DELETE_OUTBOX_ROW),
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let (rows, delete) = match kept {
+        Kept::Log => (store.read(OLD_LOG_ROWS, args![tenant, before, limit]).await?, DELETE_LOG_ROW),
+        Kept::Events => (store.read(OLD_OUTBOX_ROWS, args![tenant, before, limit]).await?, DELETE_OUTBOX_ROW),
+        Kept::Traffic => (store.read(OLD_TRAFFIC_ROWS, args![tenant, first_id_of(before), limit]).await?, DELETE_TRAFFIC_ROW),
     };
-    let rows = store.read(find, args![tenant, before, i64::try_from(limit).unwrap_or(i64::MAX)]).await?;
     let mut batch = Batch::default();
     batch.each(delete, rows.iter().map(|row| Ok(args![tenant, row.text(0)?])).collect::<Result<_, Error>>()?);
     if !batch.is_empty() {

@@ -15,7 +15,7 @@ pub(super) use statements;
 
 /// Every fixed statement of the store: `(name, text)`.
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    let files: [&[(&str, &str)]; 15] = [
+    let files: [&[(&str, &str)]; 16] = [
         super::audit::ALL,
         super::connections::ALL,
         super::events::ALL,
@@ -29,6 +29,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         super::runs::ALL,
         super::tenants::ALL,
         super::tokens::ALL,
+        super::traffic::ALL,
         super::users::ALL,
         super::users_read::ALL,
     ];
