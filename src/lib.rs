@@ -20,3 +20,4 @@ pub mod scim;
 pub mod secret;
 pub mod store;
 pub mod telemetry;
+pub mod traffic;

@@ -55,6 +55,8 @@ pub struct Metrics {
     /// Requests turned away, by why.
     refused: Family<KindLabels, Counter>,
     retention_deleted: Family<KindLabels, Counter>,
+    traffic_recorded: Family<KindLabels, Counter>,
+    traffic_dropped: Family<KindLabels, Counter>,
     store_queue: Gauge,
     store_ready: Gauge,
 }
@@ -76,12 +78,27 @@ impl Metrics {
         registry.register("http_requests_refused", "Requests turned away before any work", refused.clone());
         let retention_deleted = Family::default();
         registry.register("retention_deleted_rows", "Rows that retention removed", retention_deleted.clone());
+        let traffic_recorded = Family::default();
+        registry.register("traffic_recorded_rows", "Exchanges of SCIM clients written down", traffic_recorded.clone());
+        let traffic_dropped = Family::default();
+        registry.register("traffic_dropped_rows", "Exchanges not written down for want of room", traffic_dropped.clone());
         let store_queue = Gauge::default();
         registry.register("store_queue", "Writes waiting for the store (PostgreSQL: connections in use)", store_queue.clone());
         let store_ready = Gauge::default();
         registry.register("store_ready", "Whether the store can take work", store_ready.clone());
         let registry = Arc::new(registry);
-        Self { registry, requests, durations, in_flight, refused, retention_deleted, store_queue, store_ready }
+        Self {
+            registry,
+            requests,
+            durations,
+            in_flight,
+            refused,
+            retention_deleted,
+            traffic_recorded,
+            traffic_dropped,
+            store_queue,
+            store_ready,
+        }
     }
 
     /// Counts an answered request.
@@ -98,6 +115,18 @@ impl Metrics {
 
     pub fn retention_deleted(&self, kind: &'static str, rows: u64) {
         self.retention_deleted.get_or_create(&KindLabels { kind }).inc_by(rows);
+    }
+
+    /// Counts exchanges that were written down: `success` or `refusal`.
+    pub fn traffic_recorded(&self, kind: &'static str, rows: u64) {
+        self.traffic_recorded.get_or_create(&KindLabels { kind }).inc_by(rows);
+    }
+
+    /// Counts exchanges that were not: `success`, `refusal`, or `stranger` for one without a valid token.
+    pub fn traffic_dropped(&self, kind: &'static str, rows: u64) {
+        if rows > 0 {
+            self.traffic_dropped.get_or_create(&KindLabels { kind }).inc_by(rows);
+        }
     }
 
     /// Notes the state of the store; called when somebody asks for the numbers.

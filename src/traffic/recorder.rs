@@ -1,0 +1,375 @@
+//! Takes note of requests on their way out and writes them later. Noting is a lock and a few copies; redaction, recognition
+//! and SQL happen in the background, in batches.
+//!
+//! Bounded everywhere: of answered requests only the newest of each connection wait, under pressure they go first and are
+//! counted; refusals wait until the store takes them, up to a limit that is counted too. Requests without a valid token are
+//! noted without a body and rarely, so that nobody can fill a disk by asking.
+
+use super::cause::Cause;
+use super::redact::READ_BYTES_MAX;
+use super::writer::{self, State};
+use crate::clock::{Clock, Entropy, Micros, SECOND};
+use crate::model::connection::Connection;
+use crate::model::ids::{ConnectionId, TenantId, TokenId};
+use crate::model::tenant::DEFAULT_TENANT;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
+use bytes::Bytes;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Answered requests kept of a connection, and those that wait.
+pub const SUCCESSES_MAX: usize = 1_000;
+/// Refused requests kept of a connection.
+pub const REFUSALS_MAX: usize = 10_000;
+/// Refusals of all connections that wait.
+const REFUSALS_WAITING_MAX: usize = 10_000;
+/// Bytes of bodies that wait.
+const WAITING_BYTES_MAX: usize = 32 << 20;
+/// What waits is written after this long, more of it at a time under load.
+const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE_UNDER_LOAD: Micros = 5 * SECOND;
+/// More answered requests than this in one pause are load.
+const FEW: usize = 200;
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// How long the last writing may take when the process stops.
+const LAST_TIME: Duration = Duration::from_secs(5);
+/// Requests without a valid token: so many of one connection at once, then one in this time. In a month they stay below
+/// [`REFUSALS_MAX`] and push nothing out.
+const STRANGERS_BURST: i64 = 20;
+const STRANGERS_EVERY: Micros = 300 * SECOND;
+/// Of addresses that are looked up first, so many at a time.
+const UNKNOWN_MAX: usize = 32;
+/// Addresses remembered, and for how long.
+const NAMES_MAX: usize = 10_000;
+const NAME_TIME: Micros = 60 * SECOND;
+
+/// What was asked.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub at: Micros,
+    pub request_id: String,
+    pub method: Method,
+    pub uri: Uri,
+    pub user_agent: Option<HeaderValue>,
+    pub content_type: Option<HeaderValue>,
+    pub accept: Option<HeaderValue>,
+    pub body: Option<Bytes>,
+    pub body_bytes: usize,
+}
+
+impl Asked {
+    /// Without its body, which comes later if at all. Headers with credentials are not looked at.
+    pub fn new(at: Micros, request_id: String, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+        Self {
+            at,
+            request_id,
+            method: method.clone(),
+            uri: uri.clone(),
+            user_agent: headers.get(header::USER_AGENT).cloned(),
+            content_type: headers.get(header::CONTENT_TYPE).cloned(),
+            accept: headers.get(header::ACCEPT).cloned(),
+            body: None,
+            body_bytes: 0,
+        }
+    }
+
+    /// A copy, as the bytes may be a small part of a large buffer.
+    pub fn with_body(&mut self, body: &Bytes) {
+        self.body_bytes = body.len();
+        self.body = (body.len() <= READ_BYTES_MAX).then(|| Bytes::copy_from_slice(body));
+    }
+}
+
+/// What was answered.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    pub status: u16,
+    pub scim_type: Option<&'static str>,
+    pub cause: Option<Cause>,
+    pub detail: Option<String>,
+    pub body: Option<Bytes>,
+    pub took: Duration,
+}
+
+/// One exchange with a client whose token is known.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub connection: Arc<Connection>,
+    pub token: TokenId,
+    pub asked: Asked,
+    pub answered: Answered,
+}
+
+/// One exchange with somebody who had no valid token for the connection that the address names.
+#[derive(Clone, Debug)]
+pub struct Stranger {
+    /// The connection's id or name, as it stood in the address.
+    pub named: String,
+    pub asked: Asked,
+    pub answered: Answered,
+}
+
+/// Notes exchanges. Clones share everything.
+#[derive(Clone)]
+pub struct Recorder(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    clock: Clock,
+    entropy: Entropy,
+    metrics: Metrics,
+    waiting: Mutex<Waiting>,
+    wake: Notify,
+    writing: tokio::sync::Mutex<State>,
+}
+
+/// Who a known address belongs to.
+#[derive(Clone, Debug)]
+struct Known {
+    tenant: TenantId,
+    connection: ConnectionId,
+    read_at: Micros,
+    /// Microseconds of waiting that strangers have left.
+    left: i64,
+    at: Micros,
+}
+
+#[derive(Default)]
+struct Waiting {
+    refusals: VecDeque<Seen>,
+    successes: HashMap<ConnectionId, VecDeque<Seen>>,
+    success_count: usize,
+    bytes: usize,
+    strangers: Vec<(TenantId, ConnectionId, Stranger)>,
+    unknown: Vec<Stranger>,
+    names: HashMap<String, Known>,
+    successes_taken_at: Micros,
+}
+
+/// What one round of writing takes.
+#[derive(Default)]
+pub(super) struct Work {
+    pub seen: Vec<Seen>,
+    pub strangers: Vec<(TenantId, ConnectionId, Stranger)>,
+    pub unknown: Vec<Stranger>,
+}
+
+impl Recorder {
+    pub fn new(store: Store, clock: Clock, entropy: Entropy, metrics: Metrics) -> Self {
+        let (waiting, wake, writing) = (Mutex::default(), Notify::new(), tokio::sync::Mutex::default());
+        Self(Arc::new(Inner { store, clock, entropy, metrics, waiting, wake, writing }))
+    }
+
+    /// Takes note of an exchange. Never waits for the store.
+    pub fn note(&self, seen: Seen) {
+        let dropped = self.waiting().add(seen);
+        self.count(dropped);
+        self.0.wake.notify_one();
+    }
+
+    /// Takes note of a request without a valid token, unless there were many of late.
+    pub fn note_stranger(&self, stranger: Stranger) {
+        let now = self.0.clock.now();
+        if self.waiting().add_stranger(stranger, now) {
+            self.0.wake.notify_one();
+        } else {
+            self.0.metrics.traffic_dropped("stranger", 1);
+        }
+    }
+
+    /// Writes what waits, again and again, until it is dropped.
+    pub async fn run(self) {
+        loop {
+            self.0.wake.notified().await;
+            tokio::time::sleep(PAUSE).await;
+            let (work, some_left) = self.waiting().take(self.0.clock.now());
+            let written = self.write(work).await;
+            if !written {
+                tokio::time::sleep(AFTER_FAILURE).await;
+            }
+            if some_left || !written {
+                self.0.wake.notify_one();
+            }
+        }
+    }
+
+    /// Writes all that waits, for a process that stops. Gives up after a few seconds.
+    pub async fn finish(&self) {
+        let work = self.waiting().take_all();
+        if tokio::time::timeout(LAST_TIME, self.write(work)).await.is_err() {
+            tracing::warn!("some recorded traffic was not written in time");
+        }
+    }
+
+    /// False if the store took nothing and refusals wait for another round.
+    async fn write(&self, mut work: Work) -> bool {
+        let inner = &self.0;
+        let mut state = inner.writing.lock().await;
+        for stranger in std::mem::take(&mut work.unknown) {
+            let Some((tenant, connection)) = writer::look_up(&inner.store, &stranger.named).await else { continue };
+            let now = inner.clock.now();
+            let mut waiting = self.waiting();
+            waiting.know(&stranger.named, &tenant, &connection, now);
+            if waiting.may_note(&stranger.named, now) {
+                drop(waiting);
+                work.strangers.push((tenant, connection, stranger));
+            }
+        }
+        writer::write(&inner.store, &inner.entropy, &inner.metrics, &mut state, work).await
+    }
+
+    fn count(&self, dropped: Dropped) {
+        for (kind, count) in [("success", dropped.successes), ("refusal", dropped.refusals)] {
+            if count > 0 {
+                self.0.metrics.traffic_dropped(kind, count);
+            }
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What had to go for want of room. A newer request of the same connection that takes an older one's place is no loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Dropped {
+    successes: u64,
+    refusals: u64,
+}
+
+fn size(seen: &Seen) -> usize {
+    seen.asked.body.as_ref().map_or(0, Bytes::len) + seen.answered.body.as_ref().map_or(0, Bytes::len)
+}
+
+impl Waiting {
+    fn add(&mut self, mut seen: Seen) -> Dropped {
+        let mut dropped = Dropped::default();
+        self.know_both(&seen);
+        if seen.answered.status < 400 {
+            if self.bytes + size(&seen) > WAITING_BYTES_MAX {
+                return Dropped { successes: 1, ..dropped };
+            }
+            self.bytes += size(&seen);
+            if !self.successes.contains_key(&seen.connection.id) {
+                self.successes.insert(seen.connection.id.clone(), VecDeque::new());
+            }
+            if let Some(ring) = self.successes.get_mut(&seen.connection.id) {
+                if ring.len() >= SUCCESSES_MAX
+                    && let Some(oldest) = ring.pop_front()
+                {
+                    self.bytes -= size(&oldest);
+                    self.success_count -= 1;
+                }
+                ring.push_back(seen);
+                self.success_count += 1;
+            }
+            return dropped;
+        }
+        if self.bytes + size(&seen) > WAITING_BYTES_MAX {
+            dropped.successes = self.success_count as u64;
+            self.drop_successes();
+        }
+        if self.bytes + size(&seen) > WAITING_BYTES_MAX {
+            (seen.asked.body, seen.answered.body) = (None, None);
+        }
+        if self.refusals.len() >= REFUSALS_WAITING_MAX
+            && let Some(oldest) = self.refusals.pop_front()
+        {
+            self.bytes -= size(&oldest);
+            dropped.refusals = 1;
+        }
+        self.bytes += size(&seen);
+        self.refusals.push_back(seen);
+        dropped
+    }
+
+    fn drop_successes(&mut self) {
+        self.bytes -= self.successes.values().flatten().map(size).sum::<usize>();
+        self.successes.clear();
+        self.success_count = 0;
+    }
+
+    /// An address that a valid token was sent to is known without a look-up.
+    fn know_both(&mut self, seen: &Seen) {
+        let (connection, now) = (&seen.connection, seen.asked.at);
+        if self.names.get(connection.id.as_str()).is_some_and(|known| now - known.read_at < NAME_TIME / 2) {
+            return;
+        }
+        self.know(connection.id.as_str(), &connection.tenant_id, &connection.id, now);
+        if connection.tenant_id.as_str() == DEFAULT_TENANT {
+            self.know(&connection.name, &connection.tenant_id, &connection.id, now);
+        }
+    }
+
+    fn know(&mut self, name: &str, tenant: &TenantId, connection: &ConnectionId, now: Micros) {
+        if let Some(known) = self.names.get_mut(name) {
+            (known.tenant, known.connection, known.read_at) = (tenant.clone(), connection.clone(), now);
+            return;
+        }
+        if self.names.len() >= NAMES_MAX {
+            self.names.retain(|_, known| now - known.read_at < NAME_TIME);
+        }
+        if self.names.len() < NAMES_MAX {
+            let left = STRANGERS_BURST * STRANGERS_EVERY;
+            let known = Known { tenant: tenant.clone(), connection: connection.clone(), read_at: now, left, at: now };
+            self.names.insert(name.to_owned(), known);
+        }
+    }
+
+    fn add_stranger(&mut self, stranger: Stranger, now: Micros) -> bool {
+        let known = self.names.get(&stranger.named).filter(|known| now - known.read_at < NAME_TIME);
+        let Some((tenant, connection)) = known.map(|known| (known.tenant.clone(), known.connection.clone())) else {
+            let room = self.unknown.len() < UNKNOWN_MAX;
+            if room {
+                self.unknown.push(stranger);
+            }
+            return room;
+        };
+        let may = self.may_note(&stranger.named, now);
+        if may {
+            self.strangers.push((tenant, connection, stranger));
+        }
+        may
+    }
+
+    /// Takes one from the bucket of a known address.
+    fn may_note(&mut self, name: &str, now: Micros) -> bool {
+        let Some(known) = self.names.get_mut(name) else { return false };
+        let gained = (now - known.at).max(0);
+        known.left = known.left.saturating_add(gained).min(STRANGERS_BURST * STRANGERS_EVERY);
+        known.at = now;
+        let may = known.left >= STRANGERS_EVERY;
+        if may {
+            known.left -= STRANGERS_EVERY;
+        }
+        may
+    }
+
+    /// What is to be written now, and whether something was left for later.
+    fn take(&mut self, now: Micros) -> (Work, bool) {
+        let due = self.success_count <= FEW || !(0..PAUSE_UNDER_LOAD).contains(&(now - self.successes_taken_at));
+        if due {
+            self.successes_taken_at = now;
+            return (self.take_all(), false);
+        }
+        let seen: Vec<Seen> = std::mem::take(&mut self.refusals).into();
+        self.bytes -= seen.iter().map(size).sum::<usize>();
+        (Work { seen, strangers: std::mem::take(&mut self.strangers), unknown: std::mem::take(&mut self.unknown) }, true)
+    }
+
+    /// Refusals first: if time or room ends in the middle, the rest is what matters less.
+    fn take_all(&mut self) -> Work {
+        let mut seen: Vec<Seen> = std::mem::take(&mut self.refusals).into();
+        seen.extend(std::mem::take(&mut self.successes).into_values().flatten());
+        (self.success_count, self.bytes) = (0, 0);
+        Work { seen, strangers: std::mem::take(&mut self.strangers), unknown: std::mem::take(&mut self.unknown) }
+    }
+}
+
+#[cfg(test)]
+mod tests;
