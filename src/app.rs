@@ -20,6 +20,7 @@ use crate::scim::list::PageSizes;
 use crate::secret::KeyRing;
 use crate::store::{Store, StoreOptions};
 use crate::telemetry::Metrics;
+use crate::traffic::Recorder;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -43,6 +44,8 @@ pub struct App {
     pub entropy: Entropy,
     pub authenticator: Authenticator,
     pub metrics: Metrics,
+    /// Writes in the background, by its `run`.
+    pub recorder: Recorder,
     /// Base of absolute links, without a trailing slash.
     pub public_url: Arc<str>,
     stopping: Arc<AtomicBool>,
@@ -55,14 +58,16 @@ impl App {
     /// Puts the parts together. `public_url` is the configured one or the address that is listened on.
     pub fn build(config: Config, store: Store, keys: KeyRing, clock: Clock, entropy: Entropy, public_url: &str) -> Self {
         let rate = RateLimit::new(config.limits.token_requests_per_second, config.limits.token_burst, clock.clone());
+        let metrics = Metrics::new();
         Self {
+            recorder: Recorder::new(store.clone(), clock.clone(), entropy.clone(), metrics.clone()),
             authenticator: Authenticator::new(store.clone(), keys.clone(), clock.clone(), rate),
             config: Arc::new(config),
             store,
             keys,
             clock,
             entropy,
-            metrics: Metrics::new(),
+            metrics,
             public_url: Arc::from(public_url),
             stopping: Arc::default(),
         }
@@ -88,6 +93,8 @@ impl App {
             store: self.store.clone(),
             provisioner: Arc::new(self.provisioner()),
             authenticator: self.authenticator.clone(),
+            recorder: self.recorder.clone(),
+            clock: self.clock.clone(),
             public_url: self.public_url.to_string(),
             body_bytes_max: self.config.server.body_bytes_max,
             body_timeout: self.config.server.body_timeout,

@@ -57,6 +57,7 @@ pub async fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<ExitCode> 
         tokio::spawn(retention::run(app.clone())),
         tokio::spawn(sequencer::run(store.clone(), app.clock.clone(), app.entropy.clone())),
     ];
+    let recording = tokio::spawn(app.recorder.clone().run());
     {
         let mut out = std::io::stdout().lock();
         writeln!(out, "listening on http://{address}")?;
@@ -76,6 +77,8 @@ pub async fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<ExitCode> 
         tracing::warn!(connections = cut, "requests were cut: they took longer than server.shutdown_seconds");
     }
     background.iter().for_each(tokio::task::JoinHandle::abort);
+    app.recorder.finish().await;
+    recording.abort();
     store.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

@@ -186,40 +186,37 @@ impl Recorder {
         loop {
             self.0.wake.notified().await;
             tokio::time::sleep(PAUSE).await;
-            let (work, some_left) = self.waiting().take(self.0.clock.now());
-            let written = self.write(work).await;
-            if !written {
+            let round = self.write(Waiting::take).await;
+            if !round.taken {
                 tokio::time::sleep(AFTER_FAILURE).await;
             }
-            if some_left || !written {
+            if round.some_left || !round.taken {
                 self.0.wake.notify_one();
             }
         }
     }
 
-    /// Writes all that waits, for a process that stops. Gives up after a few seconds.
+    /// Writes all that waits, for a process that stops; a round under way is waited for. Gives up after a few seconds.
     pub async fn finish(&self) {
-        let work = self.waiting().take_all();
-        if tokio::time::timeout(LAST_TIME, self.write(work)).await.is_err() {
+        let last = self.write(|waiting, _| (waiting.take_all(), false));
+        if tokio::time::timeout(LAST_TIME, last).await.is_err() {
             tracing::warn!("some recorded traffic was not written in time");
         }
     }
 
-    /// False if the store took nothing and refusals wait for another round.
-    async fn write(&self, mut work: Work) -> bool {
+    /// One round. What it works on is taken under the lock of the writing, so that nothing is between two rounds.
+    async fn write(&self, take: impl FnOnce(&mut Waiting, Micros) -> (Work, bool)) -> Round {
         let inner = &self.0;
         let mut state = inner.writing.lock().await;
+        let (mut work, some_left) = take(&mut self.waiting(), inner.clock.now());
         for stranger in std::mem::take(&mut work.unknown) {
             let Some((tenant, connection)) = writer::look_up(&inner.store, &stranger.named).await else { continue };
-            let now = inner.clock.now();
-            let mut waiting = self.waiting();
-            waiting.know(&stranger.named, &tenant, &connection, now);
-            if waiting.may_note(&stranger.named, now) {
-                drop(waiting);
+            if self.waiting().admits(&stranger.named, &tenant, &connection, inner.clock.now()) {
                 work.strangers.push((tenant, connection, stranger));
             }
         }
-        writer::write(&inner.store, &inner.entropy, &inner.metrics, &mut state, work).await
+        let taken = writer::write(&inner.store, &inner.entropy, &inner.metrics, &mut state, work).await;
+        Round { taken, some_left }
     }
 
     fn count(&self, dropped: Dropped) {
@@ -233,6 +230,13 @@ impl Recorder {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How one round of writing went.
+struct Round {
+    /// False if the store took nothing and refusals wait for another round.
+    taken: bool,
+    some_left: bool,
 }
 
 /// What had to go for want of room. A newer request of the same connection that takes an older one's place is no loss.
@@ -335,6 +339,12 @@ impl Waiting {
             self.strangers.push((tenant, connection, stranger));
         }
         may
+    }
+
+    /// For an address that was just looked up.
+    fn admits(&mut self, name: &str, tenant: &TenantId, connection: &ConnectionId, now: Micros) -> bool {
+        self.know(name, tenant, connection, now);
+        self.may_note(name, now)
     }
 
     /// Takes one from the bucket of a known address.

@@ -6,9 +6,11 @@ use crate::http::body::BodyError;
 use crate::provisioning::{self, plan::Refusal};
 use crate::scim::error::{ScimError, ScimType};
 use crate::store;
+use crate::traffic::Cause;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use bytes::Bytes;
 
 /// Seconds a client waits after a 503.
 const RETRY_AFTER: u64 = 1;
@@ -20,13 +22,13 @@ const NAMED_IDS_MAX: usize = 10;
 pub struct Answer {
     pub status: u16,
     /// JSON text; None = no body.
-    pub body: Option<String>,
+    pub body: Option<Bytes>,
     pub headers: Vec<(HeaderName, String)>,
 }
 
 impl Answer {
     pub fn json(status: u16, body: String) -> Self {
-        Self { status, body: Some(body), headers: Vec::new() }
+        Self { status, body: Some(Bytes::from(body)), headers: Vec::new() }
     }
 
     pub fn empty(status: u16) -> Self {
@@ -66,39 +68,60 @@ fn media_type(request_headers: &HeaderMap) -> &'static str {
     }
 }
 
-/// A refusal on its way out: what the client sees, and headers that go with it.
+/// A refusal on its way out: what the client sees, headers that go with it, and what only the recorded traffic says.
 #[derive(Debug)]
 pub struct Refused {
     pub error: ScimError,
     pub headers: Vec<(HeaderName, String)>,
+    /// Finer than the answer, which tells strangers nothing. None where status and `scimType` say it all.
+    pub cause: Option<Cause>,
 }
 
 impl From<ScimError> for Refused {
     fn from(error: ScimError) -> Self {
-        Self { error, headers: Vec::new() }
+        Self { error, headers: Vec::new(), cause: None }
     }
 }
 
 impl From<Refused> for Answer {
     fn from(refused: Refused) -> Self {
-        Self { status: refused.error.status, body: Some(refused.error.body().to_string()), headers: refused.headers }
+        let body = Bytes::from(refused.error.body().to_string());
+        Self { status: refused.error.status, body: Some(body), headers: refused.headers }
     }
 }
 
 impl Refused {
-    fn later(status: u16, detail: &str, seconds: u64) -> Self {
-        Self { error: ScimError::status(status, detail), headers: vec![(header::RETRY_AFTER, seconds.max(1).to_string())] }
+    fn later(status: u16, detail: &str, seconds: u64, cause: Cause) -> Self {
+        let headers = vec![(header::RETRY_AFTER, seconds.max(1).to_string())];
+        Self { error: ScimError::status(status, detail), headers, cause: Some(cause) }
+    }
+
+    /// The same refusal with a finer cause for the recorded traffic.
+    #[must_use]
+    pub fn because(self, cause: Cause) -> Self {
+        Self { cause: Some(cause), ..self }
     }
 }
 
 impl From<AuthError> for Refused {
     fn from(error: AuthError) -> Self {
+        let cause = match &error {
+            AuthError::Missing => Cause::TokenMissing,
+            AuthError::Malformed => Cause::TokenMalformed,
+            AuthError::Unknown => Cause::TokenUnknown,
+            AuthError::Expired => Cause::TokenExpired,
+            AuthError::Revoked => Cause::TokenRevoked,
+            AuthError::WrongKind => Cause::TokenOfAnotherKind,
+            AuthError::RateLimited { .. } => Cause::TooManyRequests,
+            AuthError::Store(_) => Cause::StoreUnavailable,
+        };
         if let Some(seconds) = error.retry_after_seconds() {
-            return Self::later(error.status().as_u16(), error.public_message(), seconds);
+            return Self::later(error.status().as_u16(), error.public_message(), seconds, cause);
         }
         Self {
             error: ScimError::status(error.status().as_u16(), error.public_message()),
             headers: vec![(header::WWW_AUTHENTICATE, error.challenge().to_owned())],
+            cause: Some(cause),
         }
     }
 }
@@ -120,11 +143,11 @@ impl From<store::Error> for Refused {
             store::Error::Conflict => ScimError::of(ScimType::Uniqueness, "a unique value was taken meanwhile").into(),
             store::Error::Stale | store::Error::Busy { .. } => {
                 tracing::warn!(%error, "busy");
-                Self::later(503, "the server is busy, ask again", RETRY_AFTER)
+                Self::later(503, "the server is busy, ask again", RETRY_AFTER, Cause::Busy)
             }
             store::Error::Unavailable { .. } => {
                 tracing::error!(%error, "the store is unavailable");
-                Self::later(503, "the server can't reach its database, ask again", RETRY_AFTER)
+                Self::later(503, "the server can't reach its database, ask again", RETRY_AFTER, Cause::StoreUnavailable)
             }
             store::Error::Corrupt { .. } | store::Error::Statement { .. } | store::Error::Setup { .. } => {
                 tracing::error!(%error, "internal error");
@@ -141,7 +164,8 @@ impl From<provisioning::Error> for Refused {
             provisioning::Error::Refused(refusal) => refusal.into(),
             provisioning::Error::Mapping { .. } => {
                 tracing::error!(%error, "a connection's mapping can't run");
-                Self::later(503, "the mapping of this connection can't run, its administrator has to mend it", RETRY_AFTER)
+                let detail = "the mapping of this connection can't run, its administrator has to mend it";
+                Self::later(503, detail, RETRY_AFTER, Cause::MappingBroken)
             }
         }
     }
@@ -149,29 +173,25 @@ impl From<provisioning::Error> for Refused {
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::NotFound => not_found().into(),
-            Refusal::VersionMismatch => ScimError::status(412, "the resource has another version than If-Match names").into(),
-            Refusal::Taken { attribute } => {
-                ScimError::of(ScimType::Uniqueness, format!("{attribute} is already taken on this connection")).into()
-            }
-            Refusal::EmailElsewhere { .. } => ScimError::of(
-                ScimType::Uniqueness,
+        let cause = cause_of(&refusal);
+        let unique = |detail: String| ScimError::of(ScimType::Uniqueness, detail);
+        let error = match refusal {
+            Refusal::NotFound => not_found(),
+            Refusal::VersionMismatch => ScimError::status(412, "the resource has another version than If-Match names"),
+            Refusal::Taken { attribute } => unique(format!("{attribute} is already taken on this connection")),
+            Refusal::EmailElsewhere { .. } => unique(String::from(
                 "the e-mail address belongs to a user of another connection; an administrator has to decide (see the inbox)",
-            )
-            .into(),
-            Refusal::Erased => ScimError::of(ScimType::Uniqueness, "this externalId can't be used again").into(),
-            Refusal::Repost => ScimError::of(
-                ScimType::Uniqueness,
+            )),
+            Refusal::Erased => unique(String::from("this externalId can't be used again")),
+            Refusal::Repost => unique(String::from(
                 "an inactive user has this externalId or userName, and this connection does not reactivate by POST",
-            )
-            .into(),
+            )),
             Refusal::Rejected { reasons } => {
                 let reasons: Vec<String> = reasons.iter().map(|(attribute, reason)| format!("{attribute}: {reason}")).collect();
-                ScimError::of(ScimType::InvalidValue, format!("the mapping refuses the resource: {}", reasons.join("; "))).into()
+                ScimError::of(ScimType::InvalidValue, format!("the mapping refuses the resource: {}", reasons.join("; ")))
             }
             Refusal::TooLarge { bytes_max } => {
-                ScimError::status(413, format!("the user's profile would be larger than {bytes_max} bytes")).into()
+                ScimError::status(413, format!("the user's profile would be larger than {bytes_max} bytes"))
             }
             Refusal::UnknownMembers { ids } => {
                 let named = ids.iter().take(NAMED_IDS_MAX).map(|id| id.chars().take(64).collect::<String>());
@@ -182,17 +202,36 @@ impl From<Refusal> for Refused {
                     ScimType::InvalidValue,
                     format!("members: no user or group of this connection has the id {}{more}", named.join(", ")),
                 )
-                .into()
             }
             Refusal::Cycle { .. } => {
-                ScimError::of(ScimType::InvalidValue, "members: the group would be a member of itself").into()
+                ScimError::of(ScimType::InvalidValue, "members: the group would be a member of itself")
             }
-            Refusal::OverBudget { retry_after_seconds } => Self::later(
-                429,
-                "more deletions this hour than the connection's budget allows; they are held until an administrator confirms",
-                retry_after_seconds,
-            ),
-        }
+            Refusal::OverBudget { retry_after_seconds } => {
+                let detail =
+                    "more deletions this hour than the connection's budget allows; they are held until an administrator confirms";
+                return Self::later(429, detail, retry_after_seconds, cause);
+            }
+        };
+        Self::from(error).because(cause)
+    }
+}
+
+fn cause_of(refusal: &Refusal) -> Cause {
+    match refusal {
+        Refusal::NotFound => Cause::NotFound,
+        Refusal::VersionMismatch => Cause::VersionMismatch,
+        Refusal::Taken { attribute: "userName" } => Cause::UserNameTaken,
+        Refusal::Taken { attribute: "externalId" } => Cause::ExternalIdTaken,
+        Refusal::Taken { attribute: "displayName" } => Cause::GroupNameTaken,
+        Refusal::Taken { .. } => Cause::ValueTaken,
+        Refusal::EmailElsewhere { .. } => Cause::EmailElsewhere,
+        Refusal::Erased => Cause::Erased,
+        Refusal::Repost => Cause::Repost,
+        Refusal::Rejected { .. } => Cause::MappingRefuses,
+        Refusal::TooLarge { .. } => Cause::ProfileTooLarge,
+        Refusal::UnknownMembers { .. } => Cause::UnknownMembers,
+        Refusal::Cycle { .. } => Cause::GroupInItself,
+        Refusal::OverBudget { .. } => Cause::OverBudget,
     }
 }
 

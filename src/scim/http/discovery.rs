@@ -5,10 +5,11 @@ use super::answer::{Answer, Refused, not_found};
 use super::route::Route;
 use crate::scim::error::ScimError;
 use crate::scim::schema::discovery::{self, Features};
+use crate::traffic::Cause;
 
 pub(super) fn get(call: &Call<'_>, route: &Route) -> Result<Answer, Refused> {
     if call.parameter("filter").is_some() {
-        return Err(ScimError::status(403, "discovery endpoints take no filter").into());
+        return Err(Refused::from(ScimError::status(403, "discovery endpoints take no filter")).because(Cause::FilterOnDiscovery));
     }
     let base = call.base.as_str();
     match route {

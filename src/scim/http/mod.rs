@@ -7,16 +7,19 @@ mod conditions;
 mod discovery;
 mod groups;
 mod listing;
+mod noted;
 pub mod record;
 mod render;
 mod route;
 mod users;
 
+use crate::clock::Clock;
 use crate::http::authenticate::Authenticator;
 use crate::http::body;
 use crate::http::request_id::RequestId;
 use crate::model::access::Principal;
 use crate::model::connection::Connection;
+use crate::model::ids::TokenId;
 use crate::model::tenant::DEFAULT_TENANT;
 use crate::provisioning::{Provisioner, Request as ProvisioningRequest};
 use crate::scim::error::{ScimError, ScimType};
@@ -24,15 +27,19 @@ use crate::scim::json;
 use crate::scim::list::PageSizes;
 use crate::scim::mode::Mode;
 use crate::store::Store;
+use crate::traffic::{Cause, Recorder};
 use answer::{Answer, Refused};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::response::Response;
 use axum::routing::any;
+use bytes::Bytes;
+use noted::{Exchange, Noting};
 use route::{Resources, Route};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// What the endpoint works with.
@@ -40,6 +47,9 @@ pub struct Scim {
     pub store: Store,
     pub provisioner: Arc<Provisioner>,
     pub authenticator: Authenticator,
+    /// Takes note of every request, answered or refused.
+    pub recorder: Recorder,
+    pub clock: Clock,
     /// Absolute, without a trailing slash: every `location` begins with it.
     pub public_url: String,
     pub body_bytes_max: usize,
@@ -73,6 +83,8 @@ struct Call<'a> {
     headers: HeaderMap,
     /// Decoded pairs of the query string.
     query: Vec<(String, String)>,
+    /// The body once it was read, for the recorded traffic.
+    body_read: &'a OnceLock<Bytes>,
 }
 
 impl Call<'_> {
@@ -99,6 +111,8 @@ impl Call<'_> {
             return Err(ScimError::status(415, "the body must be UTF-8").into());
         }
         let bytes = body::read(body, self.scim.body_bytes_max, self.scim.body_timeout).await?;
+        // A request has one body: nothing was there before.
+        let _first = self.body_read.set(bytes.clone());
         Ok(json::parse(&bytes, &json::Limits::for_body(self.scim.body_bytes_max))?)
     }
 }
@@ -114,32 +128,61 @@ async fn endpoint(State(scim): State<Arc<Scim>>, request: Request) -> Response {
 
 /// Paths that name no connection: 401 without a token, else 404.
 async fn elsewhere(State(scim): State<Arc<Scim>>, request: Request) -> Response {
-    let headers = request.headers().clone();
-    let refused: Refused = match scim.authenticator.authenticate(&headers).await {
-        Err(error) => error.into(),
-        Ok(_) => answer::not_found().into(),
-    };
-    Answer::from(refused).into_response(&headers)
+    answered(&scim, "", "", request).await
 }
 
-async fn answered(scim: &Scim, connection: &str, rest: &str, request: Request) -> Response {
-    let headers = request.headers().clone();
-    let answer = handle(scim, connection, rest, request).await.unwrap_or_else(Answer::from);
+async fn answered(scim: &Scim, named: &str, rest: &str, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let headers = parts.headers.clone();
+    let noting = Noting::begin(scim, &parts);
+    let body_read = OnceLock::new();
+    let (answer, exchange) = match authenticated(scim, &parts.headers).await {
+        Err(refused) => noting.of_stranger(named, refused),
+        Ok(Caller { principal, connection, token }) => {
+            let outcome = handle(scim, &principal, &connection, named, rest, (parts, body), &body_read).await;
+            noting.of_client(connection, token, body_read.get(), outcome)
+        }
+    };
+    match exchange {
+        Exchange::Client(seen) => scim.recorder.note(seen),
+        Exchange::Stranger(stranger) => scim.recorder.note_stranger(stranger),
+    }
     answer.into_response(&headers)
 }
 
-async fn handle(scim: &Scim, named: &str, rest: &str, request: Request) -> Result<Answer, Refused> {
-    let (parts, body) = request.into_parts();
-    let principal = scim.authenticator.authenticate(&parts.headers).await?;
+/// A client of a connection.
+struct Caller {
+    principal: Principal,
+    connection: Arc<Connection>,
+    token: TokenId,
+}
+
+async fn authenticated(scim: &Scim, headers: &HeaderMap) -> Result<Caller, Refused> {
+    let principal = scim.authenticator.authenticate(headers).await?;
     let Principal::Scim { token, connection, .. } = &principal else {
-        return Err(with_challenge(ScimError::status(401, "this token is not a SCIM connection's").into()));
+        let refused = with_challenge(ScimError::status(401, "this token is not a SCIM connection's").into());
+        return Err(refused.because(Cause::TokenOfAnotherKind));
     };
+    Ok(Caller { connection: Arc::clone(connection), token: token.clone(), principal })
+}
+
+async fn handle(
+    scim: &Scim,
+    principal: &Principal,
+    connection: &Connection,
+    named: &str,
+    rest: &str,
+    (parts, body): (Parts, Body),
+    body_read: &OnceLock<Bytes>,
+) -> Result<Answer, Refused> {
     // By id anywhere; by name only in the tenant that answers without a host (design §4).
     let by_name = connection.tenant_id.as_str() == DEFAULT_TENANT && named == connection.name;
     if named != connection.id.as_str() && !by_name {
-        return Err(answer::not_found().into());
+        let cause = if named.is_empty() { Cause::NoSuchEndpoint } else { Cause::AnotherConnection };
+        return Err(Refused::from(answer::not_found()).because(cause));
     }
-    let route = Route::parse(rest).ok_or_else(answer::not_found)?;
+    let nowhere = || Refused::from(answer::not_found()).because(Cause::NoSuchEndpoint);
+    let route = Route::parse(rest).ok_or_else(nowhere)?;
     if !route.allows(&parts.method) {
         let allow = route.allow().unwrap_or_default();
         let refused = Refused::from(ScimError::status(405, format!("{} is not allowed here", parts.method)));
@@ -149,13 +192,14 @@ async fn handle(scim: &Scim, named: &str, rest: &str, request: Request) -> Resul
         scim,
         connection,
         base: format!("{}/scim/v2/connections/{named}", scim.public_url),
-        actor: format!("token:{token}"),
+        actor: format!("token:{}", principal.token()),
         request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
         query: query_pairs(parts.uri.query().unwrap_or_default())?,
         method: parts.method,
         headers: parts.headers,
+        body_read,
     };
-    permitted(&principal, &call.method, &route)?;
+    permitted(principal, &call.method, &route)?;
     dispatch(&call, route, body).await
 }
 
@@ -178,7 +222,8 @@ fn permitted(principal: &Principal, method: &Method, route: &Route) -> Result<()
     for each in resources {
         let scope = format!("{method}:{}", each.segment().to_ascii_lowercase());
         if !principal.allows(&scope) {
-            return Err(ScimError::status(403, format!("the token has no scope {scope}")).into());
+            let refused = Refused::from(ScimError::status(403, format!("the token has no scope {scope}")));
+            return Err(refused.because(Cause::ScopeMissing));
         }
     }
     Ok(())
