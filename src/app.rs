@@ -6,6 +6,7 @@ pub mod grace;
 pub mod retention;
 pub mod server;
 
+use crate::api;
 use crate::clock::{Clock, Entropy};
 use crate::config::{Config, DatabaseConfig};
 use crate::http::authenticate::Authenticator;
@@ -75,7 +76,7 @@ impl App {
 
     /// The edges this program has. A new one is one line here.
     pub fn edges(&self) -> Vec<Edge> {
-        vec![("/scim/v2", scim::http::router(Arc::new(self.scim())))]
+        vec![("/scim/v2", scim::http::router(Arc::new(self.scim()))), ("/api/v2", api::router(Arc::new(self.api())))]
     }
 
     /// Where a mapping that nobody published yet comes from.
@@ -86,6 +87,16 @@ impl App {
 
     fn provisioner(&self) -> Provisioner {
         Provisioner::new(self.store.clone(), self.clock.clone(), self.entropy.clone(), self.drafts(), scim::http::record::values)
+    }
+
+    fn api(&self) -> api::Api {
+        api::Api {
+            store: self.store.clone(),
+            authenticator: self.authenticator.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+        }
     }
 
     fn scim(&self) -> scim::http::Scim {

@@ -5,6 +5,7 @@
 //! one transaction of the [`store`]; [`scim`] and the other edges read from the store. `ARCHITECTURE.md` has
 //! the flow, the invariants and the table of who may use whom.
 
+pub mod api;
 pub mod app;
 pub mod cli;
 pub mod clock;

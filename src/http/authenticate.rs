@@ -3,7 +3,7 @@
 //! Whatever the reason of a refusal, the caller learns only "not valid"; the reason goes to the log.
 
 use super::bearer::{BearerError, bearer};
-use super::rate::RateLimit;
+use super::rate::{Allowance, RateLimit};
 use crate::clock::{Clock, Micros, SECOND};
 use crate::model::access::{CONSOLE_SCOPE, Principal, Token};
 use crate::model::connection::Connection;
@@ -111,6 +111,16 @@ impl Authenticator {
 
     /// Who sent a request with these headers. Takes one request from the token's bucket.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, AuthError> {
+        self.admit(headers).await.map(|(principal, _)| principal)
+    }
+
+    /// Most requests that a token may make at once.
+    pub fn burst(&self) -> u32 {
+        self.0.rate.burst()
+    }
+
+    /// [`Self::authenticate`], and what the token has left.
+    pub async fn admit(&self, headers: &HeaderMap) -> Result<(Principal, Allowance), AuthError> {
         let text = bearer(headers).map_err(|error| match error {
             BearerError::Missing => AuthError::Missing,
             BearerError::Malformed => AuthError::Malformed,
@@ -119,9 +129,9 @@ impl Authenticator {
         let found = self.look_up(text).await?;
         let principal = principal(kind, &found, self.0.clock.now())?;
         let exhausted = |error: super::rate::Exhausted| AuthError::RateLimited { retry_after_seconds: error.retry_after_seconds };
-        self.0.rate.take(&found.token.id).map_err(exhausted)?;
+        let allowance = self.0.rate.take(&found.token.id).map_err(exhausted)?;
         self.touch(&found);
-        Ok(principal)
+        Ok((principal, allowance))
     }
 
     /// Forgets every look-up, for a process that just revoked a token itself.

@@ -71,6 +71,11 @@ impl RateLimit {
         Err(Exhausted { retry_after_seconds: retry_after_seconds.max(1) })
     }
 
+    /// Most requests of one token at once.
+    pub fn burst(&self) -> u32 {
+        self.burst
+    }
+
     fn full(&self) -> i64 {
         i64::from(self.burst) * SECOND
     }

@@ -1,0 +1,80 @@
+//! One authenticated call: whose tenant, which scopes, and the decoded path and query.
+
+use super::Api;
+use super::problem::Problem;
+use crate::model::access::Principal;
+use crate::model::connection::Connection;
+use crate::model::ids::{ConnectionId, TenantId};
+use crate::store::connections;
+use axum::http::request::Parts;
+use percent_encoding::percent_decode_str;
+
+pub(super) struct Call<'a> {
+    pub(super) api: &'a Api,
+    pub(super) tenant: TenantId,
+    principal: Principal,
+    /// Decoded, each segment once.
+    segments: Vec<String>,
+    query: Vec<(String, String)>,
+}
+
+impl<'a> Call<'a> {
+    /// # Errors
+    /// 401 for a SCIM token, 400 for a path or query that is no text.
+    pub(super) fn new(api: &'a Api, principal: Principal, parts: &Parts) -> Result<Self, Problem> {
+        let Principal::Management { tenant, .. } = &principal else { return Err(Problem::another_kind()) };
+        let tenant = tenant.clone();
+        let decode = |text: &str| percent_decode_str(text).decode_utf8().ok().map(std::borrow::Cow::into_owned);
+        let clean = |text: String| (!text.contains('\0')).then_some(text);
+        let segments = parts.uri.path().split('/').filter(|segment| !segment.is_empty());
+        let segments = segments.map(|segment| decode(segment).and_then(clean).ok_or_else(Problem::uri)).collect::<Result<_, _>>()?;
+        let pairs = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        let query = pairs.map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let decoded = |text: &str| decode(&text.replace('+', " ")).and_then(clean);
+            let unreadable = || Problem::query("the query string holds bytes that are no text");
+            Ok((decoded(name).ok_or_else(unreadable)?, decoded(value).ok_or_else(unreadable)?))
+        });
+        let query = query.collect::<Result<_, Problem>>()?;
+        Ok(Self { api, tenant, principal, segments, query })
+    }
+
+    /// 403 unless the token has one of these scopes.
+    pub(super) fn needs(&self, any_of: &[&str]) -> Result<(), Problem> {
+        if self.allows(any_of) { Ok(()) } else { Err(Problem::scope(any_of)) }
+    }
+
+    pub(super) fn allows(&self, any_of: &[&str]) -> bool {
+        any_of.iter().any(|scope| self.principal.allows(scope))
+    }
+
+    /// What follows `name` in the path: `/connections/{id}`.
+    pub(super) fn id_after(&self, name: &str) -> &str {
+        let mut segments = self.segments.iter().skip_while(|segment| *segment != name);
+        segments.nth(1).map_or("", String::as_str)
+    }
+
+    /// A parameter; the last one counts where it stands twice.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// `true` or `false`; absent is false.
+    ///
+    /// # Errors
+    /// 400 for anything else.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.parameter(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Problem::query(format!("Query validation error: '{name}' must be true or false"))),
+        }
+    }
+
+    /// The connection that the path names by its id.
+    pub(super) async fn connection(&self) -> Result<Connection, Problem> {
+        let id = ConnectionId::new(self.id_after("connections"));
+        let found = connections::find(&self.api.store, &self.tenant, &id).await?;
+        Ok(found.ok_or_else(Problem::no_connection)?.connection)
+    }
+}

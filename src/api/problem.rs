@@ -1,0 +1,127 @@
+//! The one form of every refusal: `{statusCode, error, message, errorCode}` as JSON. Internals go to the log with the request
+//! id, never into a body.
+
+use crate::http::authenticate::AuthError;
+use crate::store;
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+/// Seconds a client waits after a 503.
+const RETRY_SECONDS: u64 = 1;
+
+/// A refusal on its way out.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    headers: Vec<(HeaderName, String)>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), headers: Vec::new() }
+    }
+
+    fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// 400: a parameter, named, and what is wanted of it.
+    pub(super) fn query(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_query_string", message)
+    }
+
+    /// 400: the path can't be read.
+    pub(super) fn uri() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_uri", "the path holds bytes that are no text")
+    }
+
+    /// 404: nothing is served at this path.
+    pub(super) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
+    }
+
+    /// 404, the same for what never was and for another tenant's.
+    pub(super) fn no_connection() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "inexistent_connection", "The connection does not exist.")
+    }
+
+    pub(super) fn method_not_allowed(methods: &[Method]) -> Self {
+        let allow: Vec<&str> = methods.iter().map(Method::as_str).collect();
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path has no such method").with(ALLOW, allow.join(", "))
+    }
+
+    /// 403. Tools parse the message.
+    pub(super) fn scope(any_of: &[&str]) -> Self {
+        let message = format!("Insufficient scope, expected any of: {}", any_of.join(","));
+        Self::new(StatusCode::FORBIDDEN, "insufficient_scope", message)
+    }
+
+    /// 401 for a token that opens SCIM and not this.
+    pub(super) fn another_kind() -> Self {
+        Self::from(AuthError::WrongKind)
+    }
+
+    pub(super) fn into_response(self) -> Response {
+        let body = json!({
+            "statusCode": self.status.as_u16(),
+            "error": self.status.canonical_reason().unwrap_or("Error"),
+            "message": self.message,
+            "errorCode": self.code,
+        });
+        let mut response = json(self.status, &body);
+        for (name, value) in self.headers {
+            // Values are ours.
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        let (status, message) = (error.status(), error.public_message());
+        let code = match status {
+            StatusCode::TOO_MANY_REQUESTS => "too_many_requests",
+            StatusCode::SERVICE_UNAVAILABLE => "service_unavailable",
+            _ => "invalid_token",
+        };
+        let problem = Self::new(status, code, message);
+        match error.retry_after_seconds() {
+            Some(seconds) => problem.with(RETRY_AFTER, seconds.to_string()),
+            None => problem.with(WWW_AUTHENTICATE, error.challenge()),
+        }
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Stale | store::Error::Conflict | store::Error::Busy { .. } | store::Error::Unavailable { .. } => {
+                tracing::warn!(%error, "the store could not answer");
+                let later = "the server can't answer at the moment, ask again";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", later).with(RETRY_AFTER, RETRY_SECONDS.to_string())
+            }
+            store::Error::Corrupt { .. } | store::Error::Statement { .. } | store::Error::Setup { .. } => {
+                tracing::error!(%error, "internal error");
+                let message = "an internal error, see the server's log under this request id";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
+            }
+        }
+    }
+}
+
+/// A JSON answer that no cache keeps.
+pub(super) fn json(status: StatusCode, body: &Value) -> Response {
+    let mut response = (status, body.to_string()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
