@@ -27,7 +27,8 @@ impl<'a> Call<'a> {
         let decode = |text: &str| percent_decode_str(text).decode_utf8().ok().map(std::borrow::Cow::into_owned);
         let clean = |text: String| (!text.contains('\0')).then_some(text);
         let segments = parts.uri.path().split('/').filter(|segment| !segment.is_empty());
-        let segments = segments.map(|segment| decode(segment).and_then(clean).ok_or_else(Problem::uri)).collect::<Result<_, _>>()?;
+        let segments =
+            segments.map(|segment| decode(segment).and_then(clean).ok_or_else(Problem::uri)).collect::<Result<_, _>>()?;
         let pairs = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
         let query = pairs.map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -79,7 +79,9 @@ fn with_allowance(mut response: Response, api: &Api, allowance: Option<Allowance
     let now = api.clock.now() / crate::clock::SECOND;
     let wait = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse::<i64>().ok());
     let reset = now + wait.filter(|_| refused).unwrap_or(0);
-    for (name, value) in [("x-ratelimit-limit", i64::from(limit)), ("x-ratelimit-remaining", i64::from(remaining)), ("x-ratelimit-reset", reset)] {
+    for (name, value) in
+        [("x-ratelimit-limit", i64::from(limit)), ("x-ratelimit-remaining", i64::from(remaining)), ("x-ratelimit-reset", reset)]
+    {
         response.headers_mut().insert(name, value.into());
     }
     response

@@ -30,8 +30,9 @@ impl Page {
         };
         let after = match call.parameter("from") {
             None => String::new(),
-            Some(text) => opened(call, list, text)
-                .ok_or_else(|| Problem::query("Query validation error: 'from' must be the 'next' of an earlier page of this list"))?,
+            Some(text) => opened(call, list, text).ok_or_else(|| {
+                Problem::query("Query validation error: 'from' must be the 'next' of an earlier page of this list")
+            })?,
         };
         Ok(Self { after, take })
     }

@@ -52,7 +52,8 @@ impl Problem {
 
     pub(super) fn method_not_allowed(methods: &[Method]) -> Self {
         let allow: Vec<&str> = methods.iter().map(Method::as_str).collect();
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path has no such method").with(ALLOW, allow.join(", "))
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path has no such method")
+            .with(ALLOW, allow.join(", "))
     }
 
     /// 403. Tools parse the message.
@@ -106,7 +107,8 @@ impl From<store::Error> for Problem {
             store::Error::Stale | store::Error::Conflict | store::Error::Busy { .. } | store::Error::Unavailable { .. } => {
                 tracing::warn!(%error, "the store could not answer");
                 let later = "the server can't answer at the moment, ask again";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", later).with(RETRY_AFTER, RETRY_SECONDS.to_string())
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", later)
+                    .with(RETRY_AFTER, RETRY_SECONDS.to_string())
             }
             store::Error::Corrupt { .. } | store::Error::Statement { .. } | store::Error::Setup { .. } => {
                 tracing::error!(%error, "internal error");

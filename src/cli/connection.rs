@@ -1,7 +1,8 @@
 //! `rosterd connection …`
 
 use super::context::{Context, PAGE, TenantArg};
-use super::{Global, output};
+use super::traffic::TrafficArgs;
+use super::{Global, output, traffic};
 use crate::clock::rfc3339;
 use crate::model::connection::{Connection, ConnectionKind, Options, check_name};
 use crate::model::ids::new_connection_id;
@@ -10,6 +11,7 @@ use crate::model::options::{assignments, table};
 use crate::model::tenant::Tenant;
 use crate::store::connections::{self, StoredConnection};
 use crate::store::{Batch, organizations};
+use crate::traffic::{shown, source::Source};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
@@ -27,6 +29,8 @@ pub enum ConnectionCommand {
     Update(UpdateArgs),
     /// Remove a connection nobody came in through, with its tokens
     Delete(DeleteArgs),
+    /// Show what the connection's client asked and was answered, and what to change where it was refused
+    Traffic(TrafficArgs),
     /// List the options of a kind: what they take, their default, what they mean
     Options(OptionsArgs),
 }
@@ -128,8 +132,11 @@ async fn answer(context: &Context, command: ConnectionCommand) -> anyhow::Result
         ConnectionCommand::List(args) => list(context, args).await?,
         ConnectionCommand::Show(args) => {
             let tenant = context.tenant(&args.tenant).await?;
-            print(context, &context.find_connection(&tenant, &args.name).await?, args.json)?;
+            let stored = context.find_connection(&tenant, &args.name).await?;
+            let source = traffic::recognised(context, &stored.connection).await?;
+            print_with(context, &stored, Some(&source), args.json)?;
         }
+        ConnectionCommand::Traffic(args) => traffic::run(context, args).await?,
         ConnectionCommand::Update(args) => update(context, args).await?,
         ConnectionCommand::Delete(args) => return delete(context, args).await,
         ConnectionCommand::Options(_) => unreachable!("answered above"),
@@ -192,8 +199,17 @@ pub fn as_json(stored: &StoredConnection, public_url: &str) -> Value {
 }
 
 fn print(context: &Context, stored: &StoredConnection, json: bool) -> anyhow::Result<()> {
+    print_with(context, stored, None, json)
+}
+
+/// `source`: who its newest requests came from, where that was looked at.
+fn print_with(context: &Context, stored: &StoredConnection, source: Option<&Source>, json: bool) -> anyhow::Result<()> {
     if json {
-        output::json(&as_json(stored, &context.public_url()))?;
+        let mut object = as_json(stored, &context.public_url());
+        if let Some(source) = source {
+            object["source"] = shown::source(source);
+        }
+        output::json(&object)?;
         return Ok(());
     }
     let connection = &stored.connection;
@@ -206,6 +222,7 @@ fn print(context: &Context, stored: &StoredConnection, json: bool) -> anyhow::Re
         ("updated", rfc3339(connection.updated_at)),
     ];
     fields.extend(scim_base_url(&context.public_url(), connection).map(|url| ("SCIM base URL", url)));
+    fields.extend(source.map(|source| ("source", source.line())));
     output::fields(&fields)?;
     println!();
     let options = connection.options.to_json(connection.kind);

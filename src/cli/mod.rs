@@ -19,6 +19,7 @@ mod serve;
 mod span;
 mod tenant;
 mod token;
+mod traffic;
 mod users;
 mod why;
 

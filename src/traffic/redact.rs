@@ -27,14 +27,35 @@ const SHAPE_CHARS: usize = 120;
 
 /// Parts of names that give a secret away, in lower case without separators.
 const SECRET_WORDS: [&str; 14] = [
-    "password", "passwd", "passphrase", "passcode", "pwd", "secret", "token", "credential", "apikey", "privatekey", "accesskey",
-    "authorization", "bearer", "cookie",
+    "password",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "pwd",
+    "secret",
+    "token",
+    "credential",
+    "apikey",
+    "privatekey",
+    "accesskey",
+    "authorization",
+    "bearer",
+    "cookie",
 ];
 /// Names that are secrets only as a whole.
 const SECRET_NAMES: [&str; 5] = ["pin", "otp", "totp", "auth", "jwt"];
 /// Query parameters whose values may be kept.
 const PARAMETERS: [&str; 11] = [
-    "filter", "attributes", "excludedattributes", "startindex", "count", "cursor", "sortby", "sortorder", "includefields", "fields",
+    "filter",
+    "attributes",
+    "excludedattributes",
+    "startindex",
+    "count",
+    "cursor",
+    "sortby",
+    "sortorder",
+    "includefields",
+    "fields",
     "schemas",
 ];
 /// Query parameters that are flags.
@@ -158,7 +179,10 @@ impl Redactor {
         // A key may be a path with values of its own: `credentials[value eq "…"]`.
         if object.keys().any(|key| key.contains('"') && is_secret_name(key)) {
             let old = std::mem::take(object);
-            object.extend(old.into_iter().map(|(key, value)| if is_secret_name(&key) { (self.path_text(&key), value) } else { (key, value) }));
+            object.extend(
+                old.into_iter()
+                    .map(|(key, value)| if is_secret_name(&key) { (self.path_text(&key), value) } else { (key, value) }),
+            );
         }
     }
 
@@ -255,7 +279,9 @@ fn without(text: &str, secret: &str) -> String {
     }
     let (mut out, mut from) = (String::new(), 0);
     while let Some(at) = lower[from..].find(secret).map(|at| at + from) {
-        let end = lower[at + secret.len()..].find(['"', '\'', ' ', '&', ',', ')', ']', '}', '<']).map_or(text.len(), |end| at + secret.len() + end);
+        let end = lower[at + secret.len()..]
+            .find(['"', '\'', ' ', '&', ',', ')', ']', '}', '<'])
+            .map_or(text.len(), |end| at + secret.len() + end);
         out.push_str(&text[from..at]);
         out.push_str(MASK);
         from = end;
@@ -293,7 +319,8 @@ fn is_token(word: &str) -> bool {
 
 /// No word of a language: digits, padding or capitals in the middle of it.
 fn is_opaque(word: &str) -> bool {
-    word.len() >= 8 && word.bytes().skip(1).any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase() || b"=+/_".contains(&byte))
+    word.len() >= 8
+        && word.bytes().skip(1).any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase() || b"=+/_".contains(&byte))
 }
 
 /// Cuts at a character, with a sign that it did.

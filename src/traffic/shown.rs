@@ -18,7 +18,8 @@ pub fn advice_for(exchange: &Exchange, idp: Idp) -> Option<Advice> {
 
 /// One request. Without `content`, what people are called and looked up by (query, bodies) is left out.
 pub fn exchange(exchange: &Exchange, idp: Idp, content: bool) -> Value {
-    let advice = advice_for(exchange, idp).map(|advice| json!({ "idp": idp.as_str(), "why": advice.why, "change": advice.change }));
+    let advice =
+        advice_for(exchange, idp).map(|advice| json!({ "idp": idp.as_str(), "why": advice.why, "change": advice.change }));
     let only = |text: &Option<String>| text.clone().filter(|_| content);
     json!({
         "id": exchange.id,

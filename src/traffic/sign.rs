@@ -198,7 +198,10 @@ fn of_operation(request: &Request<'_>, operation: &Map<String, Value>, found: &m
         (None, Value::Object(object)) => {
             found.when(object.len() == 1 && object.contains_key("active"), Sign::ActiveWithoutPath);
             let is_path = |key: &String| key.contains(['.', '[', ':']);
-            found.when(op.starts_with('r') && object.iter().any(|(key, value)| is_path(key) && !value.is_object()), Sign::FoldedKeys);
+            found.when(
+                op.starts_with('r') && object.iter().any(|(key, value)| is_path(key) && !value.is_object()),
+                Sign::FoldedKeys,
+            );
             let renames = object.len() == 2 && object.contains_key("id") && object.contains_key("displayName");
             found.when(request.path.starts_with("/Groups/") && renames, Sign::RenameWithId);
             of_boolean(object.get("active"), found);
@@ -207,7 +210,9 @@ fn of_operation(request: &Request<'_>, operation: &Map<String, Value>, found: &m
         (Some(_), Value::Array(items)) => {
             found.when(items.iter().any(|item| item.get("$ref") == Some(&Value::Null)), Sign::NullReferences);
         }
-        (Some(path), value) if path.eq_ignore_ascii_case("active") || path.ends_with(".primary") => of_boolean(Some(value), found),
+        (Some(path), value) if path.eq_ignore_ascii_case("active") || path.ends_with(".primary") => {
+            of_boolean(Some(value), found)
+        }
         _ => {}
     }
 }
@@ -233,5 +238,9 @@ fn is_guest(text: &str) -> bool {
 }
 
 fn is_guid(text: &str) -> bool {
-    text.len() == 36 && text.bytes().enumerate().all(|(at, byte)| if [8, 13, 18, 23].contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() })
+    text.len() == 36
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if [8, 13, 18, 23].contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() })
 }

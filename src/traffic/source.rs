@@ -227,9 +227,11 @@ fn judge(counts: &BTreeMap<Sign, u32>, requests: usize) -> Source {
     }
     let dialect = dialects.iter().max_by_key(|(_, points)| **points).map(|(dialect, _)| *dialect);
     let of = |sign: &Sign| weight(*sign).iter().find(|(whose, _)| *whose == idp).map_or(0, |(_, weight)| *weight);
-    let mut shown: Vec<(&Sign, &u32)> = counts.iter().filter(|(sign, _)| of(sign) > 0 || dialect_shown(**sign, idp).is_some()).collect();
+    let mut shown: Vec<(&Sign, &u32)> =
+        counts.iter().filter(|(sign, _)| of(sign) > 0 || dialect_shown(**sign, idp).is_some()).collect();
     shown.sort_by_key(|(sign, count)| std::cmp::Reverse((of(sign), **count)));
-    let reasons = shown.iter().take(REASONS_MAX).map(|(sign, count)| format!("{} in {count} of {requests}", sign.seen())).collect();
+    let reasons =
+        shown.iter().take(REASONS_MAX).map(|(sign, count)| format!("{} in {count} of {requests}", sign.seen())).collect();
     Source { idp, dialect, reasons, requests }
 }
 

@@ -101,7 +101,11 @@ async fn insert(store: &Store, metrics: &Metrics, state: &mut State, rows: Vec<E
         Ok(()) => {
             for row in &rows {
                 let added = state.added.entry(row.connection_id.clone());
-                let added = added.or_insert_with(|| Added { tenant: row.tenant_id.clone(), successes: PRUNE_EVERY, refusals: PRUNE_EVERY });
+                let added = added.or_insert_with(|| Added {
+                    tenant: row.tenant_id.clone(),
+                    successes: PRUNE_EVERY,
+                    refusals: PRUNE_EVERY,
+                });
                 let count = if row.refused { &mut added.refusals } else { &mut added.successes };
                 *count = count.saturating_add(1);
             }
@@ -131,9 +135,7 @@ fn give_up(metrics: &Metrics, state: &mut State, rows: Vec<Exchange>, again: boo
 
 async fn prune(store: &Store, state: &mut State) {
     for (connection, added) in &mut state.added {
-        for (refused, count, keep) in
-            [(false, &mut added.successes, SUCCESSES_MAX), (true, &mut added.refusals, REFUSALS_MAX)]
-        {
+        for (refused, count, keep) in [(false, &mut added.successes, SUCCESSES_MAX), (true, &mut added.refusals, REFUSALS_MAX)] {
             if *count < PRUNE_EVERY {
                 continue;
             }

@@ -15,7 +15,7 @@ mod input;
 mod list;
 mod progress;
 mod publish;
-mod render;
+pub(super) mod render;
 mod show;
 mod test;
 mod try_entry;

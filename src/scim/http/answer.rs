@@ -203,9 +203,7 @@ impl From<Refusal> for Refused {
                     format!("members: no user or group of this connection has the id {}{more}", named.join(", ")),
                 )
             }
-            Refusal::Cycle { .. } => {
-                ScimError::of(ScimType::InvalidValue, "members: the group would be a member of itself")
-            }
+            Refusal::Cycle { .. } => ScimError::of(ScimType::InvalidValue, "members: the group would be a member of itself"),
             Refusal::OverBudget { retry_after_seconds } => {
                 let detail =
                     "more deletions this hour than the connection's budget allows; they are held until an administrator confirms";

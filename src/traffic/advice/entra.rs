@@ -4,7 +4,11 @@ use crate::traffic::cause::Cause;
 
 pub(super) fn change(cause: Cause) -> Option<&'static str> {
     Some(match cause {
-        Cause::TokenMissing | Cause::TokenMalformed | Cause::TokenUnknown | Cause::TokenExpired | Cause::TokenRevoked
+        Cause::TokenMissing
+        | Cause::TokenMalformed
+        | Cause::TokenUnknown
+        | Cause::TokenExpired
+        | Cause::TokenRevoked
         | Cause::TokenOfAnotherKind => {
             "Provisioning > Connectivity (Admin credentials): paste a new token (`rosterd token create --connection NAME`) into Secret \
              token, Test connection, Save. If the job is in quarantine, Restart provisioning afterwards."
@@ -40,7 +44,9 @@ pub(super) fn change(cause: Cause) -> Option<&'static str> {
             "Take the person out under Users and groups (or by a scoping filter) if another source feeds them; or decide the question in \
              the gateway's inbox; or set on_email_match=new on the connection. Then Provision on demand for that person."
         }
-        Cause::Erased => "Take the person out under Users and groups, or by a scoping filter in Provisioning > Attribute mapping.",
+        Cause::Erased => {
+            "Take the person out under Users and groups, or by a scoping filter in Provisioning > Attribute mapping."
+        }
         Cause::Repost => {
             "Provisioning > Attribute mapping > users: give userName (or externalId) Matching precedence 1, so that Entra enables the user \
              it finds; or set repost=reactivate on the connection."

@@ -88,19 +88,29 @@ pub(super) fn change(cause: Cause) -> &'static str {
              look for userName before it creates."
         }
         Cause::ExternalIdTaken => "Send as externalId an id that never changes and that no two people share.",
-        Cause::GroupNameTaken => "Rename one of the two groups at the source, or match the group that exists instead of creating it.",
+        Cause::GroupNameTaken => {
+            "Rename one of the two groups at the source, or match the group that exists instead of creating it."
+        }
         Cause::ValueTaken => "Find the other resource with that value and give one of the two another one.",
         Cause::EmailElsewhere => {
             "Decide which source the person belongs to, and take them out of the other one's assignment; or let an administrator \
              decide the question in the inbox, or set on_email_match = new on the connection."
         }
         Cause::Erased => "Take the person out of the client's assignment.",
-        Cause::Repost => "Have the client reactivate the user it knows (active = true) instead of creating it, or set repost = reactivate.",
-        Cause::VersionMismatch => "Nothing: the client has to read again and repeat. If it never does, have it leave out If-Match.",
-        Cause::BodyTooLarge => "Have the client send fewer members or operations in one request; server.body_bytes_max is the limit.",
+        Cause::Repost => {
+            "Have the client reactivate the user it knows (active = true) instead of creating it, or set repost = reactivate."
+        }
+        Cause::VersionMismatch => {
+            "Nothing: the client has to read again and repeat. If it never does, have it leave out If-Match."
+        }
+        Cause::BodyTooLarge => {
+            "Have the client send fewer members or operations in one request; server.body_bytes_max is the limit."
+        }
         Cause::ProfileTooLarge => "Send fewer or shorter attributes for this user, or have the mapping take less of them.",
         Cause::MediaType => "Have the client send `Content-Type: application/scim+json`.",
-        Cause::InvalidSyntax => "Mend the template or mapping that the client builds its bodies from; the recorded body shows what came.",
+        Cause::InvalidSyntax => {
+            "Mend the template or mapping that the client builds its bodies from; the recorded body shows what came."
+        }
         Cause::InvalidValue => {
             "Change the attribute that the detail names in the client's attribute mapping: map it from a field that is never empty and \
              has the right form, or take it out."
@@ -115,14 +125,22 @@ pub(super) fn change(cause: Cause) -> &'static str {
         }
         Cause::GroupInItself => "Take the group out of its own members at the source.",
         Cause::InvalidFilter => "Have the client match by userName, externalId or emails: these are always there and indexed.",
-        Cause::InvalidPath => "Take the attribute that the detail names out of the client's attribute mapping, or correct its name.",
+        Cause::InvalidPath => {
+            "Take the attribute that the detail names out of the client's attribute mapping, or correct its name."
+        }
         Cause::NoTarget => "Have the client name the attribute in `path`; a filter in it has to match an element that exists.",
-        Cause::Mutability => "Take the attribute that the detail names out of the client's attribute mapping: the server owns it.",
-        Cause::TooMany => "Have the client filter by userName, externalId, emails or id, alone or together with what it asks for.",
+        Cause::Mutability => {
+            "Take the attribute that the detail names out of the client's attribute mapping: the server owns it."
+        }
+        Cause::TooMany => {
+            "Have the client filter by userName, externalId, emails or id, alone or together with what it asks for."
+        }
         Cause::InvalidVersion => "Set the client to SCIM 2.0.",
         Cause::Sensitive => "Have the client search by POST to /.search.",
         Cause::BadRequest => "Compare the recorded request with what the documentation says of this endpoint.",
-        Cause::TooManyRequests => "Nothing: clients repeat after Retry-After. If it goes on, lower the client's rate or raise limits.token_requests_per_second.",
+        Cause::TooManyRequests => {
+            "Nothing: clients repeat after Retry-After. If it goes on, lower the client's rate or raise limits.token_requests_per_second."
+        }
         Cause::OverBudget => {
             "If the removals are meant: `rosterd runs list`, `rosterd runs show RUN`, `rosterd runs confirm RUN --hash HASH`; the client's \
              next attempt passes. If not: correct the client's scope or assignment before its next cycle."

@@ -64,8 +64,12 @@ pub(super) fn change(cause: Cause) -> Option<&'static str> {
             "Directory > Profile Editor > (application) > the attribute that the detail names: correct External name and External \
              namespace, or delete it; then Provisioning > To App > Attribute Mappings."
         }
-        Cause::MediaType => "Use an application with SCIM 2.0 (General > App settings > Provisioning: SCIM); it sends application/scim+json.",
-        Cause::NotSupported => "Untick Import Groups or other options of Provisioning > Integration that this connection does not serve.",
+        Cause::MediaType => {
+            "Use an application with SCIM 2.0 (General > App settings > Provisioning: SCIM); it sends application/scim+json."
+        }
+        Cause::NotSupported => {
+            "Untick Import Groups or other options of Provisioning > Integration that this connection does not serve."
+        }
         Cause::TooManyRequests | Cause::Busy => {
             "Nothing: Okta waits for Retry-After and repeats. What it gave up stands under Dashboard > Tasks: Retry Selected."
         }

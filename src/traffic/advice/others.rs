@@ -37,7 +37,9 @@ fn onelogin(cause: Cause) -> Option<&'static str> {
             "Configuration > API Connection: paste a new token (`rosterd token create --connection NAME`) into SCIM Bearer Token, then \
              disable and enable the connection."
         }
-        cause if is_address(cause) => "Configuration > API Connection > SCIM Base URL: exactly what `rosterd connection show NAME` prints.",
+        cause if is_address(cause) => {
+            "Configuration > API Connection > SCIM Base URL: exactly what `rosterd connection show NAME` prints."
+        }
         Cause::InvalidValue | Cause::InvalidSyntax | Cause::InvalidPath | Cause::Mutability => {
             "Configuration > SCIM JSON Template: correct the attribute that the detail names; booleans without quotes, no \"id\", and the \
              URN urn:ietf:params:scim:schemas:core:2.0:User. Values come from Parameters; then Users > Reapply entitlement mappings."
@@ -55,7 +57,9 @@ fn google(cause: Cause) -> Option<&'static str> {
             "Admin console > Apps > Web and mobile apps > (application) > Autoprovisioning: Update access token, and paste a new one \
              (`rosterd token create --connection NAME`)."
         }
-        cause if is_address(cause) => "Autoprovisioning > Edit credentials > Endpoint URL: exactly what `rosterd connection show NAME` prints.",
+        cause if is_address(cause) => {
+            "Autoprovisioning > Edit credentials > Endpoint URL: exactly what `rosterd connection show NAME` prints."
+        }
         Cause::InvalidValue | Cause::InvalidPath | Cause::MappingRefuses => {
             "Autoprovisioning > Attribute mapping: choose another Google directory attribute for what the detail names, or fill it for this person."
         }
@@ -85,7 +89,9 @@ fn ping(cause: Cause) -> Option<&'static str> {
             "The SCIM connection's target: Authentication Method OAuth 2 Bearer Token (not Basic), and in it a new token (`rosterd token \
              create --connection NAME`)."
         }
-        cause if is_address(cause) => "The SCIM connection's target: SCIM URL exactly as `rosterd connection show NAME` prints it, SCIM version 2.0.",
+        cause if is_address(cause) => {
+            "The SCIM connection's target: SCIM URL exactly as `rosterd connection show NAME` prints it, SCIM version 2.0."
+        }
         Cause::InvalidFilter | Cause::TooMany => {
             "The SCIM connection's Unique User Identifier (User Filter Expression): userName eq \"…\"; userName, externalId and emails are indexed."
         }
@@ -102,7 +108,9 @@ fn authentik(cause: Cause) -> Option<&'static str> {
         cause if is_credential(cause) => {
             "Providers > (SCIM provider) > Edit > Token: paste a new one (`rosterd token create --connection NAME`), then Run sync again."
         }
-        cause if is_address(cause) => "Providers > (SCIM provider) > Edit > URL: exactly what `rosterd connection show NAME` prints.",
+        cause if is_address(cause) => {
+            "Providers > (SCIM provider) > Edit > URL: exactly what `rosterd connection show NAME` prints."
+        }
         Cause::InvalidValue | Cause::InvalidPath | Cause::MappingRefuses => {
             "Customization > Property mappings: the SCIM mapping of the provider gives a wrong or empty value for what the detail names."
         }

@@ -103,7 +103,10 @@ fn no_single_request_names_the_wrong_product_with_certainty() {
         let vendor = name.split('/').next().unwrap_or_default().to_owned();
         for words in signs_in(&file) {
             let idp = recognise([words.as_str()]).idp;
-            let strong = words.split(' ').filter_map(Sign::parse).any(|sign| weight(sign).iter().any(|(whose, w)| *whose == idp && *w >= 5));
+            let strong = words
+                .split(' ')
+                .filter_map(Sign::parse)
+                .any(|sign| weight(sign).iter().any(|(whose, w)| *whose == idp && *w >= 5));
             assert!(idp == Idp::Unknown || !strong || idp.as_str() == vendor, "{name} is taken for {idp:?} by {words}");
         }
     }
