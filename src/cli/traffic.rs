@@ -82,7 +82,7 @@ pub async fn run(context: &Context, args: TrafficArgs) -> anyhow::Result<()> {
         output::json(&found.iter().map(|row| shown::exchange(row, source.idp, true)).collect())?;
         return Ok(());
     }
-    let mut printer = Printer { json: args.json, bodies: args.bodies, colour: args.colour.wanted(), source };
+    let printer = Printer { json: args.json, bodies: args.bodies, colour: args.colour.wanted(), source };
     if !args.json {
         printer.heading(&connection)?;
     }

@@ -33,3 +33,4 @@ mod reversals;
 mod scim_limits;
 mod statements;
 mod store_conformance;
+mod traffic;

@@ -34,7 +34,9 @@ pub(super) fn change(cause: Cause) -> Option<&'static str> {
              Entra finds the user before it creates one. If two people really share the value, map userName from userPrincipalName."
         }
         Cause::ExternalIdTaken => {
-            "Provisioning > Attribute mapping: map externalId from objectId instead of mailNickname; then Restart provisioning."
+            "If it is the same person: Provisioning > Attribute mapping > users, give externalId (or userName) Matching precedence 1, so that \
+             Entra finds the user it tries to create. If two people share the value: map externalId from objectId instead of \
+             mailNickname, then Restart provisioning."
         }
         Cause::GroupNameTaken => {
             "Two groups in scope have one name: rename one in Entra, or take it out under Users and groups. In Provisioning > Attribute \

@@ -20,7 +20,9 @@ pub(super) fn why(cause: Cause) -> &'static str {
         Cause::MethodNotAllowed => "This endpoint does not have that method.",
         Cause::BodyTooSlow => "The body did not arrive within the time allowed.",
         Cause::UserNameTaken => "Another user of this connection has that userName, in whichever case of letters.",
-        Cause::ExternalIdTaken => "Another user or group of this connection has that externalId.",
+        Cause::ExternalIdTaken => {
+            "A user or group of this connection has that externalId already: the same one created again, or two that share it."
+        }
         Cause::GroupNameTaken => "Another group of this connection has that displayName, in whichever case of letters.",
         Cause::ValueTaken => "A value that has to be unique on this connection is taken.",
         Cause::EmailElsewhere => "A user of another connection has that e-mail address. A question waits in the inbox.",
@@ -87,7 +89,10 @@ pub(super) fn change(cause: Cause) -> &'static str {
             "Make the attribute that the client sends as userName unique per person, or match the user that exists: let the client \
              look for userName before it creates."
         }
-        Cause::ExternalIdTaken => "Send as externalId an id that never changes and that no two people share.",
+        Cause::ExternalIdTaken => {
+            "Nothing, if it is the same person created again (a repeat after a timeout). If it goes on, let the client look for the user \
+             before it creates; if two people share the value, send as externalId an id that no two share."
+        }
         Cause::GroupNameTaken => {
             "Rename one of the two groups at the source, or match the group that exists instead of creating it."
         }

@@ -29,8 +29,8 @@ pub(super) fn change(cause: Cause) -> Option<&'static str> {
              now. If the user is there already, import it (Import > Import Now) and confirm the match."
         }
         Cause::ExternalIdTaken => {
-            "Provisioning > To App > Attribute Mappings: leave externalId to Okta's own user id (user.id); a mapping of another field gave \
-             two people one value."
+            "If it is the same person: Import > Import Now and confirm the match, then Dashboard > Tasks > Retry Selected. If two people \
+             share the value: Provisioning > To App > Attribute Mappings, leave externalId to Okta's own user id (user.id)."
         }
         Cause::GroupNameTaken => {
             "Push Groups: link to the existing group (Match result & push action > Link Group) instead of creating one, or rename one of the two."

@@ -18,7 +18,7 @@ async fn everything_stored(gateway: &Gateway) -> Vec<u8> {
     }
     let mut database = Database::open(gateway.database_url()).await;
     let mut all = vec![];
-    for table in TABLES.into_iter().chain(["tokens", "counters", "leases", "run_items", "domains"]) {
+    for table in TABLES.into_iter().chain(["tokens", "counters", "leases", "run_items", "domains", "traffic"]) {
         for row in database.rows(&format!("SELECT * FROM {table}")).await {
             all.extend(Value::Object(row).to_string().into_bytes());
         }
@@ -34,6 +34,27 @@ fn holds(haystack: &[u8], needle: &str) -> bool {
 async fn printed_to_the_end(world: &World) -> String {
     world.ours.send_with("GET", "/Users", &[("x-request-id", "the-last-one")], None).await;
     world.gateway.printed_with("the-last-one").await
+}
+
+/// Waits until all requests so far are in the recorded traffic, and gives it back as administrators see it: by the command
+/// line, with bodies, and by the API.
+async fn traffic_to_the_end(world: &World) -> Vec<String> {
+    world.ours.send_with("GET", "/Users", &[("x-request-id", "last-of-the-traffic")], None).await;
+    let began = std::time::Instant::now();
+    loop {
+        let printed = world.gateway.cli(&["connection", "traffic", "scim", "--json", "--limit", "1000"]);
+        if printed.contains("last-of-the-traffic") {
+            let table = world.gateway.cli(&["connection", "traffic", "scim", "--bodies", "--limit", "1000"]);
+            let id = world.gateway.bootstrapped("connection_id");
+            let url = format!("{}/api/v2/connections/{id}/traffic?take=100", world.gateway.base_url());
+            let token = format!("Bearer {}", world.gateway.bootstrapped("admin_token"));
+            let answer = world.gateway.send("GET", &url, &[("authorization".into(), token)], None).await.expect("an answer");
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            return vec![printed, table, answer.text];
+        }
+        assert!(began.elapsed() < std::time::Duration::from_secs(10), "never recorded: {printed}");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
 }
 
 /// Writes a password in every way there is; each answer.
@@ -103,6 +124,14 @@ on_both_gateways! {
                 let shown = serde_json::from_str::<Value>(&text).unwrap_or_default();
                 assert!(shown.get("password").is_none(), "an answer: {text}");
             }
+            for filter in [format!("password eq \"{PASSWORD}\""), format!("userName eq \"a\" or PASSWORD sw {PASSWORD}")] {
+                world.ours.get(&format!("/Users?filter={}", encoded(&filter))).await;
+                world.ours.send("POST", "/Users/.search", Some(&json!({"filter": filter}))).await;
+            }
+            world.ours.get(&format!("/Users?access_token={PASSWORD}&{PASSWORD}")).await;
+            for shown in traffic_to_the_end(&world).await {
+                assert!(!holds(shown.as_bytes(), PASSWORD), "the traffic: {shown}");
+            }
             assert!(!holds(&everything_stored(&world.gateway).await, PASSWORD), "the database");
             for command in [["users", "show", "secretive", "--json"], ["users", "why", "secretive", "--json"]] {
                 let printed = world.gateway.run(&command);
@@ -123,6 +152,12 @@ on_both_gateways! {
         texts.push(Caller::of(&world.gateway, "scim", world.gateway.bootstrapped("admin_token")).get("/Users").await.text);
         texts.push(world.gateway.cli(&["token", "list", "--json"]));
         texts.push(world.gateway.cli(&["connection", "show", "scim", "--json"]));
+        // Tokens where none belongs: in the query, the body, a client's name.
+        let token = world.gateway.token().to_owned();
+        world.ours.get(&format!("/Users?token={token}&{token}")).await;
+        world.ours.send("POST", "/Users", Some(&json!({"userName": [token], "title": format!("Bearer {token}")}))).await;
+        world.ours.send_with("GET", &format!("/Users?filter={}", encoded(&format!("userName eq \"{token}\""))), &[("user-agent", &token)], None).await;
+        texts.extend(traffic_to_the_end(&world).await);
         texts.push(printed_to_the_end(&world).await);
         let stored = everything_stored(&world.gateway).await;
         for token in tokens {

@@ -93,6 +93,35 @@ on_both_gateways! {
         assert_eq!(before, world.rows_of("rival").await, "no row of the other tenant moved");
     }
 
+    async fn reading_the_recorded_traffic_of_another_tenant(store) {
+        let world = World::new(store).await;
+        world.theirs.create("Users", &user("rivals-secret")).await;
+        world.ours.create("Users", &user("our-own")).await;
+        let ask = async |connection: &str| {
+            let url = format!("{}/api/v2/connections/{connection}/traffic", world.gateway.base_url());
+            let token = format!("Bearer {}", world.gateway.bootstrapped("admin_token"));
+            world.gateway.send("GET", &url, &[("authorization".into(), token)], None).await.expect("an answer")
+        };
+        // Until our own is there, and with it theirs.
+        let began = std::time::Instant::now();
+        while !ask(world.gateway.bootstrapped("connection_id")).await.text.contains("our-own") {
+            assert!(began.elapsed() < std::time::Duration::from_secs(10), "never recorded");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        let missing = "con_00000000000000000000000000000000";
+        let (foreign, made_up) = (ask(&world.theirs_id).await, ask(missing).await);
+        assert_eq!(foreign.status, 404, "{}", foreign.text);
+        let without_time = |mut told: (u16, String, Vec<(String, String)>)| {
+            told.2.retain(|(name, _)| !name.starts_with("x-ratelimit"));
+            told
+        };
+        assert_eq!(without_time(told(&foreign, &world.theirs_id)), without_time(told(&made_up, missing)));
+        let cli = world.gateway.run(&["connection", "traffic", &world.theirs_id, "--json"]);
+        assert!(!cli.status.success() && !String::from_utf8_lossy(&cli.stdout).contains("rivals-secret"));
+        let theirs = world.gateway.cli(&["connection", "traffic", "scim", "--tenant", "rival", "--json"]);
+        assert!(theirs.contains("rivals-secret") && !theirs.contains("our-own"), "{theirs}");
+    }
+
     async fn telling_foreign_ids_of_another_tenant_from_missing_ones(store) {
         let world = World::new(store).await;
         assert_indistinguishable(&world.ours, &world.theirs).await;

@@ -204,6 +204,12 @@ impl Gateway {
         self.installation.run(arguments)
     }
 
+    /// Starts a subcommand that goes on by itself; its output can be read as it comes. The caller ends it.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = self.installation.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
+    }
+
     /// Runs a subcommand that must succeed; what it printed.
     pub fn cli(&self, arguments: &[&str]) -> String {
         succeed(&arguments.join(" "), self.run(arguments))

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use sqlx::Connection;
 
 /// Columns that SQLite stores as 0 and 1.
-const BOOLEANS: [&str; 3] = ["listed", "active", "blocked"];
+const BOOLEANS: [&str; 4] = ["listed", "active", "blocked", "refused"];
 /// Columns whose text is a JSON document.
 const DOCUMENTS: [&str; 5] = ["raw", "mapped", "doc", "changes", "changed"];
 
