@@ -13,7 +13,6 @@ statements! {
     DELETE_OUTBOX_ROW = "DELETE FROM outbox WHERE tenant_id = $1 AND id = $2";
     /// By the key, whose ids are in the order of time: an index by age would cost every write.
     OLD_TRAFFIC_ROWS = "SELECT id FROM traffic WHERE tenant_id = $1 AND id < $2 ORDER BY id LIMIT $3";
-    DELETE_TRAFFIC_ROW = "DELETE FROM traffic WHERE tenant_id = $1 AND id = $2";
 }
 
 /// What retention removes.
@@ -46,7 +45,9 @@ pub async fn delete_some(store: &Store, tenant: &TenantId, kept: Kept, before: i
     let (rows, delete) = match kept {
         Kept::Log => (store.read(OLD_LOG_ROWS, args![tenant, before, limit]).await?, DELETE_LOG_ROW),
         Kept::Events => (store.read(OLD_OUTBOX_ROWS, args![tenant, before, limit]).await?, DELETE_OUTBOX_ROW),
-        Kept::Traffic => (store.read(OLD_TRAFFIC_ROWS, args![tenant, first_id_of(before), limit]).await?, DELETE_TRAFFIC_ROW),
+        Kept::Traffic => {
+            (store.read(OLD_TRAFFIC_ROWS, args![tenant, first_id_of(before), limit]).await?, super::traffic::DELETE_EXCHANGE)
+        }
     };
     let mut batch = Batch::default();
     batch.each(delete, rows.iter().map(|row| Ok(args![tenant, row.text(0)?])).collect::<Result<_, Error>>()?);

@@ -79,7 +79,7 @@ pub fn is_secret_name(name: &str) -> bool {
 /// Whether a filter names such an attribute. What stands in quotes is a value: a group may be called "Password Admins".
 fn filters_by_secret(filter: &str) -> bool {
     let parts: Vec<&str> = filter.split('"').collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return is_secret_name(filter);
     }
     parts.iter().step_by(2).flat_map(|part| part.split([' ', '(', ')', '[', ']'])).any(is_secret_name)
@@ -118,6 +118,10 @@ impl Redactor {
                 self.trace_filter(&decoded);
                 return format!("{name}={MASK}");
             }
+            // An encoded token shows only once it is decoded.
+            if without_tokens(&decoded) != decoded {
+                return format!("{name}={MASK}");
+            }
             format!("{name}={value}")
         });
         pairs.collect::<Vec<_>>().join("&")
@@ -132,8 +136,13 @@ impl Redactor {
         cut(text, bytes_max)
     }
 
+    /// A path, as it was sent but for segments that hold a token, encoded or not.
     pub fn path(&self, path: &str) -> String {
-        self.text(path, PATH_BYTES_MAX)
+        let kept = path.split('/').map(|segment| {
+            let decoded = decoded(segment);
+            if without_tokens(&decoded) == decoded { segment } else { MASK }
+        });
+        self.text(&kept.collect::<Vec<_>>().join("/"), PATH_BYTES_MAX)
     }
 
     pub fn short(&self, text: &str) -> String {

@@ -211,7 +211,7 @@ fn of_operation(request: &Request<'_>, operation: &Map<String, Value>, found: &m
             found.when(items.iter().any(|item| item.get("$ref") == Some(&Value::Null)), Sign::NullReferences);
         }
         (Some(path), value) if path.eq_ignore_ascii_case("active") || path.ends_with(".primary") => {
-            of_boolean(Some(value), found)
+            of_boolean(Some(value), found);
         }
         _ => {}
     }

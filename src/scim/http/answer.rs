@@ -237,3 +237,65 @@ fn cause_of(refusal: &Refusal) -> Cause {
 pub fn not_found() -> ScimError {
     ScimError::status(404, "no such resource")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::{InboxEntry, LogEntry};
+
+    /// One refusal of each kind. The match in [`cause_of`] keeps this list honest: a new kind does not compile without a cause.
+    fn refusals() -> Vec<Refusal> {
+        let taken = ["userName", "externalId", "displayName", "anything"].map(|attribute| Refusal::Taken { attribute });
+        let others = [
+            Refusal::NotFound,
+            Refusal::VersionMismatch,
+            Refusal::EmailElsewhere { inbox: inbox(), log: LogEntry::default() },
+            Refusal::Erased,
+            Refusal::Repost,
+            Refusal::Rejected { reasons: vec![(String::from("email"), String::from("is required"))] },
+            Refusal::TooLarge { bytes_max: 1 },
+            Refusal::UnknownMembers { ids: vec![String::from("x")] },
+            Refusal::Cycle { group_id: String::from("x") },
+            Refusal::OverBudget { retry_after_seconds: 5 },
+        ];
+        taken.into_iter().chain(others).collect()
+    }
+
+    fn inbox() -> InboxEntry {
+        let (id, subject, detail) = (String::new(), String::new(), String::new());
+        InboxEntry { id, connection_id: crate::model::ids::ConnectionId::new("c"), kind: "k", subject, detail, at: 0 }
+    }
+
+    #[test]
+    fn every_refusal_carries_a_cause_that_suits_its_status() {
+        for refusal in refusals() {
+            let what = format!("{refusal:?}");
+            let refused = Refused::from(refusal);
+            let cause = refused.cause.unwrap_or_else(|| panic!("{what} has no cause"));
+            // A finer cause stands for a status that the coarse one is of, too.
+            let coarse = Cause::of_answer(refused.error.status, refused.error.scim_type.map(ScimType::as_str));
+            assert!(coarse.is_some() && cause != Cause::BadRequest && cause != Cause::Internal, "{what}: {cause:?}");
+        }
+    }
+
+    #[test]
+    fn every_scim_type_and_status_that_is_sent_has_a_cause_of_its_own() {
+        let types = [
+            ScimType::InvalidFilter,
+            ScimType::TooMany,
+            ScimType::Uniqueness,
+            ScimType::Mutability,
+            ScimType::InvalidSyntax,
+            ScimType::InvalidPath,
+            ScimType::NoTarget,
+            ScimType::InvalidValue,
+            ScimType::InvalidVers,
+            ScimType::Sensitive,
+        ];
+        let mut causes: Vec<_> = types.iter().map(|kind| Cause::of_answer(kind.status(), Some(kind.as_str()))).collect();
+        causes.extend([401, 403, 404, 405, 408, 412, 413, 415, 429, 500, 501, 503].map(|status| Cause::of_answer(status, None)));
+        let distinct: std::collections::HashSet<_> = causes.iter().flatten().collect();
+        assert_eq!(distinct.len(), causes.len());
+        assert!(!distinct.contains(&Cause::BadRequest));
+    }
+}

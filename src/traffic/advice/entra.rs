@@ -3,6 +3,11 @@
 use crate::traffic::cause::Cause;
 
 pub(super) fn change(cause: Cause) -> Option<&'static str> {
+    connectivity(cause).or_else(|| mapping(cause)).or_else(|| waiting(cause))
+}
+
+/// Credentials, address, and what Entra remembers.
+fn connectivity(cause: Cause) -> Option<&'static str> {
     Some(match cause {
         Cause::TokenMissing
         | Cause::TokenMalformed
@@ -29,6 +34,13 @@ pub(super) fn change(cause: Cause) -> Option<&'static str> {
             "Entra remembers an id that is gone. It matches again by itself at the next cycle if the user still is in scope; if the same \
              id comes up again, Provisioning > Restart provisioning, which clears Entra's memory of ids."
         }
+        _ => return None,
+    })
+}
+
+/// Attribute mappings, matching, scope.
+fn mapping(cause: Cause) -> Option<&'static str> {
+    Some(match cause {
         Cause::UserNameTaken => {
             "Provisioning > Attribute mapping > users: userName needs Matching precedence 1 (Match objects using this attribute), so that \
              Entra finds the user before it creates one. If two people really share the value, map userName from userPrincipalName."
@@ -83,6 +95,13 @@ pub(super) fn change(cause: Cause) -> Option<&'static str> {
             "Provisioning > Attribute mapping: give Matching precedence only to userName, externalId or emails[type eq \"work\"].value; \
              other attributes are not indexed."
         }
+        _ => return None,
+    })
+}
+
+/// What passes by itself, or on the gateway's side.
+fn waiting(cause: Cause) -> Option<&'static str> {
+    Some(match cause {
         Cause::TooManyRequests | Cause::Busy => {
             "Nothing: Entra waits for Retry-After and repeats; the failed object is tried again at the next cycle, about 40 minutes later."
         }

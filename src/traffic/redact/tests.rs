@@ -72,6 +72,8 @@ fn tokens_are_masked_by_their_looks() {
     let redactor = Redactor::default();
     let token = format!("rst_{}", "a".repeat(49));
     assert_eq!(redactor.path(&format!("/Users/{token}")), "/Users/***");
+    assert_eq!(redactor.path(&format!("/Users/{}/x", token.replace('_', "%5F"))), "/Users/***/x");
+    assert_eq!(Redactor::default().query(&format!("filter=a+eq+{}&count=1", token.replace('_', "%5f"))), "filter=***&count=1");
     assert_eq!(redactor.short(&format!("got {token}, sorry")), "got ***, sorry");
     assert_eq!(redactor.short("Authorization: Basic cGluZzpwYXNzd29yZA=="), "Authorization: Basic ***");
 }
