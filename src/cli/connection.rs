@@ -133,8 +133,11 @@ async fn answer(context: &Context, command: ConnectionCommand) -> anyhow::Result
         ConnectionCommand::Show(args) => {
             let tenant = context.tenant(&args.tenant).await?;
             let stored = context.find_connection(&tenant, &args.name).await?;
-            let source = traffic::recognised(context, &stored.connection).await?;
-            print_with(context, &stored, Some(&source), args.json)?;
+            let source = match stored.connection.kind {
+                ConnectionKind::Scim => Some(traffic::recognised(context, &stored.connection).await?),
+                ConnectionKind::Database => None,
+            };
+            print_with(context, &stored, source.as_ref(), args.json)?;
         }
         ConnectionCommand::Traffic(args) => traffic::run(context, args).await?,
         ConnectionCommand::Update(args) => update(context, args).await?,

@@ -27,6 +27,8 @@ pub const SUCCESSES_MAX: usize = 1_000;
 pub const REFUSALS_MAX: usize = 10_000;
 /// Refusals of all connections that wait.
 const REFUSALS_WAITING_MAX: usize = 10_000;
+/// Refusals written in one round: a client that fails thousands of times a second must not slow down the writes of others.
+const REFUSALS_A_ROUND: usize = 500;
 /// Bytes of bodies that wait.
 const WAITING_BYTES_MAX: usize = 32 << 20;
 /// What waits is written after this long, more of it at a time under load.
@@ -363,13 +365,15 @@ impl Waiting {
     /// What is to be written now, and whether something was left for later.
     fn take(&mut self, now: Micros) -> (Work, bool) {
         let due = self.success_count <= FEW || !(0..PAUSE_UNDER_LOAD).contains(&(now - self.successes_taken_at));
+        let mut seen: Vec<Seen> = self.refusals.drain(..self.refusals.len().min(REFUSALS_A_ROUND)).collect();
         if due {
             self.successes_taken_at = now;
-            return (self.take_all(), false);
+            self.success_count = 0;
+            seen.extend(std::mem::take(&mut self.successes).into_values().flatten());
         }
-        let seen: Vec<Seen> = std::mem::take(&mut self.refusals).into();
         self.bytes -= seen.iter().map(size).sum::<usize>();
-        (Work { seen, strangers: std::mem::take(&mut self.strangers), unknown: std::mem::take(&mut self.unknown) }, true)
+        let some_left = !due || !self.refusals.is_empty();
+        (Work { seen, strangers: std::mem::take(&mut self.strangers), unknown: std::mem::take(&mut self.unknown) }, some_left)
     }
 
     /// Refusals first: if time or room ends in the middle, the rest is what matters less.

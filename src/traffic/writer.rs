@@ -246,6 +246,40 @@ fn below_connection(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::{HeaderMap, Method, Uri};
+    use bytes::Bytes;
+    use std::time::Duration;
+
+    fn row(address: &'static str, body: &Bytes, headers: &HeaderMap, answered: Answered) -> Exchange {
+        let mut asked = Asked::new(1_700_000_000_000_000, String::from("r"), &Method::PATCH, &Uri::from_static(address), headers);
+        asked.with_body(body);
+        let whose = Whose { tenant: TenantId::new("t"), connection: ConnectionId::new("c"), token: None };
+        exchange(whose, &asked, &answered, &Entropy::system())
+    }
+
+    fn refused(detail: &str) -> Answered {
+        let (scim_type, detail) = (Some("invalidValue"), Some(detail.to_owned()));
+        let body = Some(Bytes::from(format!("{{\"detail\":\"{}\"}}", detail.as_deref().unwrap_or_default())));
+        Answered { status: 400, scim_type, cause: None, detail, body, took: Duration::from_micros(1_234) }
+    }
+
+    #[test]
+    fn a_row_holds_no_secret_of_the_body_though_detail_and_answer_quote_it() {
+        let body = Bytes::from(r#"{"Operations":[{"op":"Replace","value":"Swordfish-7f3a9c","path":"password"}]}"#);
+        let headers = HeaderMap::from_iter([(axum::http::header::AUTHORIZATION, HeaderValue::from_static("Bearer rst_x"))]);
+        let row = row("/connections/a/Users/1?count=Swordfish-7f3a9c&x=1", &body, &headers, refused("not Swordfish-7f3a9c"));
+        assert!(!format!("{row:?}").contains("Swordfish"), "{row:?}");
+        assert_eq!((row.detail.as_deref(), row.query.as_deref()), (Some("not ***"), Some("count=***&x=***")));
+        assert_eq!((row.path.as_str(), row.duration_us, row.refused), ("/Users/1", 1_234, true));
+        assert_eq!((row.cause.as_deref(), row.signs.as_str()), (Some("invalid_value"), "capital_operations"));
+    }
+
+    #[test]
+    fn of_a_very_large_body_only_the_size_is_kept() {
+        let body = Bytes::from(format!("{{\"a\":\"{}\"}}", "x".repeat(300_000)));
+        let row = row("/connections/a/Users", &body, &HeaderMap::new(), refused("no"));
+        assert_eq!((row.request_body, row.request_bytes), (None, 300_008));
+    }
 
     #[test]
     fn paths_are_kept_below_the_connection() {

@@ -145,6 +145,8 @@ on_both_gateways! {
         let at = lines.iter().position(|line| line.contains(" 400 ")).unwrap_or_else(|| panic!("{table}"));
         assert!(lines[at + 1].contains("(invalidFilter)") && lines[at + 2].starts_with("    why ") && lines[at + 3].starts_with("    change "), "{table}");
         assert!(!table.contains('\u{1b}'), "colours are for terminals");
+        let coloured = gateway.cli(&["connection", "traffic", "entra", "--color", "always", "--bodies"]);
+        assert!(coloured.contains("\u{1b}[31m400") && coloured.contains("    query   filter="), "{coloured}");
     }
 
     async fn each_kind_of_refusal_has_its_cause_and_advice(store) {

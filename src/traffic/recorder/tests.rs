@@ -117,3 +117,14 @@ fn under_load_answered_requests_are_written_at_longer_intervals_and_refusals_at_
     let (work, left) = waiting.take(106 * SECOND);
     assert_eq!((work.seen.len(), left), (500, false));
 }
+
+#[test]
+fn a_flood_of_refusals_is_written_in_parts() {
+    let (mut waiting, a) = (Waiting::default(), connection("a"));
+    for at in 0..1_200 {
+        waiting.add(seen(&a, at, 400, 1));
+    }
+    let rounds: Vec<_> = (0..3).map(|_| waiting.take(0)).map(|(work, left)| (work.seen.len(), left)).collect();
+    assert_eq!(rounds, [(500, true), (500, true), (200, false)]);
+    assert_eq!(waiting.bytes, 0);
+}

@@ -92,6 +92,12 @@ fn long_texts_are_cut_at_a_character() {
     assert_eq!(text, "ää…");
 }
 
+#[test]
+fn a_body_is_kept_up_to_its_limit() {
+    let large = json!({"members": vec![json!({"value": "0190c2f5-5b1e-7c3a-9d6e-2f4a8b1c0d3e"}); 1_000]});
+    assert_eq!(kept(&large).len(), BODY_BYTES_MAX + "…".len());
+}
+
 proptest! {
     /// Whatever the document around it: a value under a secret's name is gone.
     #[test]
