@@ -30,6 +30,7 @@ const LATE: Micros = 15 * SECOND;
 /// Looks after which the client is recognised anew.
 const RECOGNISE_EVERY: u32 = 20;
 const PATH_CHARS: usize = 48;
+const SENTENCE_CHARS: usize = 100;
 
 #[derive(Debug, Args)]
 pub struct TrafficArgs {
@@ -217,8 +218,8 @@ impl Printer {
             let _ = writeln!(text, "    {}{kind}", output::printable(detail));
         }
         if let Some(Advice { why, change }) = shown::advice_for(row, self.source.idp) {
-            let _ = writeln!(text, "    why     {why}");
-            let _ = writeln!(text, "    change  {}", self.painted(change, "1"));
+            self.paragraph(&mut text, "why", why, "0");
+            self.paragraph(&mut text, "change", change, "1");
         }
         if self.bodies {
             for (name, body) in [("query", &row.query), ("asked", &row.request_body), ("answer", &row.response_body)] {
@@ -230,7 +231,44 @@ impl Printer {
         text
     }
 
+    /// A sentence in lines that a terminal shows whole, below the row it is about.
+    fn paragraph(&self, text: &mut String, name: &str, sentence: &str, code: &str) {
+        for (number, line) in wrapped(sentence, SENTENCE_CHARS).iter().enumerate() {
+            let name = if number == 0 { name } else { "" };
+            let _ = writeln!(text, "    {name:<7} {}", self.painted(line, code));
+        }
+    }
+
     fn painted(&self, text: &str, code: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// `text` in lines of at most `width` characters, broken at blanks.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(line) = lines.last_mut() else { break };
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(word.to_owned());
+        } else {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_break_at_blanks_and_lose_no_word() {
+        let lines = wrapped("one two three averyverylongword x", 9);
+        assert_eq!(lines, ["one two", "three", "averyverylongword", "x"]);
+        assert_eq!(wrapped("", 9), [""]);
     }
 }

@@ -93,11 +93,12 @@ impl Redactor {
         }
         let Some(value) = value else { return Some(shape(bytes)) };
         self.mask_value(value);
-        let mut text = value.to_string();
+        // Cut first: what is thrown away need not be searched.
+        let mut text = cut(value.to_string(), BODY_BYTES_MAX);
         for secret in &self.traced {
             text = without(&text, secret);
         }
-        Some(cut(text, BODY_BYTES_MAX))
+        Some(text)
     }
 
     /// The query string, decoded parameter by parameter only as far as masking needs it.
