@@ -14,7 +14,8 @@ use crate::model::ids::{ConnectionId, TenantId, TokenId};
 use crate::model::tenant::DEFAULT_TENANT;
 use crate::store::Store;
 use crate::telemetry::Metrics;
-use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, Method, Uri, header};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,16 +50,16 @@ const UNKNOWN_MAX: usize = 32;
 const NAMES_MAX: usize = 10_000;
 const NAME_TIME: Micros = 60 * SECOND;
 
-/// What was asked.
+/// What was asked. Everything is a copy: a part of a request that is kept keeps the whole buffer it was read into.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub at: Micros,
     pub request_id: String,
     pub method: Method,
-    pub uri: Uri,
-    pub user_agent: Option<HeaderValue>,
-    pub content_type: Option<HeaderValue>,
-    pub accept: Option<HeaderValue>,
+    /// Path and query.
+    pub target: String,
+    pub user_agent: Option<String>,
+    pub content_type: Option<String>,
     pub body: Option<Bytes>,
     pub body_bytes: usize,
 }
@@ -66,17 +67,10 @@ pub struct Asked {
 impl Asked {
     /// Without its body, which comes later if at all. Headers with credentials are not looked at.
     pub fn new(at: Micros, request_id: String, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
-        Self {
-            at,
-            request_id,
-            method: method.clone(),
-            uri: uri.clone(),
-            user_agent: headers.get(header::USER_AGENT).cloned(),
-            content_type: headers.get(header::CONTENT_TYPE).cloned(),
-            accept: headers.get(header::ACCEPT).cloned(),
-            body: None,
-            body_bytes: 0,
-        }
+        let target = uri.path_and_query().map_or("/", PathAndQuery::as_str).to_owned();
+        let header = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let (user_agent, content_type) = (header(header::USER_AGENT), header(header::CONTENT_TYPE));
+        Self { at, request_id, method: method.clone(), target, user_agent, content_type, body: None, body_bytes: 0 }
     }
 
     /// A copy, as the bytes may be a small part of a large buffer.

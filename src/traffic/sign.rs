@@ -11,7 +11,6 @@ pub struct Request<'a> {
     /// None = the header was not sent.
     pub user_agent: Option<&'a str>,
     pub content_type: Option<&'a str>,
-    pub accept: Option<&'a str>,
     pub body: Option<&'a Value>,
 }
 

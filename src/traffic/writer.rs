@@ -10,7 +10,6 @@ use crate::model::tenant::DEFAULT_TENANT;
 use crate::model::traffic::Exchange;
 use crate::store::{Batch, Error, Store, connections, traffic};
 use crate::telemetry::Metrics;
-use axum::http::HeaderValue;
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -174,22 +173,19 @@ fn of_seen(seen: &Seen, entropy: &Entropy) -> Exchange {
 /// quote it.
 fn exchange(whose: Whose, asked: &Asked, answered: &Answered, entropy: &Entropy) -> Exchange {
     let mut redactor = Redactor::default();
-    let user_agent = asked.user_agent.as_ref().map(text);
-    let content_type = asked.content_type.as_ref().map(text);
-    let accept = asked.accept.as_ref().map(text);
-    let path = below_connection(asked.uri.path());
+    let (path, query) = asked.target.split_once('?').map_or((asked.target.as_str(), None), |(path, query)| (path, Some(query)));
+    let path = below_connection(path);
     let mut body: Option<Value> = asked.body.as_ref().and_then(|bytes| serde_json::from_slice(without_mark(bytes)).ok());
     let signs = signs_of(&Request {
         method: asked.method.as_str(),
         path,
-        query: asked.uri.query(),
-        user_agent: user_agent.as_deref(),
-        content_type: content_type.as_deref(),
-        accept: accept.as_deref(),
+        query,
+        user_agent: asked.user_agent.as_deref(),
+        content_type: asked.content_type.as_deref(),
         body: body.as_ref(),
     });
     let signs: Vec<&str> = signs.into_iter().map(super::sign::Sign::as_str).collect();
-    let query = asked.uri.query().filter(|query| !query.is_empty()).map(|query| redactor.query(query));
+    let query = query.filter(|query| !query.is_empty()).map(|query| redactor.query(query));
     let request_body = asked.body.as_ref().and_then(|bytes| redactor.body(bytes, body.as_mut()));
     let mut answer: Option<Value> = answered.body.as_ref().and_then(|bytes| readable(bytes));
     let response_body = match (&answered.body, &mut answer) {
@@ -214,8 +210,8 @@ fn exchange(whose: Whose, asked: &Asked, answered: &Answered, entropy: &Entropy)
         cause: cause.map(|cause| cause.as_str().to_owned()),
         detail: answered.detail.as_ref().map(|detail| redactor.short(detail)),
         duration_us: i64::try_from(answered.took.as_micros()).unwrap_or(i64::MAX),
-        user_agent: user_agent.map(|agent| redactor.text(&agent, HEADER_BYTES_MAX)),
-        content_type: content_type.map(|kind| redactor.text(&kind, HEADER_BYTES_MAX)),
+        user_agent: asked.user_agent.as_ref().map(|agent| redactor.text(agent, HEADER_BYTES_MAX)),
+        content_type: asked.content_type.as_ref().map(|kind| redactor.text(kind, HEADER_BYTES_MAX)),
         signs: signs.join(" "),
         request_bytes: i64::try_from(asked.body_bytes).unwrap_or(i64::MAX),
         response_bytes: i64::try_from(answered.body.as_ref().map_or(0, bytes::Bytes::len)).unwrap_or(i64::MAX),
@@ -233,10 +229,6 @@ fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
 
-fn text(value: &HeaderValue) -> String {
-    String::from_utf8_lossy(value.as_bytes()).into_owned()
-}
-
 /// `/connections/acme/Users/1` → `/Users/1`; what names no connection stays as it is.
 fn below_connection(path: &str) -> &str {
     let Some((_, named)) = path.split_once("/connections/") else { return path };
@@ -246,7 +238,7 @@ fn below_connection(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::{HeaderMap, Method, Uri};
+    use axum::http::{HeaderMap, HeaderValue, Method, Uri};
     use bytes::Bytes;
     use std::time::Duration;
 

@@ -26,7 +26,6 @@ fn words(common: &Value, request: &Value) -> String {
         query,
         user_agent: header("user-agent"),
         content_type: header("content-type"),
-        accept: header("accept"),
         body: request.get("body"),
     });
     signs.iter().map(|sign| sign.as_str()).collect::<Vec<_>>().join(" ")
