@@ -138,6 +138,12 @@ pub fn replace(batch: &mut Batch, new: &Token, hash: &TokenHash, old: &[Token], 
     create(batch, new, hash, audit);
 }
 
+/// [`create`] for a token that takes over from `old`, which stays usable with the name and expiry it has here.
+pub fn rotate(batch: &mut Batch, new: &Token, hash: &TokenHash, old: &Token, audit: &Audit) {
+    update(batch, old, audit);
+    create(batch, new, hash, audit);
+}
+
 /// Notes that a token was used. Not recorded: it happens all the time.
 pub fn touch(batch: &mut Batch, tenant: &TenantId, id: &TokenId, at: i64) {
     batch.any(TOUCH_TOKEN, args![tenant, id, at]);
