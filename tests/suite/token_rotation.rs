@@ -65,12 +65,12 @@ on_both_gateways! {
     async fn the_old_token_ends_with_the_overlap(store) {
         let gateway = Gateway::start(store).await;
         let old = created(&gateway, &["--scopes", "get:users", "--name", "reader"]);
-        let new = json(&gateway.cli(&["token", "rotate", old["token_id"].as_str().expect("an id"), "--overlap", "4s", "--json"]));
+        let new = json(&gateway.cli(&["token", "rotate", old["token_id"].as_str().expect("an id"), "--overlap", "8s", "--json"]));
         let (old, new) = (Caller::of(&gateway, "scim", text(&old)), Caller::of(&gateway, "scim", text(&new)));
         assert_eq!((old.get("/Users").await.status, new.get("/Users").await.status), (200, 200));
         let began = Instant::now();
         while old.get("/Users?count=0").await.status != 401 {
-            assert!(began.elapsed() < Duration::from_secs(6), "the old token outlives its overlap");
+            assert!(began.elapsed() < Duration::from_secs(12), "the old token outlives its overlap");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert_eq!(new.get("/Users").await.status, 200);

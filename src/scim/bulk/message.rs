@@ -186,7 +186,8 @@ fn asked<'t>(
         Value::Null => {}
         Value::String(id) if is_bulk_id(id) => {}
         _ => {
-            let detail = format!("bulkId must be a string of 1 to {BULK_ID_CHARS_MAX} characters, none of them a control character");
+            let detail =
+                format!("bulkId must be a string of 1 to {BULK_ID_CHARS_MAX} characters, none of them a control character");
             return Err(value(detail));
         }
     }

@@ -94,11 +94,7 @@ enum Fate {
 }
 
 /// The depth is that of a body that was read: bounded.
-fn walk<E>(
-    value: &mut Value,
-    at: Place,
-    visit: &mut impl FnMut(&str) -> Result<Option<Resolved>, E>,
-) -> Result<Fate, E> {
+fn walk<E>(value: &mut Value, at: Place, visit: &mut impl FnMut(&str) -> Result<Option<Resolved>, E>) -> Result<Fate, E> {
     match value {
         Value::String(text) => string(text, at, visit),
         Value::Array(elements) => {
@@ -137,11 +133,7 @@ fn object<E>(members: &mut Map<String, Value>, visit: &mut impl FnMut(&str) -> R
     Ok(Fate::Stays)
 }
 
-fn string<E>(
-    text: &mut String,
-    at: Place,
-    visit: &mut impl FnMut(&str) -> Result<Option<Resolved>, E>,
-) -> Result<Fate, E> {
+fn string<E>(text: &mut String, at: Place, visit: &mut impl FnMut(&str) -> Result<Option<Resolved>, E>) -> Result<Fate, E> {
     let id = match at {
         Place::Elsewhere => return Ok(Fate::Stays),
         Place::Path => return in_filters(text, visit),

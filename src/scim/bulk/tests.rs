@@ -78,7 +78,10 @@ fn what_is_no_bulk_request_is_refused_as_a_whole() {
 fn a_bulk_id_that_two_operations_create_under_refuses_the_request() {
     let post = json!({"method": "POST", "path": "/Users", "bulkId": "a", "data": {}});
     let error = refused(&request(json!([post, post])), STRICT);
-    assert_eq!((error.scim_type, error.detail.as_str()), (Some(ScimType::InvalidValue), "the bulkId \"a\" is that of two operations"));
+    assert_eq!(
+        (error.scim_type, error.detail.as_str()),
+        (Some(ScimType::InvalidValue), "the bulkId \"a\" is that of two operations")
+    );
     let patch = json!({"method": "PATCH", "path": "/Users/bulkId:a", "bulkId": "a", "data": {}});
     assert!(message::read(&request(json!([post, patch])), STRICT, 3).is_ok(), "only what creates needs a name of its own");
 }
@@ -150,7 +153,10 @@ fn an_id_takes_the_place_of_its_reference_and_a_url_that_of_a_ref() {
 fn what_is_left_out_takes_the_value_that_holds_it_along() {
     let user = json!({"userName": "u", "urn:x:User": {"department": "D", "manager": {"value": "bulkId:later", "$ref": "x"}}});
     assert_eq!(put(user), json!({"userName": "u", "urn:x:User": {"department": "D"}}));
-    assert_eq!(put(json!({"urn:x:User": {"manager": "bulkId:later", "division": "D"}})), json!({"urn:x:User": {"division": "D"}}));
+    assert_eq!(
+        put(json!({"urn:x:User": {"manager": "bulkId:later", "division": "D"}})),
+        json!({"urn:x:User": {"division": "D"}})
+    );
     let group = json!({"members": [{"value": "bulkId:a"}, {"value": "bulkId:later"}, "bulkId:later"]});
     assert_eq!(put(group), json!({"members": [{"value": "A"}]}));
 }

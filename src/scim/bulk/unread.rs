@@ -32,7 +32,8 @@ pub(super) fn members(text: &str) -> Result<Vec<(String, &str)>, ScimError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let found = deserializer.deserialize_any(Members).and_then(|found| deserializer.end().map(|()| found));
     let found = found.map_err(|error| {
-        let what = if error.is_data() { "the bulk request and each of its operations must be an object".into() } else { broken(&error) };
+        let what =
+            if error.is_data() { "the bulk request and each of its operations must be an object".into() } else { broken(&error) };
         syntax(what)
     })?;
     let mut names = HashSet::new();

@@ -156,7 +156,11 @@ impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::NotFound => not_found().into(),
-            Refusal::VersionMismatch => ScimError::status(412, "the resource's version is not one that the request asks for (If-Match, If-None-Match, or version in /Bulk)").into(),
+            Refusal::VersionMismatch => ScimError::status(
+                412,
+                "the resource's version is not one that the request asks for (If-Match, If-None-Match, or version in /Bulk)",
+            )
+            .into(),
             Refusal::Taken { attribute } => {
                 ScimError::of(ScimType::Uniqueness, format!("{attribute} is already taken on this connection")).into()
             }
