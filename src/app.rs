@@ -18,6 +18,7 @@ use crate::provisioning::Provisioner;
 use crate::provisioning::mappings::Drafts;
 use crate::scim;
 use crate::scim::list::PageSizes;
+use crate::scim::schema::discovery::BulkLimits;
 use crate::secret::KeyRing;
 use crate::store::{Store, StoreOptions};
 use crate::telemetry::Metrics;
@@ -115,7 +116,17 @@ impl App {
             },
             patch_operations_max: self.config.scim.patch_operations_max,
             scan_max: i64::from(self.config.scim.filter_scan_max),
+            bulk: self.bulk_limits(),
         }
+    }
+
+    /// `None`: `/Bulk` is switched off.
+    fn bulk_limits(&self) -> Option<BulkLimits> {
+        let config = &self.config.scim;
+        (config.bulk_operations_max > 0).then(|| BulkLimits {
+            operations_max: config.bulk_operations_max,
+            payload_bytes_max: config.bulk_bytes_max.min(self.config.server.body_bytes_max),
+        })
     }
 
     /// One router over health, numbers and `edges`, with everything around a request in place.

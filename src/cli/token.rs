@@ -25,6 +25,8 @@ pub enum TokenCommand {
     Show(ShowArgs),
     /// Change name, scopes or expiry
     Update(UpdateArgs),
+    /// Make a token that takes over from another; the old one works on for a while
+    Rotate(RotateArgs),
     /// Revoke a token for good
     Delete(DeleteArgs),
 }
@@ -93,6 +95,22 @@ pub struct UpdateArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct RotateArgs {
+    /// Id or name
+    token: String,
+    /// How long the old token works on: 24h, 7d, an instant, or never (until it is revoked)
+    #[arg(long, value_name = "TIME", default_value = "24h")]
+    overlap: Expiry,
+    /// When the new token ends: 90d, an instant, or never. Without: after as long as the old one was given
+    #[arg(long, value_name = "TIME")]
+    expires: Option<Expiry>,
+    #[command(flatten)]
+    tenant: TenantArg,
+    #[arg(long, help = "Print JSON")]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct DeleteArgs {
     /// Id or name
     token: String,
@@ -119,6 +137,7 @@ async fn answer(context: &Context, command: TokenCommand) -> anyhow::Result<Exit
             print(&context.find_token(&tenant, &args.token).await?, args.json)?;
         }
         TokenCommand::Update(args) => update(context, args).await?,
+        TokenCommand::Rotate(args) => rotate(context, args).await?,
         TokenCommand::Delete(args) => return delete(context, args).await,
     }
     Ok(ExitCode::SUCCESS)
@@ -251,13 +270,55 @@ async fn create(context: &Context, args: CreateArgs) -> anyhow::Result<()> {
     let mut batch = Batch::default();
     tokens::create(&mut batch, &new.token, &new.hash, &audit);
     context.apply(batch, || String::from("the token's id is taken; try again")).await?;
-    if args.json {
+    print_once(&new, args.json)
+}
+
+/// The text of a new token, never to be seen again.
+fn print_once(new: &NewToken, json: bool) -> anyhow::Result<()> {
+    if json {
         let mut object = as_json(&new.token);
         object["token"] = Value::String(new.text.expose().clone());
         output::json(&object)?;
     } else {
         println!("{}", new.text.expose());
         eprintln!("This is the only time the token is shown. Its id is {}.", new.token.id);
+    }
+    Ok(())
+}
+
+/// What the old token is called from now on: its name is the new one's.
+fn rotated_name(name: &str) -> String {
+    const MARK: &str = " (rotated)";
+    let kept = name.strip_suffix(MARK).unwrap_or(name);
+    kept.chars().take(100 - MARK.len()).chain(MARK.chars()).collect()
+}
+
+async fn rotate(context: &Context, args: RotateArgs) -> anyhow::Result<()> {
+    let tenant = context.tenant(&args.tenant).await?;
+    let mut old = context.find_token(&tenant, &args.token).await?;
+    let audit = context.audit();
+    if !old.is_live(audit.at) {
+        bail!("token {} opens nothing any more; make a new one", old.name);
+    }
+    if old.scopes.iter().any(|scope| scope == CONSOLE_SCOPE) {
+        bail!("token {} is for one sign-in; make a new one", old.name);
+    }
+    let mut new = NewToken::new(context, &tenant.id, old.connection_id.as_ref(), &old.name, audit.at);
+    new.token.scopes.clone_from(&old.scopes);
+    new.token.expires_at = match args.expires {
+        Some(expires) => future(expires, audit.at)?,
+        None => old.expires_at.map(|at| audit.at.saturating_add(at - old.created_at)),
+    };
+    old.name = rotated_name(&old.name);
+    // Never longer than it had.
+    let until = future(args.overlap, audit.at)?;
+    old.expires_at = until.into_iter().chain(old.expires_at).min();
+    let mut batch = Batch::default();
+    tokens::rotate(&mut batch, &new.token, &new.hash, &old, &audit);
+    context.apply(batch, || String::from("the token was changed meanwhile; try again")).await?;
+    print_once(&new, args.json)?;
+    if !args.json {
+        eprintln!("The old one, {} ({}), works until {}.", old.name, old.id, output::time(old.expires_at));
     }
     Ok(())
 }

@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_setting_that_nothing_reads_is_unknown() {
-        for text in ["[scim]\nbulk_operations_max = 1000\n", "[retention]\ntraffic_days = 30\n"] {
+        for text in ["[scim]\nsort = true\n", "[retention]\ntraffic_days = 30\n"] {
             let problems = problems_of(text, &[]);
             assert!(problems.len() == 1 && problems[0].contains("unknown key"), "{problems:?}");
         }

@@ -11,6 +11,10 @@ pub struct ScimConfig {
     pub filter_scan_max: u32,
     /// Operations of one PATCH.
     pub patch_operations_max: usize,
+    /// Operations of one bulk request; 0: `/Bulk` is not served.
+    pub bulk_operations_max: usize,
+    /// Bytes of the body of one; never more than `server.body_bytes_max`.
+    pub bulk_bytes_max: usize,
 }
 
 impl ScimConfig {
@@ -20,6 +24,8 @@ impl ScimConfig {
             page_size_max: reader.integer("scim.page_size_max", 200, 1, 1_000),
             filter_scan_max: reader.integer("scim.filter_scan_max", 10_000, 100, 10_000_000),
             patch_operations_max: reader.integer("scim.patch_operations_max", 1_000, 1, 100_000),
+            bulk_operations_max: reader.integer("scim.bulk_operations_max", 1_000, 0, 100_000),
+            bulk_bytes_max: reader.integer("scim.bulk_bytes_max", 4 << 20, 1_024, 1 << 30),
         };
         if config.page_size_default > config.page_size_max {
             reader.complain("scim.page_size_default", "is larger than scim.page_size_max");

@@ -152,6 +152,8 @@ pub struct Options {
     pub group_patch_response: GroupPatchResponse,
     /// A member id that is nobody's here is left out rather than refused.
     pub ignore_unknown_members: bool,
+    /// PUT, PATCH and DELETE without If-Match are refused.
+    pub require_if_match: bool,
     pub scim_user_id_attribute: ScimUserIdAttribute,
 }
 

@@ -173,6 +173,9 @@ fn pushed() -> Vec<OptionSpec> {
         option!("unknown_members" PUSHED, Text, "refuse or ignore",
             "What happens to a member whose id is nobody's on this connection: refuse the request with 400, or leave it out.",
             words!(ignore_unknown_members: "refuse" => false, "ignore" => true)),
+        option!("require_if_match" PUSHED, Boolean, "true or false",
+            "Whether PUT, PATCH and DELETE of one resource need an If-Match header (428 without), so that nobody overwrites unseen.",
+            words!(require_if_match: "true" => true, "false" => false)),
     ]
 }
 
@@ -199,6 +202,7 @@ impl Options {
             put_groups_without_members_keep: false,
             group_patch_response: GroupPatchResponse::Auto,
             ignore_unknown_members: false,
+            require_if_match: false,
             scim_user_id_attribute: ScimUserIdAttribute::ExternalId,
         }
     }

@@ -53,16 +53,19 @@ impl From<Refusal> for Error {
 /// What the caller says the row's version has to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// No If-Match.
+    /// Nothing was said of it.
     Any,
     /// One of these.
     OneOf(Vec<i64>),
+    /// None of these.
+    NoneOf(Vec<i64>),
 }
 
 impl Expected {
     pub(crate) fn check(&self, version: i64) -> Result<(), Error> {
         match self {
             Self::OneOf(versions) if !versions.contains(&version) => Err(Refusal::VersionMismatch.into()),
+            Self::NoneOf(versions) if versions.contains(&version) => Err(Refusal::VersionMismatch.into()),
             _ => Ok(()),
         }
     }

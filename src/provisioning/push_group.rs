@@ -247,7 +247,7 @@ impl Provisioner {
             Some(_) if !is_new => Some(groups::find_nestings(&self.store, request.connection).await?),
             _ => None,
         };
-        for member in nested() {
+        for member in nested().filter(|_| !is_new) {
             if groups::closes_cycle(&self.store, tenant, id, &member.id).await? {
                 return Err(Refusal::Cycle { group_id: member.id.clone() }.into());
             }

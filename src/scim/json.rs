@@ -46,9 +46,7 @@ impl Limits {
 /// # Errors
 /// 400 `invalidSyntax` for everything in the module's text; broken JSON is told by line and column.
 pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Value, ScimError> {
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| syntax(format!("the body is not UTF-8 (byte {} is the first that is wrong)", error.valid_up_to())))?;
+    let text = text(bytes)?;
     let reading = Reading { limits, values: Cell::new(0), refusal: RefCell::new(None) };
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let parsed = ValueSeed { reading: &reading, depth: 0 }.deserialize(&mut deserializer).and_then(|value| {
@@ -61,12 +59,22 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Value, ScimError> {
     })
 }
 
+/// The text of a body, without a byte order mark before it.
+///
+/// # Errors
+/// 400 `invalidSyntax` for what is not UTF-8.
+pub fn text(bytes: &[u8]) -> Result<&str, ScimError> {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    std::str::from_utf8(bytes)
+        .map_err(|error| syntax(format!("the body is not UTF-8 (byte {} is the first that is wrong)", error.valid_up_to())))
+}
+
 fn syntax(detail: String) -> ScimError {
     ScimError::of(ScimType::InvalidSyntax, detail)
 }
 
 /// Where the JSON is broken; the parser's own words are left out, they may quote the body.
-fn broken(error: &serde_json::Error) -> String {
+pub(super) fn broken(error: &serde_json::Error) -> String {
     let what = if error.is_eof() { "ends too early" } else { "is not valid JSON" };
     format!("the body {what} (line {}, column {})", error.line(), error.column())
 }

@@ -138,6 +138,14 @@ pub fn replace(batch: &mut Batch, new: &Token, hash: &TokenHash, old: &[Token], 
     create(batch, new, hash, audit);
 }
 
+/// Stores a token that takes over from `old`, which stays usable with the name and expiry it has here.
+pub fn rotate(batch: &mut Batch, new: &Token, hash: &TokenHash, old: &Token, audit: &Audit) {
+    let Token { tenant_id, id, name, scopes, expires_at, .. } = old;
+    batch.one(UPDATE_TOKEN, args![tenant_id, id, name, scopes.join(" "), *expires_at]);
+    insert(batch, new, hash);
+    audit.record(batch, tenant_id, "token.rotated", connection_of(new), &new.name);
+}
+
 /// Notes that a token was used. Not recorded: it happens all the time.
 pub fn touch(batch: &mut Batch, tenant: &TenantId, id: &TokenId, at: i64) {
     batch.any(TOUCH_TOKEN, args![tenant, id, at]);

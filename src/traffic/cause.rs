@@ -60,6 +60,10 @@ causes! {
     Repost = "repost",
     /// 412.
     VersionMismatch = "version_mismatch",
+    /// 400 `invalidCursor`, `expiredCursor`, `invalidCount`.
+    Cursor = "cursor",
+    /// 428: `require_if_match`, and no If-Match.
+    VersionRequired = "version_required",
     /// 413: the body.
     BodyTooLarge = "body_too_large",
     /// 413: the profile that would come of it.
@@ -119,6 +123,7 @@ impl Cause {
             "invalidValue" => Some(Self::InvalidValue),
             "invalidVers" => Some(Self::InvalidVersion),
             "sensitive" => Some(Self::Sensitive),
+            "invalidCursor" | "expiredCursor" | "invalidCount" => Some(Self::Cursor),
             _ => None,
         };
         let by_status = || match status {
@@ -130,6 +135,7 @@ impl Cause {
             408 => Some(Self::BodyTooSlow),
             409 => Some(Self::ValueTaken),
             412 => Some(Self::VersionMismatch),
+            428 => Some(Self::VersionRequired),
             413 => Some(Self::BodyTooLarge),
             415 => Some(Self::MediaType),
             429 => Some(Self::TooManyRequests),

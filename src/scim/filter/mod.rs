@@ -35,7 +35,7 @@ fn refused(detail: impl Into<String>) -> ScimError {
 }
 
 /// The beginning of a text from outside, short enough for an error's detail and without control characters.
-pub(super) fn excerpt(text: &str) -> String {
+pub(in crate::scim) fn excerpt(text: &str) -> String {
     const CHARS: usize = 60;
     let mut short: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(CHARS).collect();
     if text.chars().nth(CHARS).is_some() {

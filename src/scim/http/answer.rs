@@ -41,6 +41,11 @@ impl Answer {
         self
     }
 
+    /// The header of that name as it will be sent.
+    pub fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// The response; `accept` decides between the two JSON media types (RFC 7644 §3.1).
     pub fn into_response(self, request_headers: &HeaderMap) -> Response {
         let mut response = Response::new(self.body.map_or_else(Body::empty, Body::from));
@@ -177,7 +182,10 @@ impl From<Refusal> for Refused {
         let unique = |detail: String| ScimError::of(ScimType::Uniqueness, detail);
         let error = match refusal {
             Refusal::NotFound => not_found(),
-            Refusal::VersionMismatch => ScimError::status(412, "the resource has another version than If-Match names"),
+            Refusal::VersionMismatch => ScimError::status(
+                412,
+                "the resource's version is not one that the request asks for (If-Match, If-None-Match, or version in /Bulk)",
+            ),
             Refusal::Taken { attribute } => unique(format!("{attribute} is already taken on this connection")),
             Refusal::EmailElsewhere { .. } => unique(String::from(
                 "the e-mail address belongs to a user of another connection; an administrator has to decide (see the inbox)",

@@ -2,28 +2,29 @@
 
 use super::Call;
 use super::answer::{Answer, Refused, not_found};
-use super::conditions::{etag, expected, none_match_hits, refuses_existing};
+use super::conditions::{Conditions, Reading, etag};
 use super::record;
 use super::render::{self, Also, Owned};
 use super::route::Resources;
 use crate::model::connection::GroupPatchResponse;
 use crate::model::group::Group;
 use crate::provisioning::decide_group::GroupEvent;
+use crate::provisioning::plan::Refusal;
 use crate::provisioning::push_group::MemberChange;
 use crate::scim::error::ScimError;
 use crate::scim::projection::Projection;
 use crate::scim::schema::registry;
 use crate::scim::{patch, resource};
 use crate::store::groups::{self as rows, Listed};
-use axum::body::Body;
 use axum::http::{Method, header};
+use serde_json::Value;
 
 /// Up to this many members a PATCH is answered with the group (`group_patch_response = auto`).
 const PATCH_MEMBERS_MAX: i64 = 200;
 
-pub(super) async fn create(call: &Call<'_>, body: Body) -> Result<Answer, Refused> {
+pub(super) async fn create(call: &Call<'_>, sent: Value) -> Result<Answer, Refused> {
     let projection = projection(call)?;
-    let accepted = resource::accept(&registry().group, call.json(body).await?, call.mode())?;
+    let accepted = resource::accept(&registry().group, sent, call.mode())?;
     let members = record::ids(accepted.members.unwrap_or_default());
     let record = record::group(accepted.document);
     let pushed = call.scim.provisioner.create_group(&call.provisioning(), &record, &members).await?;
@@ -31,12 +32,12 @@ pub(super) async fn create(call: &Call<'_>, body: Body) -> Result<Answer, Refuse
     Ok(answer(call, 201, &pushed.group, &projection).await?.with(header::LOCATION, location))
 }
 
-pub(super) async fn one(call: &Call<'_>, id: &str, body: Body) -> Result<Answer, Refused> {
+pub(super) async fn one(call: &Call<'_>, id: &str, conditions: &Conditions, sent: Value) -> Result<Answer, Refused> {
     match call.method {
-        Method::PUT => replace(call, id, body).await,
-        Method::PATCH => modify(call, id, body).await,
-        Method::DELETE => delete(call, id).await,
-        _ => read(call, id).await,
+        Method::PUT => replace(call, id, conditions, sent).await,
+        Method::PATCH => modify(call, id, conditions, sent).await,
+        Method::DELETE => delete(call, id, conditions).await,
+        _ => read(call, id, conditions).await,
     }
 }
 
@@ -44,26 +45,24 @@ fn projection(call: &Call<'_>) -> Result<Projection, ScimError> {
     Projection::parse(call.parameter("attributes"), call.parameter("excludedAttributes"), &registry().group, call.mode())
 }
 
-async fn read(call: &Call<'_>, id: &str) -> Result<Answer, Refused> {
+async fn read(call: &Call<'_>, id: &str, conditions: &Conditions) -> Result<Answer, Refused> {
     let projection = projection(call)?;
     let group = rows::find(&call.scim.store, call.connection, id).await?.ok_or_else(not_found)?;
-    if none_match_hits(&call.headers, group.version) {
-        return Ok(Answer::empty(304).with(header::ETAG, etag(group.version)));
+    match conditions.reading(group.version) {
+        Reading::Answer => {}
+        Reading::NotModified => return Ok(Answer::empty(304).with(header::ETAG, etag(group.version))),
+        Reading::Refuse => return Err(Refusal::VersionMismatch.into()),
     }
     answer(call, 200, &group, &projection).await
 }
 
-async fn replace(call: &Call<'_>, id: &str, body: Body) -> Result<Answer, Refused> {
-    if refuses_existing(&call.headers) {
-        return Err(ScimError::status(412, "If-None-Match is * and a PUT never creates").into());
-    }
+async fn replace(call: &Call<'_>, id: &str, conditions: &Conditions, sent: Value) -> Result<Answer, Refused> {
     let projection = projection(call)?;
-    let sent = call.json(body).await?;
     let keeps = call.connection.options.put_groups_without_members_keep;
     let pushed = call
         .scim
         .provisioner
-        .edit_group(&call.provisioning(), id, &expected(&call.headers), GroupEvent::Replaced, |current| {
+        .edit_group(&call.provisioning(), id, &conditions.expected(), GroupEvent::Replaced, |current| {
             let accepted = resource::accept_put(&registry().group, sent.clone(), current, call.mode())?;
             let changes = match accepted.members {
                 None if keeps => Vec::new(),
@@ -75,13 +74,12 @@ async fn replace(call: &Call<'_>, id: &str, body: Body) -> Result<Answer, Refuse
     answer(call, 200, &pushed.group, &projection).await
 }
 
-async fn modify(call: &Call<'_>, id: &str, body: Body) -> Result<Answer, Refused> {
+async fn modify(call: &Call<'_>, id: &str, conditions: &Conditions, sent: Value) -> Result<Answer, Refused> {
     let projection = projection(call)?;
-    let sent = call.json(body).await?;
     let pushed = call
         .scim
         .provisioner
-        .edit_group(&call.provisioning(), id, &expected(&call.headers), GroupEvent::Patched, |current| {
+        .edit_group(&call.provisioning(), id, &conditions.expected(), GroupEvent::Patched, |current| {
             let patched =
                 patch::apply(&registry().group, current, sent.clone(), id, call.mode(), call.scim.patch_operations_max)?;
             Ok::<_, ScimError>((record::group(patched.document), record::changes(patched.members)))
@@ -104,8 +102,8 @@ async fn modify(call: &Call<'_>, id: &str, body: Body) -> Result<Answer, Refused
     answer(call, 200, &group, &projection).await
 }
 
-async fn delete(call: &Call<'_>, id: &str) -> Result<Answer, Refused> {
-    call.scim.provisioner.delete_group(&call.provisioning(), id, &expected(&call.headers)).await?;
+async fn delete(call: &Call<'_>, id: &str, conditions: &Conditions) -> Result<Answer, Refused> {
+    call.scim.provisioner.delete_group(&call.provisioning(), id, &conditions.expected()).await?;
     Ok(Answer::empty(204))
 }
 

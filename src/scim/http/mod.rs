@@ -3,11 +3,13 @@
 //! answer, errors of routing too, is SCIM. Refuses to decide anything about users.
 
 mod answer;
+mod bulk;
 mod conditions;
 mod discovery;
 mod groups;
 mod listing;
 mod noted;
+mod operation;
 pub mod record;
 mod render;
 mod route;
@@ -26,6 +28,7 @@ use crate::scim::error::{ScimError, ScimType};
 use crate::scim::json;
 use crate::scim::list::PageSizes;
 use crate::scim::mode::Mode;
+use crate::scim::schema::discovery::BulkLimits;
 use crate::store::Store;
 use crate::traffic::{Cause, Recorder};
 use answer::{Answer, Refused};
@@ -37,8 +40,11 @@ use axum::http::{HeaderMap, Method, header};
 use axum::response::Response;
 use axum::routing::any;
 use bytes::Bytes;
+use conditions::Conditions;
 use noted::{Exchange, Noting};
+use operation::{Operation, operate, permitted};
 use route::{Resources, Route};
+use serde_json::Value;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -59,6 +65,8 @@ pub struct Scim {
     pub patch_operations_max: usize,
     /// Resources a filter without an index may look at before `tooMany`.
     pub scan_max: i64,
+    /// `None`: `/Bulk` is not served.
+    pub bulk: Option<BulkLimits>,
 }
 
 /// The routes, to be nested at `/scim/v2`.
@@ -100,8 +108,14 @@ impl Call<'_> {
         self.query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON. 415 for other media types, 413 over the limit, 400 for what is no JSON object text.
-    async fn json(&self, body: Body) -> Result<serde_json::Value, Refused> {
+    /// The body as JSON: [`Self::bytes`], and 400 for what is no JSON object text.
+    async fn json(&self, body: Body) -> Result<Value, Refused> {
+        let bytes = self.bytes(body, self.scim.body_bytes_max).await?;
+        Ok(json::parse(&bytes, &json::Limits::for_body(self.scim.body_bytes_max))?)
+    }
+
+    /// The body. 415 for other media types than JSON, 413 over `bytes_max`.
+    async fn bytes(&self, body: Body, bytes_max: usize) -> Result<Bytes, Refused> {
         let media = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let essence = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if !matches!(essence.as_str(), "application/scim+json" | "application/json") {
@@ -110,10 +124,10 @@ impl Call<'_> {
         if media.to_ascii_lowercase().contains("charset=") && !media.to_ascii_lowercase().contains("utf-8") {
             return Err(ScimError::status(415, "the body must be UTF-8").into());
         }
-        let bytes = body::read(body, self.scim.body_bytes_max, self.scim.body_timeout).await?;
+        let bytes = body::read(body, bytes_max, self.scim.body_timeout).await?;
         // A request has one body: nothing was there before.
         let _first = self.body_read.set(bytes.clone());
-        Ok(json::parse(&bytes, &json::Limits::for_body(self.scim.body_bytes_max))?)
+        Ok(bytes)
     }
 }
 
@@ -183,6 +197,9 @@ async fn handle(
     }
     let nowhere = || Refused::from(answer::not_found()).because(Cause::NoSuchEndpoint);
     let route = Route::parse(rest).ok_or_else(nowhere)?;
+    if route == Route::Bulk && scim.bulk.is_none() {
+        return Err(ScimError::status(501, "/Bulk is switched off here").into());
+    }
     if !route.allows(&parts.method) {
         let allow = route.allow().unwrap_or_default();
         let refused = Refused::from(ScimError::status(405, format!("{} is not allowed here", parts.method)));
@@ -199,7 +216,7 @@ async fn handle(
         headers: parts.headers,
         body_read,
     };
-    permitted(principal, &call.method, &route)?;
+    route_permitted(principal, &call.method, &route)?;
     dispatch(&call, route, body).await
 }
 
@@ -210,36 +227,34 @@ fn with_challenge(refused: Refused) -> Refused {
     }
 }
 
-/// 403 unless the token's scopes hold `{method}:{users|groups}`. Discovery needs none.
-fn permitted(principal: &Principal, method: &Method, route: &Route) -> Result<(), Refused> {
-    let (resources, method): (&[Resources], _) = match route {
-        Route::Collection(resources) | Route::One(resources, _) => (std::slice::from_ref(resources), method.as_str()),
-        Route::Search(resources) => (std::slice::from_ref(resources), "GET"),
-        Route::All | Route::SearchAll => (&[Resources::Users, Resources::Groups], "GET"),
-        _ => return Ok(()),
-    };
-    let method = if method == "HEAD" { "get".to_owned() } else { method.to_ascii_lowercase() };
-    for each in resources {
-        let scope = format!("{method}:{}", each.segment().to_ascii_lowercase());
-        if !principal.allows(&scope) {
-            let refused = Refused::from(ScimError::status(403, format!("the token has no scope {scope}")));
-            return Err(refused.because(Cause::ScopeMissing));
-        }
+/// 403 unless the token's scopes allow the route. Discovery needs none; each operation of a bulk request is asked by itself.
+fn route_permitted(principal: &Principal, method: &Method, route: &Route) -> Result<(), Refused> {
+    match route {
+        Route::Collection(resources) | Route::One(resources, _) => permitted(principal, method, &[*resources]),
+        Route::Search(resources) => permitted(principal, &Method::GET, &[*resources]),
+        Route::All | Route::SearchAll => permitted(principal, &Method::GET, &[Resources::Users, Resources::Groups]),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 async fn dispatch(call: &Call<'_>, route: Route, body: Body) -> Result<Answer, Refused> {
     match route {
-        Route::Collection(Resources::Users) if call.method == Method::POST => users::create(call, body).await,
-        Route::Collection(Resources::Groups) if call.method == Method::POST => groups::create(call, body).await,
+        Route::Collection(resources) if call.method == Method::POST => {
+            let sent = call.json(body).await?;
+            operate(call, Operation { id: None, resources, conditions: Conditions::default(), sent }).await
+        }
         Route::Collection(resources) => listing::get(call, &[resources]).await,
         Route::Search(resources) => listing::search(call, &[resources], body).await,
         Route::All => listing::get(call, &[Resources::Users, Resources::Groups]).await,
         Route::SearchAll => listing::search(call, &[Resources::Users, Resources::Groups], body).await,
-        Route::One(Resources::Users, id) => users::one(call, &id, body).await,
-        Route::One(Resources::Groups, id) => groups::one(call, &id, body).await,
-        Route::Unsupported(what) => Err(ScimError::status(501, format!("{what} is not supported")).into()),
+        Route::One(resources, id) => {
+            let conditions = Conditions::of(&call.headers)?;
+            let has_body = matches!(call.method, Method::PUT | Method::PATCH);
+            let sent = if has_body { call.json(body).await? } else { Value::Null };
+            operate(call, Operation { id: Some(id), resources, conditions, sent }).await
+        }
+        Route::Bulk => bulk::post(call, body).await,
+        Route::Me => Err(ScimError::status(404, "a connection's token is no user's, so there is nothing at /Me").into()),
         route => discovery::get(call, &route),
     }
 }

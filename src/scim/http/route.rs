@@ -24,8 +24,9 @@ pub enum Route {
     ResourceType(String),
     Schemas,
     Schema(String),
-    /// Endpoints of the protocol that this release does not serve: 501.
-    Unsupported(&'static str),
+    Bulk,
+    /// The caller's own resource, which a connection's token does not have: 404 to every method.
+    Me,
 }
 
 impl Route {
@@ -38,6 +39,9 @@ impl Route {
             None => None,
             Some(segment) => Some(segment?),
         };
+        if first == "Me" {
+            return Some(Self::Me);
+        }
         if segments.next().is_some() {
             return None;
         }
@@ -49,8 +53,7 @@ impl Route {
             ("ResourceTypes", Some(id)) => Some(Self::ResourceType(id)),
             ("Schemas", None) => Some(Self::Schemas),
             ("Schemas", Some(urn)) => Some(Self::Schema(urn)),
-            ("Bulk", None) => Some(Self::Unsupported("/Bulk")),
-            ("Me", _) => Some(Self::Unsupported("/Me")),
+            ("Bulk", None) => Some(Self::Bulk),
             (".search", None) => Some(Self::SearchAll),
             ("", None) => Some(Self::All),
             _ => None,
@@ -70,14 +73,14 @@ impl Route {
         match self {
             Self::Collection(_) => Some("GET, POST"),
             Self::One(..) => Some("GET, PUT, PATCH, DELETE"),
-            Self::Search(_) | Self::SearchAll => Some("POST"),
+            Self::Search(_) | Self::SearchAll | Self::Bulk => Some("POST"),
             Self::All
             | Self::ServiceProviderConfig
             | Self::ResourceTypes
             | Self::ResourceType(_)
             | Self::Schemas
             | Self::Schema(_) => Some("GET"),
-            Self::Unsupported(_) => None,
+            Self::Me => None,
         }
     }
 

@@ -2,36 +2,37 @@
 
 use super::Call;
 use super::answer::{Answer, Refused, not_found};
-use super::conditions::{etag, expected, none_match_hits, refuses_existing};
+use super::conditions::{Conditions, Reading, etag};
 use super::record;
 use super::render::{self, Also, Owned};
 use super::route::Resources;
 use crate::model::ids::IdentityId;
 use crate::provisioning::decide::UserEvent;
+use crate::provisioning::plan::Refusal;
 use crate::provisioning::push::Pushed;
 use crate::scim::error::ScimError;
 use crate::scim::projection::Projection;
 use crate::scim::schema::registry;
 use crate::scim::{patch, resource};
 use crate::store::{groups, identities};
-use axum::body::Body;
 use axum::http::{Method, header};
+use serde_json::Value;
 
-pub(super) async fn create(call: &Call<'_>, body: Body) -> Result<Answer, Refused> {
+pub(super) async fn create(call: &Call<'_>, sent: Value) -> Result<Answer, Refused> {
     let projection = projection(call)?;
-    let accepted = resource::accept(&registry().user, call.json(body).await?, call.mode())?;
+    let accepted = resource::accept(&registry().user, sent, call.mode())?;
     let record = record::user(accepted.document);
     let pushed = call.scim.provisioner.create_user(&call.provisioning(), &record).await?;
     let location = render::location(&call.base, Resources::Users, pushed.identity.id.as_str());
     Ok(answer(call, 201, &pushed, &projection).await?.with(header::LOCATION, location))
 }
 
-pub(super) async fn one(call: &Call<'_>, id: &str, body: Body) -> Result<Answer, Refused> {
+pub(super) async fn one(call: &Call<'_>, id: &str, conditions: &Conditions, sent: Value) -> Result<Answer, Refused> {
     match call.method {
-        Method::PUT => replace(call, id, body).await,
-        Method::PATCH => modify(call, id, body).await,
-        Method::DELETE => delete(call, id).await,
-        _ => read(call, id).await,
+        Method::PUT => replace(call, id, conditions, sent).await,
+        Method::PATCH => modify(call, id, conditions, sent).await,
+        Method::DELETE => delete(call, id, conditions).await,
+        _ => read(call, id, conditions).await,
     }
 }
 
@@ -39,11 +40,13 @@ fn projection(call: &Call<'_>) -> Result<Projection, ScimError> {
     Projection::parse(call.parameter("attributes"), call.parameter("excludedAttributes"), &registry().user, call.mode())
 }
 
-async fn read(call: &Call<'_>, id: &str) -> Result<Answer, Refused> {
+async fn read(call: &Call<'_>, id: &str, conditions: &Conditions) -> Result<Answer, Refused> {
     let projection = projection(call)?;
     let found = identities::find_resource(&call.scim.store, call.connection, id).await?.ok_or_else(not_found)?;
-    if none_match_hits(&call.headers, found.version) {
-        return Ok(Answer::empty(304).with(header::ETAG, etag(found.version)));
+    match conditions.reading(found.version) {
+        Reading::Answer => {}
+        Reading::NotModified => return Ok(Answer::empty(304).with(header::ETAG, etag(found.version))),
+        Reading::Refuse => return Err(Refusal::VersionMismatch.into()),
     }
     let memberships = memberships(call, id, found.in_groups && projection.wants("groups")).await?;
     let owned = Owned {
@@ -57,16 +60,12 @@ async fn read(call: &Call<'_>, id: &str) -> Result<Answer, Refused> {
     Ok(Answer::json(200, text).with(header::ETAG, etag(found.version)))
 }
 
-async fn replace(call: &Call<'_>, id: &str, body: Body) -> Result<Answer, Refused> {
-    if refuses_existing(&call.headers) {
-        return Err(ScimError::status(412, "If-None-Match is * and a PUT never creates").into());
-    }
+async fn replace(call: &Call<'_>, id: &str, conditions: &Conditions, sent: Value) -> Result<Answer, Refused> {
     let projection = projection(call)?;
-    let sent = call.json(body).await?;
     let pushed = call
         .scim
         .provisioner
-        .edit_user(&call.provisioning(), &IdentityId::new(id), &expected(&call.headers), UserEvent::Replaced, |current| {
+        .edit_user(&call.provisioning(), &IdentityId::new(id), &conditions.expected(), UserEvent::Replaced, |current| {
             let accepted = resource::accept_put(&registry().user, sent.clone(), current, call.mode())?;
             Ok::<_, ScimError>(record::user(accepted.document))
         })
@@ -74,13 +73,12 @@ async fn replace(call: &Call<'_>, id: &str, body: Body) -> Result<Answer, Refuse
     answer(call, 200, &pushed, &projection).await
 }
 
-async fn modify(call: &Call<'_>, id: &str, body: Body) -> Result<Answer, Refused> {
+async fn modify(call: &Call<'_>, id: &str, conditions: &Conditions, sent: Value) -> Result<Answer, Refused> {
     let projection = projection(call)?;
-    let sent = call.json(body).await?;
     let pushed = call
         .scim
         .provisioner
-        .edit_user(&call.provisioning(), &IdentityId::new(id), &expected(&call.headers), UserEvent::Patched, |current| {
+        .edit_user(&call.provisioning(), &IdentityId::new(id), &conditions.expected(), UserEvent::Patched, |current| {
             let patched = patch::apply(&registry().user, current, sent.clone(), id, call.mode(), call.scim.patch_operations_max)?;
             Ok::<_, ScimError>(record::user(patched.document))
         })
@@ -88,8 +86,8 @@ async fn modify(call: &Call<'_>, id: &str, body: Body) -> Result<Answer, Refused
     answer(call, 200, &pushed, &projection).await
 }
 
-async fn delete(call: &Call<'_>, id: &str) -> Result<Answer, Refused> {
-    call.scim.provisioner.delete_user(&call.provisioning(), &IdentityId::new(id), &expected(&call.headers)).await?;
+async fn delete(call: &Call<'_>, id: &str, conditions: &Conditions) -> Result<Answer, Refused> {
+    call.scim.provisioner.delete_user(&call.provisioning(), &IdentityId::new(id), &conditions.expected()).await?;
     Ok(Answer::empty(204))
 }
 

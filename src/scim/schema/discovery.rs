@@ -25,10 +25,12 @@ pub struct Features {
     pub authentication_schemes: Vec<AuthenticationScheme>,
 }
 
+/// What one bulk request may hold (RFC 7644 §3.7.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BulkLimits {
-    pub operations_max: u32,
-    pub payload_bytes_max: u32,
+    pub operations_max: usize,
+    /// Of the body.
+    pub payload_bytes_max: usize,
 }
 
 /// RFC 9865 §4.
@@ -52,11 +54,11 @@ pub struct AuthenticationScheme {
 }
 
 impl Features {
-    /// Those of this release, with pages of the configured sizes.
-    pub fn current(page_sizes: PageSizes) -> Self {
+    /// Those of this release, with pages of the configured sizes and bulk requests up to the configured limits.
+    pub fn current(page_sizes: PageSizes, bulk: Option<BulkLimits>) -> Self {
         Self {
             patch: true,
-            bulk: None,
+            bulk,
             filter_results_max: Some(page_sizes.max),
             change_password: false,
             sort: false,

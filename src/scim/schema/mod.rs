@@ -39,6 +39,10 @@ pub const SEARCH_URN: &str = "urn:ietf:params:scim:api:messages:2.0:SearchReques
 pub const PATCH_URN: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 /// RFC 7644 §3.12.
 pub const ERROR_URN: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
+/// RFC 7644 §3.7.
+pub const BULK_REQUEST_URN: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
+/// RFC 7644 §3.7.
+pub const BULK_RESPONSE_URN: &str = "urn:ietf:params:scim:api:messages:2.0:BulkResponse";
 
 /// RFC 7643 §2.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -197,7 +197,7 @@ fn resource_types_name_endpoint_schema_and_extensions() {
 
 #[test]
 fn configuration_says_what_this_release_does() {
-    let config = discovery::service_provider_config("https://x.test/scim", &Features::current(PAGES));
+    let config = discovery::service_provider_config("https://x.test/scim", &Features::current(PAGES, None));
     assert_eq!(config["patch"]["supported"], true);
     assert_eq!(config["filter"], json!({"supported": true, "maxResults": 200}));
     assert_eq!(config["bulk"], json!({"supported": false, "maxOperations": 0, "maxPayloadSize": 0}));
@@ -215,7 +215,7 @@ fn configuration_says_what_this_release_does() {
 #[test]
 fn each_feature_shows_in_its_own_block_and_nowhere_else() {
     let print = |features: &Features| object(discovery::service_provider_config("", features));
-    let now = Features::current(PAGES);
+    let now = Features::current(PAGES, None);
     let paged = |pagination| Features { pagination, ..now.clone() };
     let index =
         json!({"index": true, "cursor": false, "defaultPaginationMethod": "index", "defaultPageSize": 100, "maxPageSize": 200});
@@ -269,7 +269,7 @@ fn each_feature_shows_in_its_own_block_and_nowhere_else() {
 #[test]
 fn the_most_a_filter_returns_is_the_largest_page() {
     let pages = PageSizes { default: 7, max: 9 };
-    let config = discovery::service_provider_config("", &Features::current(pages));
+    let config = discovery::service_provider_config("", &Features::current(pages, None));
     assert_eq!(config["filter"]["maxResults"], 9);
     assert_eq!((&config["pagination"]["defaultPageSize"], &config["pagination"]["maxPageSize"]), (&json!(7), &json!(9)));
 }

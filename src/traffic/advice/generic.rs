@@ -29,6 +29,8 @@ pub(super) fn why(cause: Cause) -> &'static str {
         Cause::Erased => "The person behind this externalId asked to be erased; the id stays refused.",
         Cause::Repost => "An inactive user has this externalId or userName, and the connection says repost = conflict.",
         Cause::VersionMismatch => "The resource changed since the client read it, and If-Match named the version before.",
+        Cause::VersionRequired => "The connection says require_if_match = true, and the request named no version.",
+        Cause::Cursor => "The cursor is too old, or not one of this list: another question, page size or token came with it.",
         Cause::BodyTooLarge => "The body is larger than the gateway takes.",
         Cause::ProfileTooLarge => "The profile that the mapping makes of this user would be too large.",
         Cause::MediaType => "The body was not sent as application/scim+json or application/json in UTF-8.",
@@ -108,6 +110,13 @@ pub(super) fn change(cause: Cause) -> &'static str {
         }
         Cause::VersionMismatch => {
             "Nothing: the client has to read again and repeat. If it never does, have it leave out If-Match."
+        }
+        Cause::VersionRequired => {
+            "Have the client send If-Match with the version it read, or set require_if_match = false on the connection."
+        }
+        Cause::Cursor => {
+            "Have the client begin again with an empty cursor and repeat its parameters unchanged; scim.cursor_timeout_seconds is \
+             how long a cursor holds."
         }
         Cause::BodyTooLarge => {
             "Have the client send fewer members or operations in one request; server.body_bytes_max is the limit."

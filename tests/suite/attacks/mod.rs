@@ -3,6 +3,7 @@
 
 mod adoption;
 mod bombs;
+mod bulk;
 mod injection;
 mod secrets;
 mod tenancy;
