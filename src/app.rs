@@ -97,6 +97,10 @@ impl App {
             },
             patch_operations_max: self.config.scim.patch_operations_max,
             scan_max: i64::from(self.config.scim.filter_scan_max),
+            cursor_timeout_s: self.config.scim.cursor_timeout_s,
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
         }
     }
 

@@ -25,6 +25,7 @@ mod kill;
 mod mapping_cli;
 mod mapping_differential;
 mod operations;
+mod paging;
 mod policies;
 mod pooler;
 mod positions;

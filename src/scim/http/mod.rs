@@ -4,14 +4,20 @@
 
 mod answer;
 mod conditions;
+mod cursor;
+mod derived;
 mod discovery;
 mod groups;
 mod listing;
+mod pages;
 pub mod record;
 mod render;
 mod route;
+mod source;
 mod users;
+mod walk;
 
+use crate::clock::{Clock, Entropy};
 use crate::http::authenticate::Authenticator;
 use crate::http::body;
 use crate::http::request_id::RequestId;
@@ -23,6 +29,7 @@ use crate::scim::error::{ScimError, ScimType};
 use crate::scim::json;
 use crate::scim::list::PageSizes;
 use crate::scim::mode::Mode;
+use crate::secret::KeyRing;
 use crate::store::Store;
 use answer::{Answer, Refused};
 use axum::Router;
@@ -47,8 +54,14 @@ pub struct Scim {
     pub page_sizes: PageSizes,
     /// Operations of one PATCH.
     pub patch_operations_max: usize,
-    /// Resources a filter without an index may look at before `tooMany`.
+    /// Resources a filter or an order without an index may look at before `tooMany`.
     pub scan_max: i64,
+    /// How long a cursor holds, in seconds.
+    pub cursor_timeout_s: u32,
+    /// Seals cursors.
+    pub keys: KeyRing,
+    pub clock: Clock,
+    pub entropy: Entropy,
 }
 
 /// The routes, to be nested at `/scim/v2`.

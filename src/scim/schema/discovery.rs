@@ -52,16 +52,16 @@ pub struct AuthenticationScheme {
 }
 
 impl Features {
-    /// Those of this release, with pages of the configured sizes.
-    pub fn current(page_sizes: PageSizes) -> Self {
+    /// Those of this release, with pages of the configured sizes and cursors that hold so many seconds.
+    pub fn current(page_sizes: PageSizes, cursor_timeout_s: u32) -> Self {
         Self {
             patch: true,
             bulk: None,
             filter_results_max: Some(page_sizes.max),
             change_password: false,
-            sort: false,
+            sort: true,
             etag: true,
-            pagination: Pagination { index: true, cursor_timeout_s: None, page_sizes },
+            pagination: Pagination { index: true, cursor_timeout_s: Some(cursor_timeout_s), page_sizes },
             authentication_schemes: vec![AuthenticationScheme {
                 kind: "oauthbearertoken",
                 name: "OAuth Bearer Token",

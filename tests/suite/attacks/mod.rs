@@ -3,6 +3,7 @@
 
 mod adoption;
 mod bombs;
+mod cursors;
 mod injection;
 mod secrets;
 mod tenancy;
