@@ -159,21 +159,19 @@ on_both_gateways! {
         for number in 0..30 {
             people.push(caller.create("Users", &user(&format!("m{number:02}"))).await);
         }
+        let mut comers = 0;
         for path in ["/Users", "/Users?sortBy=userName", "/Users?sortBy=title", "/Users?filter=displayName%20co%20%22m%22"] {
             let mut gone = vec![];
-            let mut random = StdRng::seed_from_u64(7);
             let stays: Vec<String> = people.clone();
             let seen = walk(&caller, path, 4, async |page| {
                 // Somebody before everybody, somebody behind, and one of ours who was shown already.
-                let number = random.random_range(0..u32::MAX);
+                comers += 1;
+                let number = comers;
                 caller.create("Users", &user(&format!("a{number}"))).await;
                 let late = caller.create("Users", &user(&format!("z{number}"))).await;
                 if page % 2 == 0 {
                     gone.push(late.clone());
                     assert_eq!(caller.send("DELETE", &format!("/Users/{late}"), None).await.status, 204);
-                }
-                if page > 20 {
-                    panic!("it never ends");
                 }
             });
             let seen = seen.await.concat();

@@ -96,7 +96,7 @@ pub(super) async fn in_sequence(
         let end = lists::Position { key: end.key.clone(), id: end.id.clone() };
         let read = i64::try_from(rows.len()).unwrap_or(i64::MAX);
         budget.rows -= read;
-        for (item, _) in judged(call, source, rows, budget).await? {
+        for (item, _) in judged(call, source, rows, false, budget).await? {
             found.matched += 1;
             if found.matched > wanted.skip && found.items.len() < wanted.most {
                 found.items.push(item);
@@ -181,7 +181,7 @@ pub(super) async fn rank(
         if budget.is_spent() {
             return Err(budget.too_many());
         }
-        for (item, key) in judged(call, source, rows, budget).await? {
+        for (item, key) in judged(call, source, rows, true, budget).await? {
             ranking.total += 1;
             let stands_before =
                 after.is_some_and(|after| Order::compare(source.order.descending, (&key, &item.id), after).is_le());
@@ -195,8 +195,14 @@ pub(super) async fn rank(
     }
 }
 
-/// Those of `rows` that match, each with its key; the key is of use only where documents decide the order.
-async fn judged(call: &Call<'_>, source: &Source, rows: Vec<Item>, budget: &mut Budget) -> Result<Vec<(Item, Key)>, Refused> {
+/// Those of `rows` that match, each with its key if it is asked for.
+async fn judged(
+    call: &Call<'_>,
+    source: &Source,
+    rows: Vec<Item>,
+    with_key: bool,
+    budget: &mut Budget,
+) -> Result<Vec<(Item, Key)>, Refused> {
     let derived = if source.asks_of(derived::attribute(source.which)) {
         let derived = Derived::read(call, source.which, &rows.iter().collect::<Vec<_>>()).await?;
         budget.members = budget.members.checked_sub(derived.members_read()).ok_or_else(|| budget.too_many())?;
@@ -204,8 +210,8 @@ async fn judged(call: &Call<'_>, source: &Source, rows: Vec<Item>, budget: &mut 
     } else {
         Derived::default()
     };
-    let by_column = matches!(&source.order.field, Some(field) if field.index == Index::UpdatedAt);
-    let keyed = source.sequence.is_none() && !by_column;
+    let by_column = with_key && matches!(&source.order.field, Some(field) if field.index == Index::UpdatedAt);
+    let keyed = with_key && !by_column;
     let needs_document = keyed || !source.is_exact();
     let mut matching = Vec::with_capacity(rows.len());
     for item in rows {
