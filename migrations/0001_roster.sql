@@ -161,6 +161,8 @@ CREATE UNIQUE INDEX identities_external ON identities (tenant_id, connection_id,
 CREATE UNIQUE INDEX identities_user_name ON identities (tenant_id, connection_id, user_name_key) WHERE listed;
 CREATE INDEX identities_former_name ON identities (tenant_id, connection_id, user_name_key) WHERE NOT listed;
 CREATE UNIQUE INDEX identities_listed ON identities (tenant_id, connection_id, id) WHERE listed;
+-- Those the client gave no external id, in the order of creation: the end of a list that is sorted by it.
+CREATE INDEX identities_unnamed ON identities (tenant_id, connection_id, external_id, id) WHERE listed AND external_id IS NULL;
 CREATE INDEX identities_profile ON identities (tenant_id, profile_id);
 
 -- Searchable values of identities (SCIM filters) and of users (API search): folded unless the attribute
@@ -210,6 +212,7 @@ CREATE TABLE groups (
 CREATE UNIQUE INDEX groups_name ON groups (tenant_id, connection_id, name_key) WHERE listed;
 CREATE UNIQUE INDEX groups_external ON groups (tenant_id, connection_id, external_id) WHERE listed AND external_id IS NOT NULL;
 CREATE UNIQUE INDEX groups_listed ON groups (tenant_id, connection_id, id) WHERE listed;
+CREATE INDEX groups_unnamed ON groups (tenant_id, connection_id, external_id, id) WHERE listed AND external_id IS NULL;
 
 -- Who is in a group: an identity (kind User) or a group (kind Group) of the same connection.
 CREATE TABLE members (

@@ -117,6 +117,9 @@ impl App {
             patch_operations_max: self.config.scim.patch_operations_max,
             scan_max: i64::from(self.config.scim.filter_scan_max),
             bulk: self.bulk_limits(),
+            cursor_timeout_s: self.config.scim.cursor_timeout_s,
+            keys: self.keys.clone(),
+            entropy: self.entropy.clone(),
         }
     }
 

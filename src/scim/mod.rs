@@ -7,6 +7,7 @@ pub mod filter;
 pub mod json;
 pub mod list;
 pub mod mode;
+pub mod order;
 pub mod patch;
 pub mod path;
 pub mod projection;

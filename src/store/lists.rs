@@ -1,11 +1,108 @@
-//! Pages of what a SCIM client sees: users and groups of one connection, by a neutral query. Order is creation order
-//! (ids are UUIDv7), so pages neither repeat nor skip what did not change. Texts are built from fixed parts and the
-//! compiled condition; every value is bound.
+//! Pages of what a SCIM client sees: users and groups of one connection, by a neutral query, in an order that an index
+//! serves. Without another it is the order of creation (ids are UUIDv7), so pages neither repeat nor skip what did not
+//! change. Texts are built from fixed parts and the compiled condition; every value is bound.
+//!
+//! An order is read in two stretches: rows with a value in the order of the index, and rows without one in the order of
+//! ids. So where NULL stands is written here and not left to the database.
 
+use super::dialect::{in_list, pad_list};
 use super::query_sql::{Compiled, Target};
 use super::{Error, Row, Store, Value};
 use crate::args;
 use crate::model::connection::Connection;
+use crate::model::query::Index;
+use crate::model::query::order::Order;
+use std::collections::HashMap;
+
+/// Ids in one statement.
+const IDS_PER_READ: usize = 256;
+
+/// An order that an index serves. Keys are unique among the rows of a connection; rows without a key are ordered by id,
+/// after the others. Descending is the exact reverse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    column: Column,
+    descending: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Column {
+    /// No row has a key.
+    Id,
+    UserName,
+    ExternalId,
+    GroupName,
+}
+
+impl Sequence {
+    /// Oldest first.
+    pub const BY_CREATION: Self = Self { column: Column::Id, descending: false };
+
+    /// The sequence that is this order, if an index has it.
+    pub fn of(order: &Order, target: Target) -> Option<Self> {
+        let column = match &order.field {
+            // Nobody has a value: only ids are left to order by.
+            None => Column::Id,
+            Some(field) => match (&field.index, target) {
+                // An id is made of the instant of creation and refines it.
+                (Index::Id | Index::CreatedAt, _) => Column::Id,
+                (Index::ExternalId, _) if field.case_exact => Column::ExternalId,
+                (Index::UserName, Target::Users) if !field.case_exact => Column::UserName,
+                (Index::GroupName, Target::Groups) if !field.case_exact => Column::GroupName,
+                _ => return None,
+            },
+        };
+        Some(Self { column, descending: order.descending })
+    }
+
+    /// Whether it is more than the order of ids.
+    pub fn has_keys(self) -> bool {
+        self.column != Column::Id
+    }
+
+    pub fn is_descending(self) -> bool {
+        self.descending
+    }
+
+    fn name(self, target: Target) -> Option<&'static str> {
+        match (self.column, target) {
+            (Column::Id, _) => None,
+            (Column::UserName, _) => Some("identities.user_name_key"),
+            (Column::ExternalId, Target::Users) => Some("identities.external_id"),
+            (Column::ExternalId, Target::Groups) => Some("groups.external_id"),
+            (Column::GroupName, _) => Some("groups.name_key"),
+        }
+    }
+
+    fn stretches(self) -> &'static [Stretch] {
+        match (self.column, self.descending) {
+            (Column::Id, _) => &[Stretch::Keyless],
+            (Column::GroupName, _) => &[Stretch::Keyed],
+            (_, false) => &[Stretch::Keyed, Stretch::Keyless],
+            (_, true) => &[Stretch::Keyless, Stretch::Keyed],
+        }
+    }
+}
+
+/// Part of a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stretch {
+    Keyed,
+    Keyless,
+}
+
+impl Stretch {
+    fn is_before(self, other: Self, descending: bool) -> bool {
+        self != other && (self == Self::Keyed) != descending
+    }
+}
+
+/// A place in a sequence: after the row with this key and id, whether or not there still is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub key: Option<String>,
+    pub id: String,
+}
 
 /// One listed user or group, as stored.
 #[derive(Clone, Debug)]
@@ -18,10 +115,12 @@ pub struct Item {
     pub updated_at: i64,
     /// Users: is it a direct member of some group? Groups: always false.
     pub in_groups: bool,
+    /// What it has in the column of the sequence it was read by.
+    pub key: Option<String>,
 }
 
-/// Arguments that stand before the condition's own: tenant, connection, limit, offset or last id.
-pub const FIRST_ARGUMENT: usize = 5;
+/// Arguments that stand before the condition's own: tenant, connection, limit, and two that say where to begin.
+pub const FIRST_ARGUMENT: usize = 6;
 
 fn table(target: Target) -> &'static str {
     match target {
@@ -40,11 +139,12 @@ fn in_groups(target: Target) -> &'static str {
     }
 }
 
-fn select(target: Target) -> String {
+fn select(target: Target, key: Option<&str>) -> String {
     let table = table(target);
     format!(
-        "SELECT {table}.id, {table}.raw, {table}.version, {table}.created_at, {table}.updated_at, {} FROM {table}",
-        in_groups(target)
+        "SELECT {table}.id, {table}.raw, {table}.version, {table}.created_at, {table}.updated_at, {}, {} FROM {table}",
+        in_groups(target),
+        key.unwrap_or("CAST(NULL AS TEXT)")
     )
 }
 
@@ -63,13 +163,24 @@ fn item(row: &Row) -> Result<Item, Error> {
         created_at: row.int(3)?,
         updated_at: row.int(4)?,
         in_groups: row.int(5)? != 0,
+        key: row.opt_text(6)?,
     })
 }
 
-fn arguments(connection: &Connection, third: Value, fourth: Value, compiled: Option<&Compiled>) -> Vec<Value> {
-    let mut args = args![&connection.tenant_id, &connection.id];
-    args.push(third);
-    args.push(fourth);
+/// What a text says of one stretch: the condition to stand after `AND`, and what to order by.
+fn stretch_sql(sequence: Sequence, target: Target, stretch: Stretch) -> (String, String) {
+    let id = format!("{}.id", table(target));
+    let way = if sequence.descending { " DESC" } else { "" };
+    match (stretch, sequence.name(target)) {
+        (Stretch::Keyed, Some(key)) => (format!(" AND {key} IS NOT NULL"), format!("{key}{way}")),
+        (Stretch::Keyless, Some(key)) => (format!(" AND {key} IS NULL"), format!("{id}{way}")),
+        (_, None) => (String::new(), format!("{id}{way}")),
+    }
+}
+
+fn arguments(connection: &Connection, limit: i64, begin: [Value; 2], compiled: Option<&Compiled>) -> Vec<Value> {
+    let mut args = args![&connection.tenant_id, &connection.id, limit];
+    args.extend(begin);
     args.extend(compiled.into_iter().flat_map(|compiled| compiled.args.iter().cloned()));
     args
 }
@@ -80,41 +191,140 @@ pub async fn page(
     connection: &Connection,
     target: Target,
     compiled: Option<&Compiled>,
-    offset: i64,
+    sequence: Sequence,
+    mut offset: i64,
     limit: i64,
 ) -> Result<Vec<Item>, Error> {
-    let (table, select, scope) = (table(target), select(target), scope(target, compiled));
-    let sql = if compiled.is_none() && offset > 0 {
-        format!(
-            "{select} WHERE {table}.tenant_id = $1 AND {table}.id IN \
-             (SELECT {table}.id FROM {table} {scope} ORDER BY {table}.id LIMIT $3 OFFSET $4) ORDER BY {table}.id"
-        )
-    } else {
-        format!("{select} {scope} ORDER BY {table}.id LIMIT $3 OFFSET $4")
-    };
-    let rows = store.read_built(sql, arguments(connection, limit.into(), offset.into(), compiled)).await?;
-    rows.iter().map(item).collect()
+    let mut items = Vec::new();
+    let stretches = sequence.stretches();
+    for (at, stretch) in stretches.iter().enumerate() {
+        let left = limit - i64::try_from(items.len()).unwrap_or(i64::MAX);
+        if left <= 0 {
+            break;
+        }
+        let sql = page_text(target, compiled, sequence, *stretch, offset);
+        // $5 stands for nothing here, so that the condition's numbers are the same in every text.
+        let args = arguments(connection, left, [offset.into(), 0_i64.into()], compiled);
+        let found = store.read_built(sql, args).await?;
+        if !found.is_empty() {
+            offset = 0;
+        } else if offset > 0 && at + 1 < stretches.len() {
+            offset = (offset - length(store, connection, target, compiled, sequence, *stretch).await?).max(0);
+        }
+        for row in &found {
+            items.push(item(row)?);
+        }
+    }
+    Ok(items)
 }
 
-/// The next rows after an id, for a walk that decides over documents.
+fn page_text(target: Target, compiled: Option<&Compiled>, sequence: Sequence, stretch: Stretch, offset: i64) -> String {
+    let (table, scope) = (table(target), scope(target, compiled));
+    let select = select(target, sequence.name(target));
+    let (part, by) = stretch_sql(sequence, target, stretch);
+    if compiled.is_none() && offset > 0 {
+        format!(
+            "{select} WHERE {table}.tenant_id = $1 AND {table}.id IN \
+             (SELECT {table}.id FROM {table} {scope}{part} AND $5 = 0 ORDER BY {by} LIMIT $3 OFFSET $4) ORDER BY {by}"
+        )
+    } else {
+        format!("{select} {scope}{part} AND $5 = 0 ORDER BY {by} LIMIT $3 OFFSET $4")
+    }
+}
+
+/// How many rows one stretch has.
+async fn length(
+    store: &Store,
+    connection: &Connection,
+    target: Target,
+    compiled: Option<&Compiled>,
+    sequence: Sequence,
+    stretch: Stretch,
+) -> Result<i64, Error> {
+    let (part, _) = stretch_sql(sequence, target, stretch);
+    count_of(store, connection, target, compiled, &part).await
+}
+
+/// The next rows after a position (`None`: the first), wherever it is at the same cost.
 pub async fn after(
     store: &Store,
     connection: &Connection,
     target: Target,
     compiled: Option<&Compiled>,
-    last_id: &str,
+    sequence: Sequence,
+    position: Option<&Position>,
     limit: i64,
 ) -> Result<Vec<Item>, Error> {
-    let (table, select, scope) = (table(target), select(target), scope(target, compiled));
-    let sql = format!("{select} {scope} AND {table}.id > $4 ORDER BY {table}.id LIMIT $3");
-    let rows = store.read_built(sql, arguments(connection, limit.into(), last_id.into(), compiled)).await?;
-    rows.iter().map(item).collect()
+    let begins = position.map(|position| if position.key.is_some() { Stretch::Keyed } else { Stretch::Keyless });
+    let mut items = Vec::new();
+    for stretch in sequence.stretches() {
+        let left = limit - i64::try_from(items.len()).unwrap_or(i64::MAX);
+        if left <= 0 {
+            break;
+        }
+        if begins.is_some_and(|begins| stretch.is_before(begins, sequence.descending)) {
+            continue;
+        }
+        let inside = position.filter(|_| begins == Some(*stretch));
+        let sql = after_text(target, compiled, sequence, *stretch, inside.is_some());
+        let (key, id) = inside.map_or(("", ""), |at| (at.key.as_deref().unwrap_or_default(), at.id.as_str()));
+        let rows = store.read_built(sql, arguments(connection, left, [key.into(), id.into()], compiled)).await?;
+        for row in &rows {
+            items.push(item(row)?);
+        }
+    }
+    Ok(items)
+}
+
+fn after_text(target: Target, compiled: Option<&Compiled>, sequence: Sequence, stretch: Stretch, inside: bool) -> String {
+    let (table, scope) = (table(target), scope(target, compiled));
+    let select = select(target, sequence.name(target));
+    let (part, by) = stretch_sql(sequence, target, stretch);
+    let sign = if sequence.descending { '<' } else { '>' };
+    // $4 and $5 stand in every text, so that the condition's numbers are the same in all of them.
+    let begin = match (inside, stretch, sequence.name(target)) {
+        (false, ..) => String::from("$4 = '' AND $5 = ''"),
+        (true, Stretch::Keyed, Some(key)) => format!("{key} {sign}= $4 AND ({key} {sign} $4 OR {table}.id {sign} $5)"),
+        (true, ..) => format!("$4 = '' AND {table}.id {sign} $5"),
+    };
+    format!("{select} {scope}{part} AND {begin} ORDER BY {by} LIMIT $3")
+}
+
+/// These rows, as they are now; those that are gone are missing.
+pub async fn by_ids(
+    store: &Store,
+    connection: &Connection,
+    target: Target,
+    ids: &[String],
+) -> Result<HashMap<String, Item>, Error> {
+    let (table, select, scope) = (table(target), select(target, None), scope(target, None));
+    let mut found = HashMap::new();
+    for chunk in ids.chunks(IDS_PER_READ) {
+        let sql = format!("{select} {scope} AND {table}.id IN ({})", in_list(3, chunk.len()));
+        let mut args = args![&connection.tenant_id, &connection.id];
+        pad_list(&mut args, chunk.iter().map(Value::from));
+        for row in &store.read_built(sql, args).await? {
+            let item = item(row)?;
+            found.insert(item.id.clone(), item);
+        }
+    }
+    Ok(found)
 }
 
 /// How many rows satisfy an exact condition.
 pub async fn count(store: &Store, connection: &Connection, target: Target, compiled: &Compiled) -> Result<i64, Error> {
-    // $3 and $4 stand in both texts so that the condition's numbers fit; here they are always true.
-    let sql = format!("SELECT count(*) FROM {} {} AND $3 = $4", table(target), scope(target, Some(compiled)));
-    let rows = store.read_built(sql, arguments(connection, 1_i64.into(), 1_i64.into(), Some(compiled))).await?;
+    count_of(store, connection, target, Some(compiled), "").await
+}
+
+async fn count_of(
+    store: &Store,
+    connection: &Connection,
+    target: Target,
+    compiled: Option<&Compiled>,
+    part: &str,
+) -> Result<i64, Error> {
+    // $3 to $5 stand in every text so that the condition's numbers fit; here they are always true.
+    let sql = format!("SELECT count(*) FROM {} {}{part} AND $3 = $4 AND $4 = $5", table(target), scope(target, compiled));
+    let rows = store.read_built(sql, arguments(connection, 1, [1_i64.into(), 1_i64.into()], compiled)).await?;
     rows.first().map_or(Ok(0), |row| row.int(0))
 }

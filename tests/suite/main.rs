@@ -28,6 +28,7 @@ mod mapping_cli;
 mod mapping_differential;
 mod me_and_etags;
 mod operations;
+mod paging;
 mod policies;
 mod pooler;
 mod positions;

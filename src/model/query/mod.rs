@@ -13,6 +13,7 @@
 //!   cut ([`super::fold::KEY_BYTES_MAX`]) proves equality but not `Contains`, `EndsWith` or order.
 
 mod matches;
+pub mod order;
 #[cfg(test)]
 mod tests;
 
@@ -101,4 +102,17 @@ pub enum Literal {
     Number(serde_json::Number),
     /// Unix microseconds.
     Instant(i64),
+}
+
+impl Query {
+    /// Whether anything is asked of this top-level member, or of what is in it.
+    pub fn mentions(&self, member: &str) -> bool {
+        let within = |field: &Field| field.path.first().is_some_and(|name| name == member);
+        match self {
+            Self::All => false,
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.mentions(member)),
+            Self::Not(inner) => inner.mentions(member),
+            Self::Present(field) | Self::Compare(field, ..) | Self::Element { list: field, .. } => within(field),
+        }
+    }
 }

@@ -48,17 +48,21 @@ impl<'s> Place<'s> {
     }
 
     fn field(self) -> Field {
-        let attribute = self.attribute;
-        let kind = match attribute.kind {
-            Type::String | Type::Reference => Kind::Text,
-            Type::Boolean => Kind::Boolean,
-            Type::Decimal | Type::Integer => Kind::Number,
-            Type::DateTime => Kind::Instant,
-            Type::Binary => Kind::Binary,
-            Type::Complex => Kind::Complex,
-        };
-        Field { path: self.path, kind, case_exact: attribute.case_exact, index: attribute.index.clone() }
+        field(self.attribute, self.path)
     }
+}
+
+/// The place `path` leads to, which holds `attribute`, in the terms of the store.
+pub fn field(attribute: &Attribute, path: Vec<String>) -> Field {
+    let kind = match attribute.kind {
+        Type::String | Type::Reference => Kind::Text,
+        Type::Boolean => Kind::Boolean,
+        Type::Decimal | Type::Integer => Kind::Number,
+        Type::DateTime => Kind::Instant,
+        Type::Binary => Kind::Binary,
+        Type::Complex => Kind::Complex,
+    };
+    Field { path, kind, case_exact: attribute.case_exact, index: attribute.index.clone() }
 }
 
 impl<'s> Scope<'s> {

@@ -15,7 +15,7 @@ mod compile;
 mod lexer;
 mod parser;
 
-pub use compile::{compile, compile_element};
+pub use compile::{compile, compile_element, field};
 pub use parser::{parse, parse_element};
 
 use super::error::{ScimError, ScimType};

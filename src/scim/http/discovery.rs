@@ -14,7 +14,8 @@ pub(super) fn get(call: &Call<'_>, route: &Route) -> Result<Answer, Refused> {
     let base = call.base.as_str();
     match route {
         Route::ServiceProviderConfig => {
-            Ok(json(discovery::service_provider_config(base, &Features::current(call.scim.page_sizes, call.scim.bulk))))
+            let features = Features::current(call.scim.page_sizes, call.scim.cursor_timeout_s, call.scim.bulk);
+            Ok(json(discovery::service_provider_config(base, &features)))
         }
         Route::ResourceTypes => Ok(json(discovery::resource_types(base))),
         Route::ResourceType(id) => discovery::resource_type(base, id).map(json).ok_or_else(|| not_found().into()),

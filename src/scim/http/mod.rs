@@ -5,17 +5,22 @@
 mod answer;
 mod bulk;
 mod conditions;
+mod cursor;
+mod derived;
 mod discovery;
 mod groups;
 mod listing;
 mod noted;
 mod operation;
+mod pages;
 pub mod record;
 mod render;
 mod route;
+mod source;
 mod users;
+mod walk;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Entropy};
 use crate::http::authenticate::Authenticator;
 use crate::http::body;
 use crate::http::request_id::RequestId;
@@ -29,6 +34,7 @@ use crate::scim::json;
 use crate::scim::list::PageSizes;
 use crate::scim::mode::Mode;
 use crate::scim::schema::discovery::BulkLimits;
+use crate::secret::KeyRing;
 use crate::store::Store;
 use crate::traffic::{Cause, Recorder};
 use answer::{Answer, Refused};
@@ -63,10 +69,15 @@ pub struct Scim {
     pub page_sizes: PageSizes,
     /// Operations of one PATCH.
     pub patch_operations_max: usize,
-    /// Resources a filter without an index may look at before `tooMany`.
+    /// Resources a filter or an order without an index may look at before `tooMany`.
     pub scan_max: i64,
     /// `None`: `/Bulk` is not served.
     pub bulk: Option<BulkLimits>,
+    /// How long a cursor holds, in seconds.
+    pub cursor_timeout_s: u32,
+    /// Seals cursors.
+    pub keys: KeyRing,
+    pub entropy: Entropy,
 }
 
 /// The routes, to be nested at `/scim/v2`.

@@ -135,10 +135,21 @@ fn member_element(base: &str, member: &Listed, labelled: bool) -> Value {
     element
 }
 
+/// What a ListResponse says besides its resources (RFC 7644 §3.4.2, RFC 9865 §2).
+pub struct ListHead<'a> {
+    pub total: Option<i64>,
+    pub start_index: Option<i64>,
+    /// Plain characters, as it was sealed.
+    pub next_cursor: Option<&'a str>,
+}
+
 /// A ListResponse around resources that are text already.
-pub fn list(total: i64, start_index: i64, resources: &[String]) -> String {
+pub fn list(head: &ListHead<'_>, resources: &[String]) -> String {
+    let total = head.total.map_or_else(String::new, |total| format!("\"totalResults\":{total},"));
+    let start = head.start_index.map_or_else(String::new, |start| format!("\"startIndex\":{start},"));
+    let next = head.next_cursor.map_or_else(String::new, |next| format!("\"nextCursor\":\"{next}\","));
     format!(
-        "{{\"schemas\":[\"{}\"],\"totalResults\":{total},\"startIndex\":{start_index},\"itemsPerPage\":{},\"Resources\":[{}]}}",
+        "{{\"schemas\":[\"{}\"],{total}{start}\"itemsPerPage\":{},{next}\"Resources\":[{}]}}",
         crate::scim::schema::LIST_URN,
         resources.len(),
         resources.join(",")

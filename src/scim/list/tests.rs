@@ -45,7 +45,8 @@ fn the_sizes_of_pages_are_those_configured() {
         let query = sent.map(|sent| ("count", sent));
         assert_eq!(ListParams::parse(query, pages).expect("pairs").count, count, "{sent:?}");
         let body = json!({"count": sent});
-        let params = ListParams::from_search_request(body.as_object().expect("an object"), pages).expect("a body");
+        let params =
+            ListParams::from_search_request(body.as_object().expect("an object"), pages, Mode::default()).expect("a body");
         assert_eq!(params.count, count, "{sent:?}");
     }
 }
@@ -70,7 +71,7 @@ fn a_second_filter_is_refused() {
 fn an_empty_filter_is_handed_on_and_not_dropped() {
     let params = parse(&[("filter", "")]).expect("pairs");
     assert_eq!(params.filter.as_deref(), Some(""));
-    assert!(crate::scim::filter::parse("", crate::scim::mode::Mode::default()).is_err());
+    assert!(crate::scim::filter::parse("", Mode::default()).is_err());
 }
 
 #[test]
@@ -90,7 +91,7 @@ fn a_search_request_says_the_same_in_a_body() {
         "sortBy": null,
         "other": {},
     });
-    let params = ListParams::from_search_request(body.as_object().expect("an object"), PAGES);
+    let params = ListParams::from_search_request(body.as_object().expect("an object"), PAGES, Mode { strict: true });
     let expected = ListParams {
         count: 10,
         filter: Some("displayName sw \"smith\"".into()),
@@ -99,8 +100,43 @@ fn a_search_request_says_the_same_in_a_body() {
     };
     assert_eq!(params, Ok(expected));
     for wrong in [json!({"count": 1.5}), json!({"count": []}), json!({"filter": 1}), json!({"attributes": [1]})] {
-        let error = ListParams::from_search_request(wrong.as_object().expect("an object"), PAGES).expect_err("a wrong type");
+        let error = ListParams::from_search_request(wrong.as_object().expect("an object"), PAGES, Mode::default())
+            .expect_err("a wrong type");
         assert_eq!(error.scim_type, Some(ScimType::InvalidValue), "{wrong}");
+    }
+}
+
+#[test]
+fn schemas_of_a_search_request_are_judged_by_mode() {
+    let read = |schemas: Value, strict| {
+        let body = json!({"schemas": schemas, "count": 7});
+        ListParams::from_search_request(body.as_object().expect("an object"), PAGES, Mode { strict })
+    };
+    let wrong = [json!(null), json!([]), json!("x"), json!([LIST_URN]), json!([7])];
+    for schemas in wrong {
+        assert_eq!(read(schemas.clone(), false).map(|params| params.count), Ok(7), "{schemas}");
+        assert_eq!(read(schemas.clone(), true).expect_err("wrong").scim_type, Some(ScimType::InvalidSyntax), "{schemas}");
+    }
+    assert!(read(json!([SEARCH_URN.to_uppercase()]), true).is_ok());
+}
+
+#[test]
+fn a_cursor_begins_empty_and_takes_no_start_index() {
+    for begins in [&[("cursor", "")][..], &[("CURSOR", ""), ("startIndex", ""), ("count", "")]] {
+        let params = parse(begins).expect("a beginning");
+        assert_eq!((params.cursor.as_deref(), params.count), (Some(""), 100));
+    }
+    assert_eq!(parse(&[("cursor", "a-_.~")]).expect("a cursor").cursor.as_deref(), Some("a-_.~"));
+    let error = parse(&[("startIndex", "1"), ("cursor", "")]).expect_err("both");
+    assert_eq!(error.scim_type, Some(ScimType::InvalidCursor));
+}
+
+#[test]
+fn with_a_cursor_count_is_not_clamped() {
+    let count = |text| parse(&[("cursor", ""), ("count", text)]).map(|params| params.count);
+    assert_eq!((count("1"), count("200")), (Ok(1), Ok(200)));
+    for text in ["0", "-1", "201", "1000000000", "99999999999999999999999999", "ten", "1.5"] {
+        assert_eq!(count(text).expect_err(text).scim_type, Some(ScimType::InvalidCount), "{text}");
     }
 }
 

@@ -54,16 +54,17 @@ pub struct AuthenticationScheme {
 }
 
 impl Features {
-    /// Those of this release, with pages of the configured sizes and bulk requests up to the configured limits.
-    pub fn current(page_sizes: PageSizes, bulk: Option<BulkLimits>) -> Self {
+    /// Those of this release, with pages of the configured sizes, cursors that hold so many seconds, and bulk requests up to
+    /// the configured limits.
+    pub fn current(page_sizes: PageSizes, cursor_timeout_s: u32, bulk: Option<BulkLimits>) -> Self {
         Self {
             patch: true,
             bulk,
             filter_results_max: Some(page_sizes.max),
             change_password: false,
-            sort: false,
+            sort: true,
             etag: true,
-            pagination: Pagination { index: true, cursor_timeout_s: None, page_sizes },
+            pagination: Pagination { index: true, cursor_timeout_s: Some(cursor_timeout_s), page_sizes },
             authentication_schemes: vec![AuthenticationScheme {
                 kind: "oauthbearertoken",
                 name: "OAuth Bearer Token",

@@ -197,14 +197,15 @@ fn resource_types_name_endpoint_schema_and_extensions() {
 
 #[test]
 fn configuration_says_what_this_release_does() {
-    let config = discovery::service_provider_config("https://x.test/scim", &Features::current(PAGES, None));
+    let config = discovery::service_provider_config("https://x.test/scim", &Features::current(PAGES, 600, None));
     assert_eq!(config["patch"]["supported"], true);
     assert_eq!(config["filter"], json!({"supported": true, "maxResults": 200}));
     assert_eq!(config["bulk"], json!({"supported": false, "maxOperations": 0, "maxPayloadSize": 0}));
-    assert_eq!(config["sort"]["supported"], false);
+    assert_eq!(config["sort"]["supported"], true);
     assert_eq!(config["changePassword"]["supported"], false);
     assert_eq!(config["etag"]["supported"], true);
-    assert_eq!(config["pagination"]["cursor"], false);
+    assert_eq!(config["pagination"]["cursor"], true);
+    assert_eq!(config["pagination"]["cursorTimeout"], 600);
     assert_eq!(config["pagination"]["defaultPaginationMethod"], "index");
     assert_eq!(config["pagination"]["defaultPageSize"], 100);
     assert_eq!(config["pagination"]["maxPageSize"], 200);
@@ -215,19 +216,18 @@ fn configuration_says_what_this_release_does() {
 #[test]
 fn each_feature_shows_in_its_own_block_and_nowhere_else() {
     let print = |features: &Features| object(discovery::service_provider_config("", features));
-    let now = Features::current(PAGES, None);
+    let now = Features::current(PAGES, 600, None);
     let paged = |pagination| Features { pagination, ..now.clone() };
-    let index =
-        json!({"index": true, "cursor": false, "defaultPaginationMethod": "index", "defaultPageSize": 100, "maxPageSize": 200});
+    let both = json!({"index": true, "cursor": true, "defaultPaginationMethod": "index", "defaultPageSize": 100,
+        "maxPageSize": 200, "cursorTimeout": 600});
     let with = |name: &str, value: Value| {
-        let mut block = index.clone();
+        let mut block = both.clone();
         block[name] = value;
         block
     };
-    let mut cursors = with("cursor", json!(true));
-    cursors["cursorTimeout"] = json!(600);
-    let mut cursors_alone = cursors.clone();
-    cursors_alone["index"] = json!(false);
+    let mut index_alone = with("cursor", json!(false));
+    index_alone.as_object_mut().expect("an object").remove("cursorTimeout");
+    let mut cursors_alone = with("index", json!(false));
     cursors_alone["defaultPaginationMethod"] = json!("cursor");
     let basic = AuthenticationScheme { kind: "httpbasic", name: "Basic", description: "d", spec_uri: "u", primary: false };
     let basic_body = json!([{"type": "httpbasic", "name": "Basic", "description": "d", "specUri": "u", "primary": false}]);
@@ -241,10 +241,11 @@ fn each_feature_shows_in_its_own_block_and_nowhere_else() {
         ("filter", Features { filter_results_max: None, ..now.clone() }, json!({"supported": false, "maxResults": 0})),
         ("filter", Features { filter_results_max: Some(7), ..now.clone() }, json!({"supported": true, "maxResults": 7})),
         ("changePassword", Features { change_password: true, ..now.clone() }, json!({"supported": true})),
-        ("sort", Features { sort: true, ..now.clone() }, json!({"supported": true})),
+        ("sort", Features { sort: false, ..now.clone() }, json!({"supported": false})),
         ("etag", Features { etag: false, ..now.clone() }, json!({"supported": false})),
-        ("pagination", paged(Pagination { cursor_timeout_s: Some(600), ..now.pagination }), cursors),
-        ("pagination", paged(Pagination { index: false, cursor_timeout_s: Some(600), ..now.pagination }), cursors_alone),
+        ("pagination", paged(Pagination { cursor_timeout_s: None, ..now.pagination }), index_alone),
+        ("pagination", paged(Pagination { index: false, ..now.pagination }), cursors_alone),
+        ("pagination", paged(Pagination { cursor_timeout_s: Some(7), ..now.pagination }), with("cursorTimeout", json!(7))),
         (
             "pagination",
             paged(Pagination { page_sizes: PageSizes { default: 5, ..PAGES }, ..now.pagination }),
@@ -258,7 +259,7 @@ fn each_feature_shows_in_its_own_block_and_nowhere_else() {
         ("authenticationSchemes", Features { authentication_schemes: vec![basic], ..now.clone() }, basic_body),
     ];
     let before = print(&now);
-    assert_eq!(before["pagination"], index);
+    assert_eq!(before["pagination"], both);
     for (block, features, expected) in flipped {
         let mut expected_document = before.clone();
         assert_ne!(expected_document.insert(block.to_owned(), expected.clone()), Some(expected), "{block} was flipped");
@@ -269,7 +270,7 @@ fn each_feature_shows_in_its_own_block_and_nowhere_else() {
 #[test]
 fn the_most_a_filter_returns_is_the_largest_page() {
     let pages = PageSizes { default: 7, max: 9 };
-    let config = discovery::service_provider_config("", &Features::current(pages, None));
+    let config = discovery::service_provider_config("", &Features::current(pages, 600, None));
     assert_eq!(config["filter"]["maxResults"], 9);
     assert_eq!((&config["pagination"]["defaultPageSize"], &config["pagination"]["maxPageSize"]), (&json!(7), &json!(9)));
 }

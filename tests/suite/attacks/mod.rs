@@ -4,6 +4,7 @@
 mod adoption;
 mod bombs;
 mod bulk;
+mod cursors;
 mod injection;
 mod secrets;
 mod tenancy;
