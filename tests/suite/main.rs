@@ -21,6 +21,7 @@ mod gateway;
 mod idp_sequences;
 mod joining;
 mod kill;
+mod logins;
 mod mapping_cli;
 mod mapping_differential;
 mod operations;
