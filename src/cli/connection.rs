@@ -108,8 +108,8 @@ pub struct OptionsArgs {
 }
 
 fn kind(text: &str) -> Result<ConnectionKind, String> {
-    let words = ConnectionKind::ALL.map(ConnectionKind::as_str);
-    ConnectionKind::parse(text).ok_or_else(|| {
+    let words = ConnectionKind::OFFERED.map(ConnectionKind::as_str);
+    ConnectionKind::parse(text).filter(|kind| ConnectionKind::OFFERED.contains(kind)).ok_or_else(|| {
         let hint = nearest(text, words.into_iter()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         format!("there is no kind {text}{hint} The kinds are: {}", words.join(", "))
     })
@@ -134,8 +134,11 @@ async fn answer(context: &Context, command: ConnectionCommand) -> anyhow::Result
             let tenant = context.tenant(&args.tenant).await?;
             let stored = context.find_connection(&tenant, &args.name).await?;
             let source = match stored.connection.kind {
-                ConnectionKind::Scim => Some(traffic::recognised(context, &stored.connection).await?),
                 ConnectionKind::Database => None,
+                // A login connection may have a SCIM side.
+                ConnectionKind::Scim | ConnectionKind::Ldap | ConnectionKind::Samlp | ConnectionKind::Oidc => {
+                    Some(traffic::recognised(context, &stored.connection).await?)
+                }
             };
             print_with(context, &stored, source.as_ref(), args.json)?;
         }
@@ -179,7 +182,7 @@ fn parse_options(kind: ConnectionKind, set: &Map<String, Value>) -> anyhow::Resu
 
 /// Where a SCIM client of this connection is pointed at.
 pub fn scim_base_url(public_url: &str, connection: &Connection) -> Option<String> {
-    (connection.kind == ConnectionKind::Scim).then(|| format!("{public_url}/scim/v2/connections/{}", connection.id))
+    (connection.kind != ConnectionKind::Database).then(|| format!("{public_url}/scim/v2/connections/{}", connection.id))
 }
 
 /// The connection as the management API shows it.

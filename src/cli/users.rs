@@ -4,6 +4,7 @@ use super::context::{Context, PAGE, TenantArg};
 use super::{Global, output, why};
 use crate::clock::rfc3339;
 use crate::model::ids::TenantId;
+use crate::store::groups;
 use crate::store::users_read::{self, BlockRecord, IdentityRecord, UserRecord};
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -156,15 +157,21 @@ async fn list(context: &Context, args: &ListArgs) -> anyhow::Result<()> {
 async fn show(context: &Context, tenant: &TenantId, user: &UserRecord, json: bool) -> anyhow::Result<()> {
     let identities = users_read::identities(&context.store, tenant, &user.id).await?;
     let blocks = users_read::blocks(&context.store, tenant, &user.id).await?;
+    // Who is blocked is in no group.
+    let groups = if user.blocked { Vec::new() } else { groups::of_profile(&context.store, tenant, &user.id).await? };
     if json {
         let mut object = as_json(user, &identities);
         object["blocks"] = blocks.iter().map(block_json).collect();
+        object["groups"] = groups.into();
         output::json(&object)?;
         return Ok(());
     }
     let mut fields = vec![("user_id", user.user_id.clone())];
     if let Value::Object(doc) = &user.doc {
         fields.extend(doc.iter().filter(|(name, _)| *name != "user_id").map(|(name, value)| (name.as_str(), plain(value))));
+    }
+    if !groups.is_empty() {
+        fields.push(("groups", groups.join(", ")));
     }
     fields.push(("created_at", rfc3339(user.created_at)));
     fields.push(("updated_at", rfc3339(user.updated_at)));

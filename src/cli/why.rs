@@ -9,6 +9,7 @@ use super::users::{find_user, plain};
 use crate::clock::{Micros, rfc3339};
 use crate::model::ids::TenantId;
 use crate::model::nearest::nearest;
+use crate::provisioning::decide::UserEvent;
 use crate::provisioning::mappings;
 use crate::provisioning::provenance::Provenance;
 use crate::store::mapping_versions;
@@ -139,7 +140,12 @@ fn explain(
     at: Option<Micros>,
 ) -> Reason {
     // Blocked is no member of the document: it is any block there is.
-    let mut value = if path == "blocked" { Some(user.blocked.into()) } else { walk(&user.doc, path).cloned() };
+    // Groups stand in what logins gave, and in rows that are nobody's value.
+    let mut value = match path {
+        "blocked" => Some(user.blocked.into()),
+        "groups" => given_groups(identities),
+        _ => walk(&user.doc, path).cloned(),
+    };
     let mut provenance = user.provenance.get(path).and_then(Value::as_object).cloned().unwrap_or_default();
     let mut older = Vec::new();
     // Newest first: each event newer than `at` is undone, the rest is what came before.
@@ -167,11 +173,21 @@ fn explain(
 
 /// What the identity's mapping gave on the side that wrote the value.
 fn own_value(identity: &IdentityRecord, provenance: &Map<String, Value>, path: &str) -> Option<Value> {
-    let mapping = provenance.get("mapping").and_then(Value::as_str);
-    let by_login = mapping.is_some() && mapping == identity.login_mapping.as_deref() && mapping != identity.mapping.as_deref();
+    let by_login = provenance.get("event").and_then(Value::as_str) == Some(UserEvent::LoggedIn.as_str());
     let (first, second) =
         if by_login { (&identity.login_mapped, &identity.mapped) } else { (&identity.mapped, &identity.login_mapped) };
     walk(first, path).or_else(|| walk(second, path)).cloned()
+}
+
+/// What logins gave as groups, over all identities.
+fn given_groups(identities: &[IdentityRecord]) -> Option<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    for group in identities.iter().filter_map(|identity| identity.login_mapped.get("groups")?.as_array()).flatten() {
+        if !all.contains(group) {
+            all.push(group.clone());
+        }
+    }
+    (!all.is_empty()).then_some(Value::Array(all))
 }
 
 /// The value at a path, whose names may themselves hold dots.

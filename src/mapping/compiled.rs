@@ -4,6 +4,7 @@
 use super::{Given, Input, Mapped, Mapping, Published, Rule};
 use jiff::Timestamp;
 use rosterd_mapping::check::{self, Sources};
+use rosterd_mapping::diagnostic::codes::Code;
 use rosterd_mapping::diagnostic::{Diagnostic, Severity};
 use rosterd_mapping::eval::{self, Environment, Evaluator, NoTrace};
 use rosterd_mapping::output::to_json;
@@ -77,7 +78,9 @@ impl Compiled {
             let gate = if gate.deny { super::Gate::Deny { reason } } else { super::Gate::Skip { reason } };
             return Mapped { gate: Some(gate), ..Mapped::default() };
         }
-        let given = evaluation.given.iter().map(|given| match given {
+        let given = self.rules.iter().zip(evaluation.given.iter()).map(|(rule, given)| match given {
+            // Not an attribute's error: `absent reject` refuses the record, which is the policy's to say.
+            Gave::Failed { failure, .. } if failure.code == Code::M110 && rule.absent == Absent::Reject => Given::Absent,
             Gave::Value(value) => Given::Value(to_json(*value)),
             Gave::Absent => Given::Absent,
             Gave::Keep => Given::Keep,

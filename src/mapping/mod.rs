@@ -154,6 +154,11 @@ impl Mapped {
         Value::Object(object).to_string()
     }
 
+    /// Did a rule for `target` give `true`?
+    pub fn is_true(&self, target: &str) -> bool {
+        self.given.iter().any(|(rule, given)| &*rule.target == target && *given == Given::Value(Value::Bool(true)))
+    }
+
     /// The text a rule for `target` gave.
     pub fn text(&self, target: &str) -> Option<&str> {
         self.given.iter().find_map(|(rule, given)| match given {

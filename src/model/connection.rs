@@ -31,29 +31,49 @@ pub fn check_name(name: &str) -> Result<(), NameError> {
     if RESERVED.contains(&name) { Err(NameError::Reserved) } else { Ok(()) }
 }
 
-/// The source kinds. More join here as their connectors are built.
+/// The source kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionKind {
     Scim,
     Database,
+    Ldap,
+    Samlp,
+    Oidc,
 }
 
 impl ConnectionKind {
-    pub const ALL: [Self; 2] = [Self::Scim, Self::Database];
+    pub const ALL: [Self; 5] = [Self::Scim, Self::Database, Self::Ldap, Self::Samlp, Self::Oidc];
+
+    /// Kinds an administrator may make a connection of. Those whose connector is not built yet can be stored and are
+    /// understood; nobody is offered what can do nothing.
+    pub const OFFERED: [Self; 2] = [Self::Scim, Self::Database];
 
     /// The word on the command line and in `connections.kind`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Scim => "scim",
             Self::Database => "database",
+            Self::Ldap => "ldap",
+            Self::Samlp => "samlp",
+            Self::Oidc => "oidc",
         }
+    }
+
+    /// Do people log in through it with what another system says of them?
+    pub fn logs_in(self) -> bool {
+        matches!(self, Self::Ldap | Self::Samlp | Self::Oidc)
+    }
+
+    /// Does a directory stand behind it, so that its addresses count as checked by whoever runs it?
+    pub fn is_directory(self) -> bool {
+        matches!(self, Self::Scim | Self::Ldap)
     }
 
     /// First part of a `user_id`, and `strategy` on the management API.
     pub fn strategy(self) -> &'static str {
         match self {
-            Self::Scim => "scim",
             Self::Database => "auth0",
+            _ => self.as_str(),
         }
     }
 
@@ -136,8 +156,11 @@ pub enum ScimUserIdAttribute {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     pub mapping: String,
+    /// Of what is pushed to a connection that people log in through; `mapping` is then the login's.
+    pub scim_mapping: String,
     pub group_mapping: Option<String>,
-    pub set_user_root_attributes: SetUserRootAttributes,
+    /// Unset on a login kind: [`Options::root_attributes`] says what that comes to.
+    pub set_user_root_attributes: Option<SetUserRootAttributes>,
     pub create_on_login: bool,
     /// Name of the connection whose profiles a new identity of this one joins.
     pub join: Option<String>,

@@ -26,7 +26,19 @@ impl IdentityState {
     }
 }
 
-/// A row of `identities`, push side.
+/// What a login says of the person: raw and mapped once more, beside those of a push.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoginSide {
+    /// JSON text of the verified claims or the decoded entry.
+    pub raw: String,
+    pub raw_hash: String,
+    /// JSON text: the login mapping's result over the whole of `raw`.
+    pub mapped: String,
+    pub mapping: String,
+    pub mapping_version: i64,
+}
+
+/// A row of `identities`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Identity {
     pub tenant_id: TenantId,
@@ -52,6 +64,8 @@ pub struct Identity {
     pub mapped: Option<String>,
     pub mapping: Option<String>,
     pub mapping_version: Option<i64>,
+    /// None before the first login.
+    pub login: Option<LoginSide>,
     pub last_source: String,
     pub version: i64,
     pub first_seen: i64,

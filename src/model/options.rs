@@ -107,6 +107,10 @@ macro_rules! option {
 
 const ALL: &[ConnectionKind] = &[];
 const PUSHED: &[ConnectionKind] = &[ConnectionKind::Scim];
+/// Kinds that people log in through; each may have a SCIM side.
+const LOGINS: &[ConnectionKind] = &[ConnectionKind::Ldap, ConnectionKind::Samlp, ConnectionKind::Oidc];
+/// Kinds that can be pushed to.
+const WITH_SCIM: &[ConnectionKind] = &[ConnectionKind::Scim, ConnectionKind::Ldap, ConnectionKind::Samlp, ConnectionKind::Oidc];
 
 /// Every option, in the order it is documented.
 pub fn table() -> Vec<OptionSpec> {
@@ -125,8 +129,9 @@ fn shared() -> Vec<OptionSpec> {
             (|o, t| optional(t, mapping_name).map(|name| o.group_mapping = name), |o| o.group_mapping.clone())),
         option!("set_user_root_attributes" ALL, Text, "on_each_login, on_first_login or never_on_login",
             "Who owns the root attributes: the connection at every write, only at creation, or pushes and administrators.",
-            words!(set_user_root_attributes: "on_each_login" => SetUserRootAttributes::OnEachLogin,
-                "on_first_login" => SetUserRootAttributes::OnFirstLogin, "never_on_login" => SetUserRootAttributes::NeverOnLogin)),
+            words!(set_user_root_attributes: "on_each_login" => Some(SetUserRootAttributes::OnEachLogin),
+                "on_first_login" => Some(SetUserRootAttributes::OnFirstLogin),
+                "never_on_login" => Some(SetUserRootAttributes::NeverOnLogin))),
         option!("create_on_login" ALL, Boolean, "true or false", "Whether the first login of an unknown person makes a profile.",
             words!(create_on_login: "true" => true, "false" => false)),
         option!("join" ALL, Text, "the name of a connection, or nothing",
@@ -156,7 +161,9 @@ fn shared() -> Vec<OptionSpec> {
 /// Options of the SCIM side.
 fn pushed() -> Vec<OptionSpec> {
     vec![
-        option!("scim_user_id_attribute" PUSHED, Text, "externalId or userName",
+        option!("scim_mapping" LOGINS, Text, "the name of a mapping", "The mapping of what is pushed to the connection over SCIM.",
+            (|o, t| mapping_name(t).map(|name| o.scim_mapping = name), |o| Some(o.scim_mapping.clone()))),
+        option!("scim_user_id_attribute" WITH_SCIM, Text, "externalId or userName",
             "Which SCIM attribute names a person for good: the last part of the user_id and what a re-post is recognised by.",
             words!(scim_user_id_attribute: "externalId" => ScimUserIdAttribute::ExternalId,
                 "userName" => ScimUserIdAttribute::UserName)),
@@ -185,11 +192,20 @@ impl Options {
         let mapping = match kind {
             ConnectionKind::Scim => "scim",
             ConnectionKind::Database => "database",
+            ConnectionKind::Ldap => "active-directory",
+            ConnectionKind::Samlp => "entra-saml",
+            ConnectionKind::Oidc => "oidc",
+        };
+        let scim_user_id_attribute = match kind {
+            // A NameID is what such a provider pushes as userName.
+            ConnectionKind::Samlp => ScimUserIdAttribute::UserName,
+            _ => ScimUserIdAttribute::ExternalId,
         };
         Self {
             mapping: String::from(mapping),
+            scim_mapping: String::from("scim"),
             group_mapping: None,
-            set_user_root_attributes: SetUserRootAttributes::OnEachLogin,
+            set_user_root_attributes: (!kind.logs_in()).then_some(SetUserRootAttributes::OnEachLogin),
             create_on_login: true,
             join: None,
             join_on: JoinOn::ExternalId,
@@ -203,8 +219,18 @@ impl Options {
             group_patch_response: GroupPatchResponse::Auto,
             ignore_unknown_members: false,
             require_if_match: false,
-            scim_user_id_attribute: ScimUserIdAttribute::ExternalId,
+            scim_user_id_attribute,
         }
+    }
+
+    /// Who may write the roots where no rule has a word of its own. A login kind for which nothing was set writes them
+    /// at each login, until it has a SCIM side: from then on the push owns them.
+    pub fn root_attributes(&self, has_scim_side: bool) -> SetUserRootAttributes {
+        self.set_user_root_attributes.unwrap_or(if has_scim_side {
+            SetUserRootAttributes::NeverOnLogin
+        } else {
+            SetUserRootAttributes::OnEachLogin
+        })
     }
 
     /// The options of a connection of `kind` that `set` sets; the rest has its default. All mistakes are told.

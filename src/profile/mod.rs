@@ -1,6 +1,8 @@
 //! What goes into a mapping and what comes out of the roster. Owns [`SourceRecord`] (what a connector hands over)
 //! and [`Profile`] (the normalised document of one user). Pure; refuses to know protocols and the store.
 
+pub mod verified;
+
 use serde_json::{Map, Value};
 
 /// Which side of a connection speaks.
@@ -8,6 +10,8 @@ use serde_json::{Map, Value};
 pub enum Side {
     /// A SCIM client wrote the resource.
     Push,
+    /// The person logged in, and what their provider says of them was verified.
+    Login,
 }
 
 impl Side {
@@ -15,6 +19,7 @@ impl Side {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Push => "scim",
+            Self::Login => "login",
         }
     }
 }

@@ -2,6 +2,7 @@
 //! statement shapes stays short (each shape is prepared once on PostgreSQL).
 
 use super::plan::{GroupPlan, GroupWrite, IdentityWrite, ProfileWrite, Refusal, UserPlan};
+use super::user_id;
 use crate::model::ids::TenantId;
 use crate::store::{Batch, events, groups, identities, users};
 
@@ -12,9 +13,12 @@ pub fn user(plan: &UserPlan) -> Batch {
     let tenant = &identity.tenant_id;
     // The profile first: SQLite checks the identity's foreign key as it goes.
     match &plan.profile {
-        ProfileWrite::Insert(user) => users::insert(&mut batch, user),
-        ProfileWrite::Update { user, expected } => users::update(&mut batch, user, *expected),
+        ProfileWrite::Insert(user) => users::insert(&mut batch, user, plan.login),
+        ProfileWrite::Update { user, expected } => users::update(&mut batch, user, *expected, plan.login),
         ProfileWrite::None | ProfileWrite::Remove { .. } => {}
+    }
+    if let (Some(at), ProfileWrite::None, Some(profile)) = (plan.login, &plan.profile, &identity.profile_id) {
+        users::count_login(&mut batch, tenant, profile, at);
     }
     if plan.leaves_groups {
         groups::leave_all(&mut batch, tenant, identity.id.as_str(), identity.updated_at);
@@ -26,7 +30,15 @@ pub fn user(plan: &UserPlan) -> Batch {
     match &plan.identity {
         IdentityWrite::Insert(identity) => identities::insert(&mut batch, identity),
         IdentityWrite::Update { identity, expected } => identities::update(&mut batch, identity, *expected),
-        IdentityWrite::Remove { identity, expected } => identities::delete(&mut batch, identity, *expected),
+        IdentityWrite::Login { identity, expected } => identities::update_login(&mut batch, identity, *expected),
+        IdentityWrite::Seen(identity) => identities::seen(&mut batch, identity),
+        IdentityWrite::Remove { identity, expected } => {
+            identities::delete(&mut batch, identity, *expected);
+            if let Some(external_id) = &identity.external_id {
+                let tombstone = user_id::tombstone(&identity.connection_id, external_id);
+                users::bury_identity(&mut batch, tenant, &tombstone, "deleted by its source", identity.updated_at);
+            }
+        }
     }
     match (&plan.identity, &plan.profile) {
         (_, ProfileWrite::Remove { .. }) => {}

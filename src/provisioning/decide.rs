@@ -2,6 +2,7 @@
 //! and randomness come with the [`Moment`]. The table of events and states is `profile.md` §11, the rules are
 //! design §3.
 
+pub mod login;
 mod outcome;
 mod rows;
 #[cfg(test)]
@@ -14,12 +15,12 @@ use super::policy::Changes;
 use super::user_id;
 use crate::clock::{Entropy, Micros};
 use crate::mapping::{Input, Mapped, Mapping};
-use crate::model::connection::{Connection, Deprovision, Repost};
+use crate::model::connection::{Connection, Deprovision, Repost, SetUserRootAttributes};
 use crate::model::fold::fold;
 use crate::model::identity::{Identity, IdentityState};
 use crate::model::ids::{IdentityId, ProfileId};
 use crate::model::user::{Block, User};
-use crate::profile::{Profile, SourceRecord};
+use crate::profile::{Profile, Side, SourceRecord};
 use crate::store::identities::Claims;
 use outcome::{Membership, ProfileOutcome, Results, Stored, Target};
 use serde_json::{Map, Value};
@@ -55,6 +56,10 @@ pub struct Desk<'a> {
     pub moment: Moment<'a>,
     pub connection: &'a Connection,
     pub mapping: &'a dyn Mapping,
+    /// Which side of the connection the mapping is of.
+    pub side: Side,
+    /// What the connection's option comes to.
+    pub root_attributes: SetUserRootAttributes,
 }
 
 /// What a write of a user is called in log, history and provenance.
@@ -65,6 +70,7 @@ pub enum UserEvent {
     Patched,
     Revived,
     Deleted,
+    LoggedIn,
 }
 
 impl UserEvent {
@@ -75,6 +81,7 @@ impl UserEvent {
             Self::Patched => "scim.user.patched",
             Self::Revived => "scim.user.revived",
             Self::Deleted => "scim.user.deleted",
+            Self::LoggedIn => "login",
         }
     }
 }
@@ -170,16 +177,11 @@ pub fn repost(known: &Known, record: &SourceRecord, option: Repost) -> Result<Us
 
 /// Runs the mapping over a record that has no profile yet: what it gives decides whom to look for.
 pub fn map(desk: &Desk<'_>, record: &SourceRecord) -> Mapped {
-    desk.mapping.map(&input(desk, record, None))
+    desk.mapping.map(&input(desk, &record.payload, None))
 }
 
-fn input<'a>(desk: &Desk<'_>, record: &'a SourceRecord, stored: Option<&'a Profile>) -> Input<'a> {
-    Input {
-        payload: &record.payload,
-        stored: stored.map(|profile| &profile.0),
-        now: desk.moment.now,
-        seed: desk.moment.entropy.bytes(),
-    }
+fn input<'a>(desk: &Desk<'_>, payload: &'a Map<String, Value>, stored: Option<&'a Profile>) -> Input<'a> {
+    Input { payload, stored: stored.map(|profile| &profile.0), now: desk.moment.now, seed: desk.moment.entropy.bytes() }
 }
 
 /// A person this connection has never named; `mapped` is [`map`]'s.
@@ -190,12 +192,17 @@ pub fn create(
     identity_id: IdentityId,
     newcomer: Newcomer,
 ) -> Decision<UserPlan> {
-    let connection = desk.connection;
-    let moment = &desk.moment;
-    let identity = Identity {
-        tenant_id: connection.tenant_id.clone(),
-        id: identity_id,
-        connection_id: connection.id.clone(),
+    let before = Before { identity: unknown(desk, identity_id), is_new: true, values: Vec::new() };
+    taken_in(desk, UserEvent::Created, record, before, Met::Nobody(newcomer, mapped))
+}
+
+/// An identity of which nothing is known yet.
+fn unknown(desk: &Desk<'_>, id: IdentityId) -> Identity {
+    let now = desk.moment.now;
+    Identity {
+        tenant_id: desk.connection.tenant_id.clone(),
+        id,
+        connection_id: desk.connection.id.clone(),
         profile_id: None,
         position: 0,
         external_id: None,
@@ -210,16 +217,15 @@ pub fn create(
         mapped: None,
         mapping: None,
         mapping_version: None,
-        last_source: record.side.as_str().into(),
+        login: None,
+        last_source: desk.side.as_str().into(),
         version: 1,
-        first_seen: moment.now,
-        last_seen: moment.now,
-        created_at: moment.now,
-        updated_at: moment.now,
+        first_seen: now,
+        last_seen: now,
+        created_at: now,
+        updated_at: now,
         deleted_at: None,
-    };
-    let before = Before { identity, is_new: true, values: Vec::new() };
-    taken_in(desk, UserEvent::Created, record, before, Met::Nobody(newcomer, mapped))
+    }
 }
 
 /// A known identity gets a new resource. `event` says by which verb; a revival lists it again. `newcomer` (with what
@@ -260,14 +266,15 @@ fn taken_in(desk: &Desk<'_>, event: UserEvent, record: &SourceRecord, before: Be
     let raw_hash = hash(&raw);
     let old = before.identity;
     let same_mapping = old.mapping.as_deref() == Some(desk.mapping.name()) && old.mapping_version == Some(desk.mapping.version());
-    if old.listed && same_mapping && same_resource(&old, &raw_hash, &record.payload) {
+    let same_resource = || same(old.raw_hash.as_deref(), old.raw.as_deref(), &raw_hash, &record.payload);
+    if old.listed && same_mapping && same_resource() {
         return Decision::Nothing;
     }
     let (target, mapped) = match met {
         Met::Nobody(newcomer, mapped) => (Target::Nobody(newcomer), mapped),
         Met::Profile(user, blocks) => {
             let stored = Stored::read(user, blocks);
-            let mapped = desk.mapping.map(&input(desk, record, Some(&stored.doc)));
+            let mapped = desk.mapping.map(&input(desk, &record.payload, Some(&stored.doc)));
             (Target::Has(Box::new(stored)), mapped)
         }
     };
@@ -288,9 +295,9 @@ fn taken_in(desk: &Desk<'_>, event: UserEvent, record: &SourceRecord, before: Be
 }
 
 /// Equal as documents: an IdP that echoes a resource with its members in another order changed nothing.
-fn same_resource(identity: &Identity, raw_hash: &str, payload: &Map<String, Value>) -> bool {
-    let stored = || identity.raw.as_deref().and_then(|raw| serde_json::from_str::<Map<String, Value>>(raw).ok());
-    identity.raw_hash.as_deref() == Some(raw_hash) || stored().as_ref() == Some(payload)
+fn same(stored_hash: Option<&str>, stored: Option<&str>, raw_hash: &str, payload: &Map<String, Value>) -> bool {
+    let stored = || stored.and_then(|raw| serde_json::from_str::<Map<String, Value>>(raw).ok());
+    stored_hash == Some(raw_hash) || stored().as_ref() == Some(payload)
 }
 
 /// The identity as the record leaves it. The row's own times and version are the store's to move.

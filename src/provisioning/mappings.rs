@@ -91,6 +91,16 @@ impl Mappings {
     /// # Errors
     /// [`Error::Mapping`] if nothing of that name is published or to be found as a file, or it does not compile.
     pub async fn of_push(&self, connection: &Connection) -> Result<Arc<dyn Mapping>, Error> {
+        let options = &connection.options;
+        let name = if connection.kind.logs_in() { &options.scim_mapping } else { &options.mapping };
+        self.of(&connection.tenant_id, name).await
+    }
+
+    /// What turns a login on this connection into a profile.
+    ///
+    /// # Errors
+    /// As [`Mappings::of_push`].
+    pub async fn of_login(&self, connection: &Connection) -> Result<Arc<dyn Mapping>, Error> {
         self.of(&connection.tenant_id, &connection.options.mapping).await
     }
 

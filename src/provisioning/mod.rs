@@ -1,12 +1,13 @@
 //! The one write path. Every source ends here: `decide` turns a record, the state it meets and the policy into a
-//! plan (pure), `apply` turns the plan into one batch, the shells in [`push`] and [`push_group`] read before and
-//! store after. Owns the rules of the roster (design §3). Refuses to know SCIM, HTTP or SQL.
+//! plan (pure), `apply` turns the plan into one batch, the shells in [`push`], [`push_group`] and [`login`] read before
+//! and store after. Owns the rules of the roster (design §3). Refuses to know SCIM, HTTP or SQL.
 
 pub mod apply;
 pub mod budget;
 pub mod decide;
 pub mod decide_group;
 pub mod group_mapping;
+pub mod login;
 pub mod mappings;
 pub mod plan;
 pub mod policy;
@@ -20,6 +21,7 @@ pub mod user_id;
 use crate::clock::{Clock, Entropy};
 use crate::mapping::Mapping;
 use crate::model::connection::Connection;
+use crate::profile::Side;
 use crate::store::{self, Store};
 use decide::{Desk, Moment};
 use mappings::{Drafts, Mappings};
@@ -99,7 +101,8 @@ impl Provisioner {
     }
 
     fn desk<'a>(&'a self, request: &Request<'a>, mapping: &'a dyn Mapping) -> Desk<'a> {
-        Desk { moment: self.moment(request), connection: request.connection, mapping }
+        let root_attributes = request.connection.options.root_attributes(true);
+        Desk { moment: self.moment(request), connection: request.connection, mapping, side: Side::Push, root_attributes }
     }
 
     fn moment<'a>(&'a self, request: &Request<'a>) -> Moment<'a> {

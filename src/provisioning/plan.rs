@@ -50,6 +50,13 @@ pub enum IdentityWrite {
         identity: Identity,
         expected: i64,
     },
+    /// Only what a login changes, if it still has version `expected`.
+    Login {
+        identity: Identity,
+        expected: i64,
+    },
+    /// Nothing but when it was last seen: no version moves.
+    Seen(Identity),
     Remove {
         identity: Identity,
         expected: i64,
@@ -59,7 +66,11 @@ pub enum IdentityWrite {
 impl IdentityWrite {
     pub fn identity(&self) -> &Identity {
         match self {
-            Self::Insert(identity) | Self::Update { identity, .. } | Self::Remove { identity, .. } => identity,
+            Self::Insert(identity)
+            | Self::Update { identity, .. }
+            | Self::Login { identity, .. }
+            | Self::Seen(identity)
+            | Self::Remove { identity, .. } => identity,
         }
     }
 }
@@ -110,6 +121,8 @@ pub struct UserPlan {
     pub slot: i64,
     /// Member rows of the identity go; the groups it was in move their version.
     pub leaves_groups: bool,
+    /// When the person logged in, if this is a login: the profile counts it.
+    pub login: Option<i64>,
 }
 
 #[derive(Debug, PartialEq)]

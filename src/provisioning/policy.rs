@@ -34,11 +34,14 @@ pub struct Changes {
     pub blocked: Option<bool>,
 }
 
-/// The rule's own word, else what the connection's option means for this side.
-pub fn effective(rule: &Rule, side: Side, option: SetUserRootAttributes) -> WritePolicy {
-    rule.policy.unwrap_or(match (side, option) {
-        (Side::Push, SetUserRootAttributes::OnEachLogin) => WritePolicy::Always,
-        (Side::Push, SetUserRootAttributes::OnFirstLogin | SetUserRootAttributes::NeverOnLogin) => WritePolicy::OnChange,
+/// The rule's own word (or its file's), else what the connection's option means for this side. None: not written at
+/// all, not even when a profile is made.
+pub fn effective(rule: &Rule, side: Side, option: SetUserRootAttributes) -> Option<WritePolicy> {
+    rule.policy.or(match (side, option) {
+        (Side::Push | Side::Login, SetUserRootAttributes::OnEachLogin) => Some(WritePolicy::Always),
+        (Side::Push, SetUserRootAttributes::OnFirstLogin | SetUserRootAttributes::NeverOnLogin) => Some(WritePolicy::OnChange),
+        (Side::Login, SetUserRootAttributes::OnFirstLogin) => Some(WritePolicy::Create),
+        (Side::Login, SetUserRootAttributes::NeverOnLogin) => None,
     })
 }
 
@@ -92,10 +95,11 @@ enum Write {
 
 /// What one result does to the stored value; `None` = nothing.
 fn outcome(rule: &Rule, value: Option<&Value>, context: &Context<'_>) -> Option<Write> {
+    let policy = effective(rule, context.side, context.option)?;
     let Some((profile, provenance)) = context.stored else { return value.cloned().map(Write::Set) };
     let stored = profile.value(&rule.target);
     let previous = context.previous.and_then(|previous| previous.get(&*rule.target));
-    let allowed = match effective(rule, context.side, context.option) {
+    let allowed = match policy {
         WritePolicy::Always => true,
         WritePolicy::Create => false,
         WritePolicy::IfEmpty => stored.is_none(),
@@ -146,7 +150,7 @@ fn merged(given: &[Value], stored: Option<&Value>, previous: Option<&Value>, mer
 }
 
 /// Is this target a value of the profile's document? `user_id` proposes a name when a profile is made, `session` is a
-/// login's, and a push's groups are rows.
+/// login's, and groups are rows or stand in what a login's mapping gave.
 fn is_written(target: &str) -> bool {
     target != "user_id" && target != "groups" && !target.starts_with("session.")
 }

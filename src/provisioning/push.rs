@@ -68,7 +68,7 @@ impl Provisioner {
             let event = decide::repost(&known, record, connection.options.repost)?;
             return self.write_user(&desk, event, known, record).await;
         }
-        let joined = self.joined(connection, record, email_key.as_deref()).await?;
+        let joined = self.joined(connection, JoinKeys::of(record, &mapped)).await?;
         let decision = decide::create(&desk, record, mapped, id, Newcomer::new(&wanted, &claims, joined));
         self.settle(&desk, decision, None, Batch::default()).await
     }
@@ -100,14 +100,14 @@ impl Provisioner {
             },
         )
         .await?;
-        let joined = self.joined(connection, record, email_key.as_deref()).await?;
+        let joined = self.joined(connection, JoinKeys::of(record, &mapped)).await?;
         Ok((Newcomer::new(&wanted, &claims, joined), mapped))
     }
 
     /// Candidates of `first_free` become the first that no profile of the organization bears, or an error. Two records
     /// that arrive at the same instant may both find it free: addresses and user names of profiles are not unique by
     /// design.
-    async fn with_free(&self, desk: &Desk<'_>, mut mapped: Mapped) -> Result<Mapped, Error> {
+    pub(super) async fn with_free(&self, desk: &Desk<'_>, mut mapped: Mapped) -> Result<Mapped, Error> {
         for (rule, given) in &mut mapped.given {
             let Given::FirstFree(candidates) = given else { continue };
             let keys: Vec<String> = candidates.iter().map(|candidate| fold(candidate)).collect();
@@ -215,19 +215,14 @@ impl Provisioner {
     }
 
     /// The profile a new identity is to join by the configured pair, if there is exactly one.
-    async fn joined(
-        &self,
-        connection: &Connection,
-        record: &SourceRecord,
-        email_key: Option<&str>,
-    ) -> Result<Option<Joined>, Error> {
+    pub(super) async fn joined(&self, connection: &Connection, keys: JoinKeys<'_>) -> Result<Option<Joined>, Error> {
         use crate::model::connection::JoinOn;
         let options = &connection.options;
         let Some(join) = &options.join else { return Ok(None) };
         let key = match options.join_on {
-            JoinOn::ExternalId => record.external_id.clone(),
-            JoinOn::Username => record.user_name.as_deref().map(fold),
-            JoinOn::Email => email_key.map(str::to_owned),
+            JoinOn::ExternalId => keys.external_id.map(str::to_owned),
+            JoinOn::Username => keys.user_name.map(fold),
+            JoinOn::Email => keys.email.map(fold),
         };
         let Some(key) = key else { return Ok(None) };
         let tenant = &connection.tenant_id;
@@ -284,10 +279,10 @@ impl Provisioner {
                 batch.0.extend(also.0);
                 self.store.apply(batch).await?;
                 let identity = match plan.identity {
-                    IdentityWrite::Insert(identity) => identity,
-                    IdentityWrite::Update { identity, expected } | IdentityWrite::Remove { identity, expected } => {
-                        Identity { version: expected + 1, ..identity }
-                    }
+                    IdentityWrite::Insert(identity) | IdentityWrite::Seen(identity) => identity,
+                    IdentityWrite::Update { identity, expected }
+                    | IdentityWrite::Login { identity, expected }
+                    | IdentityWrite::Remove { identity, expected } => Identity { version: expected + 1, ..identity },
                 };
                 Ok(Pushed { identity, in_groups, changed: true })
             }
@@ -302,6 +297,20 @@ impl Provisioner {
                 Err(refusal.into())
             }
         }
+    }
+}
+
+/// What a new identity may be known by at the connection it joins.
+pub(super) struct JoinKeys<'a> {
+    pub external_id: Option<&'a str>,
+    pub user_name: Option<&'a str>,
+    /// Verified, or fed by a directory.
+    pub email: Option<&'a str>,
+}
+
+impl<'a> JoinKeys<'a> {
+    fn of(record: &'a SourceRecord, mapped: &'a Mapped) -> Self {
+        Self { external_id: record.external_id.as_deref(), user_name: record.user_name.as_deref(), email: mapped.text("email") }
     }
 }
 

@@ -2,6 +2,7 @@
 //! nothing else; whether it is taken comes from outside.
 
 use crate::model::connection::{Connection, ConnectionKind};
+use crate::model::ids::ConnectionId;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
@@ -18,7 +19,7 @@ pub fn wanted(connection: &Connection, external_id: Option<&str>, identity_id: &
     };
     match connection.kind {
         ConnectionKind::Database => format!("{}|{part}", connection.kind.strategy()),
-        ConnectionKind::Scim => format!("{}|{}|{part}", connection.kind.strategy(), connection.name),
+        _ => format!("{}|{}|{part}", connection.kind.strategy(), connection.name),
     }
 }
 
@@ -31,6 +32,11 @@ pub fn free(wanted: &str, taken: &[String]) -> String {
         .map(|n| format!("{wanted}~{n}"))
         .find(|candidate| !taken.contains(candidate))
         .expect("a finite list leaves a number free")
+}
+
+/// What stays of an identity that was removed: enough to know it again, not to read it.
+pub fn tombstone(connection: &ConnectionId, external_id: &str) -> String {
+    format!("{connection}|{}", hex(&Sha256::digest(external_id)))
 }
 
 fn is_plain(byte: u8) -> bool {

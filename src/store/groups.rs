@@ -7,8 +7,9 @@ use super::{Batch, Error, Row, Store, Value, Write};
 use crate::args;
 use crate::model::connection::Connection;
 use crate::model::group::{Group, MappedGroup, Member, MemberKind};
-use crate::model::ids::{ConnectionId, GroupId, TenantId};
-use std::collections::{HashMap, HashSet};
+use crate::model::ids::{ConnectionId, GroupId, ProfileId, TenantId};
+use serde_json::Value as Json;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Ids asked for in one statement.
 const IDS_PER_READ: usize = 256;
@@ -42,6 +43,16 @@ statements! {
         UNION SELECT m.group_id, up.depth + 1 FROM members m JOIN up ON m.member_id = up.id \
         WHERE m.tenant_id = $1 AND up.depth < 20) \
         SELECT up.id FROM up WHERE up.id = $3 LIMIT 1";
+
+    /// The groups of every identity of a profile, nested ones included, and what logins gave.
+    OF_PROFILE = "WITH RECURSIVE up(id, depth) AS (\
+        SELECT m.group_id, CAST(1 AS BIGINT) FROM identities i \
+        JOIN members m ON m.tenant_id = i.tenant_id AND m.member_id = i.id WHERE i.tenant_id = $1 AND i.profile_id = $2 \
+        UNION SELECT m.group_id, up.depth + 1 FROM members m JOIN up ON m.member_id = up.id \
+        WHERE m.tenant_id = $1 AND up.depth < 20) \
+        SELECT 'row', g.name, g.mapped FROM up JOIN groups g ON g.tenant_id = $1 AND g.id = up.id AND g.listed \
+        UNION ALL SELECT 'login', NULL, i.login_mapped FROM identities i \
+        WHERE i.tenant_id = $1 AND i.profile_id = $2 AND i.login_mapped IS NOT NULL";
 
     INSERT = "INSERT INTO groups (tenant_id, id, connection_id, external_id, name, name_key, raw, raw_hash, mapped, mapping, \
         mapping_version, version, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
@@ -257,6 +268,23 @@ pub async fn find_nestings(store: &Store, connection: &Connection) -> Result<i64
 /// of them sees.
 pub fn nest(batch: &mut Batch, group: &Group, seen: i64) {
     batch.one(NEST, args![&group.tenant_id, &group.connection_id, seen]);
+}
+
+/// The names of a profile's groups (design §3, "Groups"), sorted, each once: its rows under the names their mapping
+/// gives them, without those it skips, and what logins gave. A blocked profile's are the caller's to withhold.
+pub async fn of_profile(store: &Store, tenant: &TenantId, profile: &ProfileId) -> Result<Vec<String>, Error> {
+    let mut names = BTreeSet::new();
+    for row in store.read(OF_PROFILE, args![tenant, profile]).await? {
+        let mapped: Json = row.opt_text(2)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        if row.text(0)? == "login" {
+            let given = mapped.get("groups").and_then(Json::as_array).into_iter().flatten();
+            names.extend(given.filter_map(Json::as_str).map(str::to_owned));
+        } else if mapped.get("skipped").is_none() {
+            let name = mapped.get("name").and_then(Json::as_str).map(str::to_owned);
+            names.extend(name.or(row.opt_text(1)?));
+        }
+    }
+    Ok(names.into_iter().collect())
 }
 
 pub fn insert(batch: &mut Batch, g: &Group) {

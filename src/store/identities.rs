@@ -5,7 +5,7 @@ use super::statements::statements;
 use super::{Batch, Error, Row, Store, Value};
 use crate::args;
 use crate::model::connection::{Connection, JoinOn};
-use crate::model::identity::{Identity, IdentityState};
+use crate::model::identity::{Identity, IdentityState, LoginSide};
 use crate::model::ids::{ConnectionId, IdentityId, ProfileId, TenantId};
 use crate::model::user::{Block, BlockKind, User};
 
@@ -14,10 +14,11 @@ macro_rules! identity_columns {
     () => {
         "i.tenant_id, i.id, i.connection_id, i.profile_id, i.position, i.external_id, i.user_name, i.user_name_key, \
          i.label, i.state, i.listed, i.active, i.raw, i.raw_hash, i.mapped, i.mapping, i.mapping_version, i.last_source, \
-         i.version, i.first_seen, i.last_seen, i.created_at, i.updated_at, i.deleted_at"
+         i.version, i.first_seen, i.last_seen, i.created_at, i.updated_at, i.deleted_at, i.login_raw, i.login_raw_hash, \
+         i.login_mapped, i.login_mapping, i.login_mapping_version"
     };
 }
-const IDENTITY_COLUMNS: usize = 24;
+const IDENTITY_COLUMNS: usize = 29;
 
 /// The columns [`user`] reads, in its order.
 macro_rules! user_columns {
@@ -33,6 +34,13 @@ statements! {
         CAST(CASE WHEN EXISTS (SELECT 1 FROM members m WHERE m.tenant_id = i.tenant_id AND m.member_id = i.id) THEN 1 ELSE 0 END AS BIGINT) \
         FROM identities i LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id \
         WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.id = $3");
+    /// The same, as a login finds one.
+    FIND_BY_EXTERNAL_ID = concat!("SELECT ", identity_columns!(), ", ", user_columns!(), ", \
+        CAST(CASE WHEN EXISTS (SELECT 1 FROM members m WHERE m.tenant_id = i.tenant_id AND m.member_id = i.id) THEN 1 ELSE 0 END AS BIGINT) \
+        FROM identities i LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id \
+        WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.external_id = $3");
+    /// Whoever was here under this external id and was removed.
+    FIND_REMOVED = "SELECT subject FROM tombstones WHERE tenant_id = $1 AND kind = 'identity' AND subject = $2";
     /// What a SCIM read of one user needs, and nothing else.
     FIND_RESOURCE = "SELECT i.raw, i.version, i.created_at, i.updated_at, \
         CAST(CASE WHEN EXISTS (SELECT 1 FROM members m WHERE m.tenant_id = i.tenant_id AND m.member_id = i.id) THEN 1 ELSE 0 END AS BIGINT) \
@@ -74,12 +82,20 @@ statements! {
 
     INSERT = "INSERT INTO identities (tenant_id, id, connection_id, profile_id, position, external_id, user_name, user_name_key, \
         label, state, listed, active, raw, raw_hash, mapped, mapping, mapping_version, last_source, version, first_seen, last_seen, \
-        created_at, updated_at, deleted_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)";
+        created_at, updated_at, deleted_at, login_raw, login_raw_hash, login_mapped, login_mapping, login_mapping_version) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, \
+        $25, $26, $27, $28, $29)";
     UPDATE = "UPDATE identities SET profile_id = $4, position = $5, external_id = $6, user_name = $7, user_name_key = $8, \
         label = $9, state = $10, listed = $11, active = $12, raw = $13, raw_hash = $14, mapped = $15, mapping = $16, \
         mapping_version = $17, last_source = $18, version = version + 1, last_seen = $19, updated_at = $20, deleted_at = $21 \
         WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND version = $22";
+    /// What a login changes: its own side of the identity, and whose it is.
+    UPDATE_LOGIN = "UPDATE identities SET profile_id = $4, position = $5, login_raw = $6, login_raw_hash = $7, login_mapped = $8, \
+        login_mapping = $9, login_mapping_version = $10, last_source = $11, version = version + 1, last_seen = $12, \
+        updated_at = $13 WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND version = $14";
+    /// A login that says nothing new moves no version; who left meanwhile is not seen.
+    SEEN = "UPDATE identities SET last_seen = $4, last_source = $5 WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 \
+        AND state = 'active'";
     DELETE = "DELETE FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND version = $4";
     /// The next identity in line becomes the primary one of a profile whose primary goes.
     PROMOTE = "UPDATE identities SET position = 0 WHERE tenant_id = $1 AND profile_id = $2 AND id = (SELECT n.id FROM identities n \
@@ -137,6 +153,17 @@ pub struct Wanted<'a> {
     pub erased_hash: Option<&'a str>,
 }
 
+fn login_side(row: &Row, at: usize) -> Result<Option<LoginSide>, Error> {
+    let Some(raw) = row.opt_text(at)? else { return Ok(None) };
+    Ok(Some(LoginSide {
+        raw,
+        raw_hash: row.text(at + 1)?,
+        mapped: row.text(at + 2)?,
+        mapping: row.text(at + 3)?,
+        mapping_version: row.int(at + 4)?,
+    }))
+}
+
 pub(super) fn identity(row: &Row, at: usize) -> Result<Identity, Error> {
     Ok(Identity {
         tenant_id: TenantId::new(row.text(at)?),
@@ -163,6 +190,7 @@ pub(super) fn identity(row: &Row, at: usize) -> Result<Identity, Error> {
         created_at: row.int(at + 21)?,
         updated_at: row.int(at + 22)?,
         deleted_at: row.opt_int(at + 23)?,
+        login: login_side(row, at + 24)?,
     })
 }
 
@@ -190,6 +218,16 @@ const USER_COLUMNS: usize = 13;
 /// One identity of one connection, whatever its state.
 pub async fn find(store: &Store, connection: &Connection, id: &IdentityId) -> Result<Option<Found>, Error> {
     let rows = store.read(FIND, args![&connection.tenant_id, &connection.id, id]).await?;
+    found(connection, &rows)
+}
+
+/// The identity that a login of `connection` means, whatever its state.
+pub async fn find_by_external_id(store: &Store, connection: &Connection, external_id: &str) -> Result<Option<Found>, Error> {
+    let rows = store.read(FIND_BY_EXTERNAL_ID, args![&connection.tenant_id, &connection.id, external_id]).await?;
+    found(connection, &rows)
+}
+
+fn found(connection: &Connection, rows: &[Row]) -> Result<Option<Found>, Error> {
     rows.first()
         .map(|row| {
             Ok(Found {
@@ -199,6 +237,11 @@ pub async fn find(store: &Store, connection: &Connection, id: &IdentityId) -> Re
             })
         })
         .transpose()
+}
+
+/// Was an identity with this tombstone removed?
+pub async fn was_removed(store: &Store, tenant: &TenantId, tombstone: &str) -> Result<bool, Error> {
+    Ok(!store.read(FIND_REMOVED, args![tenant, tombstone]).await?.is_empty())
 }
 
 /// The stored text of a listed user.
@@ -343,8 +386,45 @@ pub fn insert(batch: &mut Batch, i: &Identity) {
             i.created_at,
             i.updated_at,
             i.deleted_at,
+            login(i, |side| side.raw.as_str()),
+            login(i, |side| side.raw_hash.as_str()),
+            login(i, |side| side.mapped.as_str()),
+            login(i, |side| side.mapping.as_str()),
+            i.login.as_ref().map(|side| side.mapping_version),
         ],
     );
+}
+
+fn login<'i>(identity: &'i Identity, text: impl Fn(&'i LoginSide) -> &'i str) -> Option<&'i str> {
+    identity.login.as_ref().map(text)
+}
+
+/// Writes what a login changes if the row still has version `expected`; the version moves by one.
+pub fn update_login(batch: &mut Batch, i: &Identity, expected: i64) {
+    batch.one(
+        UPDATE_LOGIN,
+        args![
+            &i.tenant_id,
+            &i.connection_id,
+            &i.id,
+            i.profile_id.as_ref(),
+            i.position,
+            login(i, |side| side.raw.as_str()),
+            login(i, |side| side.raw_hash.as_str()),
+            login(i, |side| side.mapped.as_str()),
+            login(i, |side| side.mapping.as_str()),
+            i.login.as_ref().map(|side| side.mapping_version),
+            i.last_source.as_str(),
+            i.last_seen,
+            i.updated_at,
+            expected,
+        ],
+    );
+}
+
+/// Notes that somebody was here; refused as stale unless the identity is still active.
+pub fn seen(batch: &mut Batch, i: &Identity) {
+    batch.one(SEEN, args![&i.tenant_id, &i.connection_id, &i.id, i.last_seen, i.last_source.as_str()]);
 }
 
 /// Writes the row if it still has version `expected`; the version moves by one.

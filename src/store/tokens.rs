@@ -24,6 +24,8 @@ statements! {
         FROM tokens WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3";
     LIST_TOKENS_OF_CONNECTION = "SELECT tenant_id, id, connection_id, name, scopes, expires_at, revoked_at, last_used_at, \
         created_at FROM tokens WHERE tenant_id = $1 AND connection_id = $2 AND id > $3 ORDER BY id LIMIT $4";
+    /// Was there ever one? A revoked token stays.
+    ANY_TOKEN_OF_CONNECTION = "SELECT id FROM tokens WHERE tenant_id = $1 AND connection_id = $2 LIMIT 1";
     INSERT_TOKEN = "INSERT INTO tokens (tenant_id, id, connection_id, name, hash, scopes, expires_at, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     UPDATE_TOKEN = "UPDATE tokens SET name = $3, scopes = $4, expires_at = $5 \
@@ -40,6 +42,11 @@ pub struct FoundToken {
     pub hash: TokenHash,
     pub connection: Option<StoredConnection>,
     pub tenant_version: i64,
+}
+
+/// Was a token ever made for this connection? Then somebody pushes to it.
+pub async fn has_any(store: &Store, tenant: &TenantId, connection: &ConnectionId) -> Result<bool, Error> {
+    Ok(!store.read(ANY_TOKEN_OF_CONNECTION, args![tenant, connection]).await?.is_empty())
 }
 
 fn token(row: &Row) -> Result<Token, Error> {

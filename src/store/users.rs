@@ -10,10 +10,17 @@ use crate::model::user::{Block, BlockKind, User};
 
 statements! {
     INSERT = "INSERT INTO users (tenant_id, id, user_id, organization_id, email, email_key, email_trusted, username_key, blocked, \
-        doc, provenance, version, created_at, updated_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+        doc, provenance, version, created_at, updated_at, last_login_at, logins_count) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     UPDATE = "UPDATE users SET email = $3, email_key = $4, email_trusted = $5, username_key = $6, blocked = $7, doc = $8, \
         provenance = $9, version = version + 1, updated_at = $10 WHERE tenant_id = $1 AND id = $2 AND version = $11";
+    /// The same by a login, which counts.
+    UPDATE_AT_LOGIN = "UPDATE users SET email = $3, email_key = $4, email_trusted = $5, username_key = $6, blocked = $7, doc = $8, \
+        provenance = $9, version = version + 1, updated_at = $10, last_login_at = $12, logins_count = logins_count + 1 \
+        WHERE tenant_id = $1 AND id = $2 AND version = $11";
+    /// A login that changes nothing counts blindly; who was blocked meanwhile does not get in.
+    COUNT_LOGIN = "UPDATE users SET last_login_at = $3, logins_count = logins_count + 1 \
+        WHERE tenant_id = $1 AND id = $2 AND NOT blocked";
     DELETE = "DELETE FROM users WHERE tenant_id = $1 AND id = $2 AND version = $3";
     INSERT_BLOCK = "INSERT INTO blocks (tenant_id, profile_id, kind, origin, since, actor, reason, expires_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -40,7 +47,8 @@ pub async fn find_taken(store: &Store, connection: &Connection, target: &str, ke
     store.read_built(sql, args).await?.iter().map(|row| row.text(0)).collect()
 }
 
-pub fn insert(batch: &mut Batch, u: &User) {
+/// `login`: when the person came in, if this is their first login.
+pub fn insert(batch: &mut Batch, u: &User, login: Option<i64>) {
     batch.one(
         INSERT,
         args![
@@ -58,28 +66,45 @@ pub fn insert(batch: &mut Batch, u: &User) {
             u.version,
             u.created_at,
             u.updated_at,
+            login,
+            i64::from(login.is_some()),
         ],
     );
 }
 
-/// Writes the row if it still has version `expected`; the version moves by one.
-pub fn update(batch: &mut Batch, u: &User, expected: i64) {
-    batch.one(
-        UPDATE,
-        args![
-            &u.tenant_id,
-            &u.id,
-            u.email.as_ref(),
-            u.email_key.as_ref(),
-            u.email_trusted,
-            u.username_key.as_ref(),
-            u.blocked,
-            u.doc.as_str(),
-            u.provenance.as_str(),
-            u.updated_at,
-            expected,
-        ],
-    );
+/// Writes the row if it still has version `expected`; the version moves by one. `login`: when the person came in, if
+/// a login is what writes.
+pub fn update(batch: &mut Batch, u: &User, expected: i64, login: Option<i64>) {
+    let mut args = args![
+        &u.tenant_id,
+        &u.id,
+        u.email.as_ref(),
+        u.email_key.as_ref(),
+        u.email_trusted,
+        u.username_key.as_ref(),
+        u.blocked,
+        u.doc.as_str(),
+        u.provenance.as_str(),
+        u.updated_at,
+        expected,
+    ];
+    match login {
+        None => batch.one(UPDATE, args),
+        Some(at) => {
+            args.push(at.into());
+            batch.one(UPDATE_AT_LOGIN, args);
+        }
+    }
+}
+
+/// Counts a login that changes nothing of the profile; refused as stale if it is blocked by now.
+pub fn count_login(batch: &mut Batch, tenant: &TenantId, profile: &ProfileId, at: i64) {
+    batch.one(COUNT_LOGIN, args![tenant, profile, at]);
+}
+
+/// Remembers who was removed from a connection, so that no login makes them anew.
+pub fn bury_identity(batch: &mut Batch, tenant: &TenantId, tombstone: &str, reason: &str, now: i64) {
+    batch.any(INSERT_TOMBSTONE, args![tenant, "identity", tombstone, reason, now]);
 }
 
 /// Removes the profile with its blocks and history; its user_id is never borne again.

@@ -24,6 +24,7 @@ mod idp_sequences;
 mod joining;
 mod kill;
 mod kill_bulk;
+mod logins;
 mod mapping_cli;
 mod mapping_differential;
 mod me_and_etags;

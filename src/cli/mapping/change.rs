@@ -99,8 +99,8 @@ impl Existing {
             Given::Keep if stored.is_none() => "same".into(),
             Given::Keep => format!("kept {}", was()),
             _ => match policy::effective(rule, Side::Push, SetUserRootAttributes::OnEachLogin) {
-                WritePolicy::Always => "same".into(),
-                word => format!("kept by {} {}", word.as_str(), was()).trim_end().into(),
+                Some(WritePolicy::Always) | None => "same".into(),
+                Some(word) => format!("kept by {} {}", word.as_str(), was()).trim_end().into(),
             },
         }
     }

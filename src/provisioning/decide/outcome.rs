@@ -39,6 +39,14 @@ pub(super) struct ProfileOutcome {
     pub skipped: Option<String>,
     /// An identity joins the profile or leaves it.
     pub membership: Option<Membership>,
+    /// The groups that a login gives changed.
+    pub groups: Option<GroupsBefore>,
+}
+
+/// What a login gave as groups until now, and the line that gives others.
+pub(super) struct GroupsBefore {
+    pub before: Value,
+    pub line: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,6 +67,7 @@ impl ProfileOutcome {
             history_id: desk.moment.id(),
             skipped: None,
             membership: None,
+            groups: None,
         }
     }
 }
@@ -98,7 +107,9 @@ pub(super) fn profile(
                 if let Some((profile, user_id)) = by_email
                     && desk.connection.options.on_email_match == OnEmailMatch::Conflict
                 {
-                    return Err(email_elsewhere(desk, record, &profile, &user_id));
+                    let subject = record.external_id.as_deref().or(record.user_name.as_deref()).unwrap_or_default();
+                    let (inbox, log) = email_elsewhere(desk, subject, record.user_name.as_deref(), &profile, &user_id);
+                    return Err(Refusal::EmailElsewhere { inbox, log });
                 }
                 made(desk, event, identity, results.mapped, user_id, &mut outcome)?;
                 return Ok(outcome);
@@ -125,15 +136,15 @@ fn skips(mapped: &Mapped) -> bool {
 }
 
 /// What the policy lets through; refused with all reasons if the mapping refuses the record.
-fn changes(
+pub(super) fn changes(
     desk: &Desk<'_>,
     identity: &Identity,
     results: Results<'_>,
     stored: Option<(&Profile, &Provenance)>,
 ) -> Result<Changes, Refusal> {
     let context = policy::Context {
-        side: Side::Push,
-        option: desk.connection.options.set_user_root_attributes,
+        side: desk.side,
+        option: desk.root_attributes,
         primary: stored.is_none() || identity.position == 0,
         identity_id: identity.id.as_str(),
         stored,
@@ -148,7 +159,7 @@ fn changes(
 }
 
 /// A profile made by this identity.
-fn made(
+pub(super) fn made(
     desk: &Desk<'_>,
     event: UserEvent,
     identity: &mut Identity,
@@ -166,6 +177,9 @@ fn made(
     let mut wrote: Vec<(&str, u32)> = outcome.changes.set.iter().map(|(rule, _)| (&*rule.target, rule.line)).collect();
     if !outcome.blocks.is_empty() {
         wrote.push(("blocked", blocked_line(mapped, outcome)));
+    }
+    if let Some(groups) = &outcome.groups {
+        wrote.push(("groups", groups.line));
     }
     provenance.record(&source(desk, event, identity, &outcome.history_id), wrote.iter().copied());
     let names: Vec<String> = wrote.iter().map(|(path, _)| (*path).to_owned()).collect();
@@ -189,7 +203,7 @@ fn made(
     };
     identity.profile_id = Some(user.id.clone());
     identity.position = 0;
-    outcome.write = ProfileWrite::Insert(with_document(user, &doc, &outcome.changes)?);
+    outcome.write = ProfileWrite::Insert(with_document(desk, user, &doc, mapped, &outcome.changes)?);
     Ok(())
 }
 
@@ -222,7 +236,8 @@ pub(super) fn written(
     let blocked =
         !outcome.blocks.is_empty() || blocks.iter().any(|block| !outcome.lifts.contains(&(block.kind, block.origin.clone())));
     let moves_blocks = !outcome.blocks.is_empty() || !outcome.lifts.is_empty();
-    if outcome.changes.set.is_empty() && outcome.changes.clear.is_empty() && !moves_blocks && outcome.membership.is_none() {
+    let moves_values = !outcome.changes.set.is_empty() || !outcome.changes.clear.is_empty() || outcome.groups.is_some();
+    if !moves_values && !moves_blocks && outcome.membership.is_none() {
         return Ok(());
     }
     let mut before = Map::new();
@@ -245,6 +260,10 @@ pub(super) fn written(
         note("blocked", user.blocked.into(), &provenance);
         wrote.push(("blocked", blocked_line(mapped, outcome)));
     }
+    if let Some(groups) = &outcome.groups {
+        note("groups", groups.before.clone(), &provenance);
+        wrote.push(("groups", groups.line));
+    }
     if outcome.membership.is_some() {
         note("identities", Value::Null, &provenance);
     }
@@ -252,7 +271,7 @@ pub(super) fn written(
     outcome.changed = before.keys().cloned().collect();
     outcome.before = Some(Value::Object(before).to_string());
     let expected = user.version;
-    let mut user = with_document(user, &doc, &outcome.changes)?;
+    let mut user = with_document(desk, user, &doc, mapped, &outcome.changes)?;
     user.blocked = blocked;
     user.provenance = provenance.to_text();
     user.updated_at = desk.moment.now;
@@ -260,8 +279,9 @@ pub(super) fn written(
     Ok(())
 }
 
-/// Document and the columns read from it. A pushed address is directory-fed, so matching may see it.
-fn with_document(mut user: User, doc: &Profile, changes: &Changes) -> Result<User, Refusal> {
+/// Document and the columns read from it. Matching may see an address that a directory feeds (whatever is pushed, an
+/// LDAP entry) or that the login's source has verified.
+fn with_document(desk: &Desk<'_>, mut user: User, doc: &Profile, mapped: &Mapped, changes: &Changes) -> Result<User, Refusal> {
     user.doc = doc.to_text();
     if user.doc.len() > PROFILE_BYTES_MAX {
         return Err(Refusal::TooLarge { bytes_max: PROFILE_BYTES_MAX });
@@ -269,10 +289,17 @@ fn with_document(mut user: User, doc: &Profile, changes: &Changes) -> Result<Use
     user.email = doc.text("email").map(str::to_owned);
     user.email_key = user.email.as_deref().map(fold);
     user.username_key = doc.text("username").map(fold);
-    if changes.set.iter().any(|(rule, _)| &*rule.target == "email") {
-        user.email_trusted = true;
+    let sets = |target: &str| changes.set.iter().any(|(rule, _)| &*rule.target == target);
+    let clears = |target: &str| changes.clear.iter().any(|rule| &*rule.target == target);
+    if sets("email") || desk.side == Side::Login && (sets("email_verified") || clears("email_verified")) {
+        user.email_trusted = is_trusted(desk, mapped);
     }
     Ok(user)
+}
+
+/// May matching see the address this record gives?
+pub(super) fn is_trusted(desk: &Desk<'_>, mapped: &Mapped) -> bool {
+    desk.side == Side::Push || desk.connection.kind.is_directory() || mapped.is_true("email_verified")
 }
 
 /// A mapping's `blocked` sets or lifts the source block of its own identity and no other; a `deny` gate likewise its

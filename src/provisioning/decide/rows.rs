@@ -5,8 +5,7 @@ use super::outcome::{Membership, ProfileOutcome};
 use super::{Desk, UserEvent};
 use crate::model::event::{Announcement, History, InboxEntry, LogEntry};
 use crate::model::ids::ProfileId;
-use crate::profile::SourceRecord;
-use crate::provisioning::plan::{IdentityWrite, ProfileWrite, Refusal, UserPlan, ValueDiff};
+use crate::provisioning::plan::{IdentityWrite, ProfileWrite, UserPlan, ValueDiff};
 use crate::provisioning::policy::Changes;
 use serde_json::{Map, Value, json};
 
@@ -103,6 +102,7 @@ pub(super) fn finish(
         outbox: outbox.into_iter().collect(),
         inbox,
         counted,
+        login: (event == UserEvent::LoggedIn).then_some(moment.now),
         slot: moment.slot(),
         // Back from a DELETE: it may have left a row behind, of somebody who was added while they went.
         leaves_groups: event == UserEvent::Revived && counted > 0,
@@ -114,20 +114,26 @@ fn warnings(changes: &Changes) -> Value {
     changes.errors.iter().map(|(rule, reason)| json!({"attribute": &*rule.target, "line": rule.line, "reason": reason})).collect()
 }
 
-pub(super) fn email_elsewhere(desk: &Desk<'_>, record: &SourceRecord, profile_id: &ProfileId, user_id: &str) -> Refusal {
+/// The address of `subject` belongs to another connection's profile: the inbox row, and the log row of a refusal.
+pub(super) fn email_elsewhere(
+    desk: &Desk<'_>,
+    subject: &str,
+    user_name: Option<&str>,
+    profile_id: &ProfileId,
+    user_id: &str,
+) -> (InboxEntry, LogEntry) {
     let moment = &desk.moment;
-    let subject = record.external_id.clone().or_else(|| record.user_name.clone()).unwrap_or_default();
-    let detail = json!({"user_id": user_id, "profile_id": profile_id, "user_name": record.user_name}).to_string();
-    Refusal::EmailElsewhere {
-        inbox: InboxEntry {
+    let detail = json!({"user_id": user_id, "profile_id": profile_id, "user_name": user_name}).to_string();
+    (
+        InboxEntry {
             id: moment.id(),
             connection_id: desk.connection.id.clone(),
             kind: "email_match",
-            subject,
+            subject: subject.to_owned(),
             detail: detail.clone(),
             at: moment.now,
         },
-        log: LogEntry {
+        LogEntry {
             id: moment.id(),
             kind: "conflict.opened",
             outcome: "refused",
@@ -139,5 +145,5 @@ pub(super) fn email_elsewhere(desk: &Desk<'_>, record: &SourceRecord, profile_id
             at: moment.now,
             ..LogEntry::default()
         },
-    }
+    )
 }

@@ -211,3 +211,32 @@ fn what_is_no_value_of_the_document_is_not_written_into_it() {
     ]);
     assert_eq!(run(&mapped, &stored("me"), SetUserRootAttributes::OnEachLogin, true, None).0, Vec::<String>::new());
 }
+
+/// Design §3, "Who may write what", a row each: what a rule without a word of its own does at a login and at a push.
+#[test]
+fn the_option_decides_where_no_rule_has_a_word_of_its_own() {
+    use SetUserRootAttributes::{NeverOnLogin, OnEachLogin, OnFirstLogin};
+    for (option, login, push) in [
+        (OnEachLogin, Some(WritePolicy::Always), WritePolicy::Always),
+        (OnFirstLogin, Some(WritePolicy::Create), WritePolicy::OnChange),
+        (NeverOnLogin, None, WritePolicy::OnChange),
+    ] {
+        let plain = rule("name", Absent::Clear);
+        assert_eq!(effective(&plain, Side::Login, option), login, "{option:?}");
+        assert_eq!(effective(&plain, Side::Push, option), Some(push), "{option:?}");
+        for word in [WritePolicy::Always, WritePolicy::Create, WritePolicy::IfEmpty, WritePolicy::OnChange] {
+            let own = Rule { policy: Some(word), ..rule("name", Absent::Clear) };
+            assert_eq!(effective(&own, Side::Login, option), Some(word), "its own word beats {option:?}");
+            assert_eq!(effective(&own, Side::Push, option), Some(word), "its own word beats {option:?}");
+        }
+    }
+}
+
+#[test]
+fn never_on_login_writes_nothing_even_where_the_login_makes_the_profile() {
+    let mapped = mapped(&[("name", Given::Value("New".into()))]);
+    for (option, written) in [(SetUserRootAttributes::NeverOnLogin, 0), (SetUserRootAttributes::OnFirstLogin, 1)] {
+        let context = Context { side: Side::Login, option, primary: true, identity_id: "me", stored: None, previous: None };
+        assert_eq!(changes(&mapped, &context).set.len(), written, "{option:?}");
+    }
+}

@@ -3,6 +3,7 @@
 
 mod arrivals;
 mod events_and_states;
+mod logins;
 mod profiles;
 mod sequences;
 
@@ -136,7 +137,8 @@ impl World {
 
     fn desk(&self) -> Desk<'_> {
         let moment = Moment { now: self.now, instant: self.now, actor: "token:t", request_id: "r-1", entropy: &self.entropy };
-        Desk { moment, connection: &self.connection, mapping: &self.mapping }
+        let root_attributes = self.connection.options.root_attributes(true);
+        Desk { moment, connection: &self.connection, mapping: &self.mapping, side: Side::Push, root_attributes }
     }
 
     fn known(&self) -> Known {
@@ -224,7 +226,10 @@ impl World {
         let before = self.known.take();
         let identity = match &plan.identity {
             IdentityWrite::Insert(identity) => identity.clone(),
-            IdentityWrite::Update { identity, expected } => Identity { version: expected + 1, ..identity.clone() },
+            IdentityWrite::Update { identity, expected } | IdentityWrite::Login { identity, expected } => {
+                Identity { version: expected + 1, ..identity.clone() }
+            }
+            IdentityWrite::Seen(identity) => identity.clone(),
             IdentityWrite::Remove { .. } => return decision,
         };
         let (mut user, mut blocks, mut values) =

@@ -55,7 +55,7 @@ fn each_rules_word_counts() {
 #[test]
 fn under_on_change_a_manual_edit_stays_until_the_source_changes_its_mind() {
     use crate::model::connection::SetUserRootAttributes::OnFirstLogin;
-    let mut world = World::with(|options| options.set_user_root_attributes = OnFirstLogin);
+    let mut world = World::with(|options| options.set_user_root_attributes = Some(OnFirstLogin));
     plan(world.post(&said(json!({"name": "Anna"}))));
     let user = world.known.as_mut().and_then(|known| known.user.as_mut()).expect("a profile");
     user.doc = json!({"name": "Ännchen"}).to_string();

@@ -1,0 +1,274 @@
+//! Decisions about one login: what a verified record does to the identity and profile it means, or why the person does
+//! not get in. The policy is the connection's (design §3, "Who may write what"). Refuses to move blocks, to bring
+//! anybody back who left, and to make a person where a push keeps them out.
+
+use super::outcome::{self, GroupsBefore, Membership, ProfileOutcome, Results, Stored};
+use super::rows::{self, email_elsewhere};
+use super::{Desk, Joined, Known, Newcomer, UserEvent, hash, input, same, unknown};
+use crate::mapping::{Gate, Given, Mapped};
+use crate::model::event::LogEntry;
+use crate::model::identity::{Identity, IdentityState, LoginSide};
+use crate::model::ids::{IdentityId, ProfileId};
+use crate::model::user::BlockKind;
+use crate::profile::verified::{LoginRecord, Verified};
+use crate::provisioning::plan::{IdentityWrite, Refusal, UserPlan, ValueDiff};
+use serde_json::{Map, Value, json};
+
+/// Largest record of a login in bytes, as JSON.
+pub const RECORD_BYTES_MAX: usize = 1 << 20;
+
+/// Why somebody does not get in. Nothing but the log row is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Denial {
+    /// People don't log in through this kind of connection.
+    NoLogin,
+    /// Nobody knows them, and the connection makes no profile at a login.
+    NoJit,
+    /// They left, were deleted or asked to be erased.
+    Deprovisioned,
+    /// The profile is blocked: why, each kind once.
+    Blocked { kinds: Vec<BlockKind> },
+    /// The login's own mapping says that the source bars them.
+    BlockedAtSource,
+    /// The mapping's `skip`, or a push that keeps them out of the roster.
+    Skipped { reason: String },
+    /// The mapping's `deny`.
+    Denied { reason: String },
+    /// The roster can't take the record: values that have to be there and are not, all of them; or too much.
+    Record(Refusal),
+}
+
+impl Denial {
+    /// Stable: what log, metrics and pages go by.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoLogin => "no_login",
+            Self::NoJit => "no_jit",
+            Self::Deprovisioned => "deprovisioned",
+            Self::Blocked { .. } => "blocked",
+            Self::BlockedAtSource => "blocked_at_source",
+            Self::Skipped { .. } => "skipped",
+            Self::Denied { .. } => "denied",
+            Self::Record(Refusal::TooLarge { .. }) => "too_large",
+            Self::Record(_) => "rejected",
+        }
+    }
+
+    /// The code with what an administrator wants to know. Never a value of the record.
+    pub fn detail(&self) -> Map<String, Value> {
+        let mut detail = Map::new();
+        detail.insert("reason".into(), self.code().into());
+        match self {
+            Self::Blocked { kinds } => {
+                detail.insert("blocks".into(), kinds.iter().map(|kind| kind.as_str()).collect());
+            }
+            Self::Skipped { reason } | Self::Denied { reason } => {
+                detail.insert("because".into(), reason.as_str().into());
+            }
+            Self::Record(Refusal::Rejected { reasons }) => {
+                let reasons = reasons.iter().map(|(attribute, reason)| json!({"attribute": attribute, "reason": reason}));
+                detail.insert("because".into(), reasons.collect());
+            }
+            _ => {}
+        }
+        detail
+    }
+}
+
+impl From<Refusal> for Denial {
+    fn from(refusal: Refusal) -> Self {
+        Self::Record(refusal)
+    }
+}
+
+/// Runs the mapping over a record that meets no profile yet: what it gives decides whom to look for.
+pub fn map(desk: &Desk<'_>, record: &Verified<LoginRecord>) -> Mapped {
+    desk.mapping.map(&input(desk, record.get().payload(), None))
+}
+
+/// Somebody this connection knows logs in.
+///
+/// # Errors
+/// Why they don't get in.
+pub fn known(desk: &Desk<'_>, known: Known, record: &Verified<LoginRecord>) -> Result<UserPlan, Denial> {
+    let Known { mut identity, user, blocks, .. } = known;
+    match identity.state {
+        IdentityState::Active => {}
+        IdentityState::DisabledAtSource => return Err(Denial::Blocked { kinds: vec![BlockKind::Source] }),
+        IdentityState::Deleted => return Err(Denial::Deprovisioned),
+    }
+    // Until a later push or replay passes: a login is neither.
+    let Some(user) = user else { return Err(Denial::Skipped { reason: "what was pushed is not imported".into() }) };
+    if user.blocked {
+        return Err(blocked(blocks.iter().map(|block| block.kind)));
+    }
+    let stored = Stored::read(user, blocks);
+    let payload = record.get().payload();
+    // Also where nothing is new: a gate may look at the clock.
+    let mapped = desk.mapping.map(&input(desk, payload, Some(&stored.doc)));
+    let raw = raw(payload)?;
+    let raw_hash = hash(&raw);
+    let old = identity.login.take();
+    let is_same = old.as_ref().is_some_and(|side| {
+        side.mapping == desk.mapping.name()
+            && side.mapping_version == desk.mapping.version()
+            && same(Some(&side.raw_hash), Some(&side.raw), &raw_hash, payload)
+    });
+    let previous: Option<Map<String, Value>> = old.as_ref().and_then(|side| serde_json::from_str(&side.mapped).ok());
+    let results = Results { mapped: &mapped, previous: previous.as_ref() };
+    let changes = outcome::changes(desk, &identity, results, Some((&stored.doc, &stored.provenance)))?;
+    passes(&mapped, changes.blocked)?;
+    identity.last_seen = desk.moment.now;
+    identity.last_source = desk.side.as_str().into();
+    let mut outcome = ProfileOutcome::nothing(desk);
+    if is_same {
+        identity.login = old;
+        let write = IdentityWrite::Seen(identity);
+        return Ok(rows::finish(desk, UserEvent::LoggedIn, write, ValueDiff::default(), outcome, 0));
+    }
+    identity.login = Some(side(desk, raw, raw_hash, &mapped, previous.as_ref()));
+    identity.updated_at = desk.moment.now;
+    outcome.changes = changes;
+    outcome.groups = groups(&mapped, previous.as_ref());
+    outcome::written(desk, UserEvent::LoggedIn, &identity, stored, &mapped, &mut outcome)?;
+    let write = IdentityWrite::Login { expected: identity.version, identity };
+    Ok(rows::finish(desk, UserEvent::LoggedIn, write, ValueDiff::default(), outcome, 0))
+}
+
+/// Somebody this connection has never named logs in; `mapped` is [`map`]'s.
+///
+/// # Errors
+/// Why they don't get in.
+pub fn first(
+    desk: &Desk<'_>,
+    record: &Verified<LoginRecord>,
+    mapped: &Mapped,
+    id: IdentityId,
+    newcomer: Newcomer,
+) -> Result<UserPlan, Denial> {
+    let record = record.get();
+    let Newcomer { user_id, joined, by_email } = newcomer;
+    if joined.is_none() && !desk.connection.options.create_on_login {
+        return Err(Denial::NoJit);
+    }
+    let raw = raw(record.payload())?;
+    let raw_hash = hash(&raw);
+    let mut identity = unknown(desk, id);
+    identity.external_id = Some(record.external_id().to_owned());
+    identity.login = Some(side(desk, raw, raw_hash, mapped, None));
+    let results = Results { mapped, previous: None };
+    let mut outcome = ProfileOutcome::nothing(desk);
+    outcome.groups = groups(mapped, None);
+    let mut suggested = None;
+    match joined {
+        Some(Joined { user, position, blocks }) => {
+            if user.blocked {
+                return Err(blocked(blocks.iter().map(|block| block.kind)));
+            }
+            identity.position = position;
+            identity.profile_id = Some(user.id.clone());
+            outcome.membership = Some(Membership::Joins);
+            let stored = Stored::read(user, blocks);
+            outcome.changes = outcome::changes(desk, &identity, results, Some((&stored.doc, &stored.provenance)))?;
+            passes(mapped, outcome.changes.blocked)?;
+            outcome::written(desk, UserEvent::LoggedIn, &identity, stored, mapped, &mut outcome)?;
+        }
+        None => {
+            outcome.changes = outcome::changes(desk, &identity, results, None)?;
+            passes(mapped, outcome.changes.blocked)?;
+            suggested = by_email.filter(|_| outcome::is_trusted(desk, mapped));
+            outcome::made(desk, UserEvent::LoggedIn, &mut identity, mapped, user_id, &mut outcome)?;
+        }
+    }
+    let write = IdentityWrite::Insert(identity);
+    let mut plan = rows::finish(desk, UserEvent::LoggedIn, write, ValueDiff::default(), outcome, 0);
+    if let Some((profile_id, user_id)) = suggested {
+        suggest(desk, &mut plan, record.external_id(), &profile_id, &user_id);
+    }
+    Ok(plan)
+}
+
+/// The log row of a login that came to nothing.
+pub fn denied(desk: &Desk<'_>, known: Option<&Identity>, record: &LoginRecord, denial: &Denial) -> LogEntry {
+    let moment = &desk.moment;
+    let mut detail = denial.detail();
+    detail.insert("external_id".into(), record.external_id().into());
+    LogEntry {
+        id: moment.id(),
+        kind: UserEvent::LoggedIn.as_str(),
+        outcome: "refused",
+        connection_id: Some(desk.connection.id.clone()),
+        identity_id: known.map(|identity| identity.id.clone()),
+        profile_id: known.and_then(|identity| identity.profile_id.clone()),
+        actor: moment.actor.to_owned(),
+        request_id: moment.request_id.to_owned(),
+        detail: Some(Value::Object(detail).to_string()),
+        at: moment.now,
+        ..LogEntry::default()
+    }
+}
+
+/// What the mapping's gates and its `blocked` say. A login sets no block and lifts none: the source is asked anew the
+/// next time.
+fn passes(mapped: &Mapped, blocked: Option<bool>) -> Result<(), Denial> {
+    match &mapped.gate {
+        Some(Gate::Skip { reason }) => Err(Denial::Skipped { reason: reason.clone() }),
+        Some(Gate::Deny { reason }) => Err(Denial::Denied { reason: reason.clone() }),
+        None if blocked == Some(true) => Err(Denial::BlockedAtSource),
+        None => Ok(()),
+    }
+}
+
+fn blocked(blocks: impl Iterator<Item = BlockKind>) -> Denial {
+    let mut kinds: Vec<BlockKind> = Vec::new();
+    for kind in blocks {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    Denial::Blocked { kinds }
+}
+
+fn raw(payload: &Map<String, Value>) -> Result<String, Denial> {
+    let raw = Value::Object(payload.clone()).to_string();
+    if raw.len() > RECORD_BYTES_MAX {
+        return Err(Refusal::TooLarge { bytes_max: RECORD_BYTES_MAX }.into());
+    }
+    Ok(raw)
+}
+
+fn side(desk: &Desk<'_>, raw: String, raw_hash: String, mapped: &Mapped, previous: Option<&Map<String, Value>>) -> LoginSide {
+    LoginSide {
+        raw,
+        raw_hash,
+        mapped: mapped.to_text(previous),
+        mapping: desk.mapping.name().to_owned(),
+        mapping_version: desk.mapping.version(),
+    }
+}
+
+/// Groups are no values of the document: those of a login stand in what its mapping gave. That they changed is told
+/// like any other change.
+fn groups(mapped: &Mapped, previous: Option<&Map<String, Value>>) -> Option<GroupsBefore> {
+    let (rule, given) = mapped.given.iter().find(|(rule, _)| &*rule.target == "groups")?;
+    let given = match given {
+        Given::Value(value) => Some(value),
+        Given::Absent => None,
+        Given::Keep | Given::FirstFree(_) | Given::Error(_) => return None,
+    };
+    // In no group is in no group, however it is said.
+    let in_some = |value: &&Value| value.as_array().is_none_or(|list| !list.is_empty());
+    let given = given.filter(in_some);
+    let before = previous.and_then(|previous| previous.get("groups")).filter(in_some);
+    (given != before).then(|| GroupsBefore { before: before.cloned().unwrap_or_default(), line: rule.line })
+}
+
+/// Another connection feeds a profile with the same address: an administrator may want to link the two.
+fn suggest(desk: &Desk<'_>, plan: &mut UserPlan, external_id: &str, profile_id: &ProfileId, user_id: &str) {
+    let (inbox, log) = email_elsewhere(desk, external_id, None, profile_id, user_id);
+    let identity = plan.identity.identity();
+    let history_id = plan.history.as_ref().map(|history| history.id.clone());
+    let log = LogEntry { outcome: "ok", identity_id: Some(identity.id.clone()), history_id, ..log };
+    plan.inbox.push(inbox);
+    plan.log.push(log);
+}

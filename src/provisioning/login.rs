@@ -1,0 +1,196 @@
+//! Logins: the shell around [`super::decide::login`]. Reads, decides, applies; goes round again when a row moved
+//! meanwhile. What every connector that logs people in calls once its check passed. Refuses unverified data by type;
+//! knows nothing of sessions, cookies or protocols.
+
+use super::decide::login::{self as decide, Denial};
+use super::decide::{Desk, Known, Newcomer};
+use super::plan::{ProfileWrite, UserPlan};
+use super::push::JoinKeys;
+use super::rounds::Rounds;
+use super::{Error, Provisioner, Request, apply, user_id};
+use crate::model::connection::Connection;
+use crate::model::event::LogEntry;
+use crate::model::fold::fold;
+use crate::model::identity::Identity;
+use crate::model::ids::{IdentityId, ProfileId};
+use crate::model::user::User;
+use crate::profile::verified::{LoginRecord, Verified};
+use crate::profile::{Profile, Side};
+use crate::store::identities::Found;
+use crate::store::{self, Batch, events, groups, identities, tokens};
+use serde_json::{Map, Value};
+use std::net::IpAddr;
+
+/// Characters of a user agent that the log keeps.
+const USER_AGENT_CHARS_MAX: usize = 256;
+
+/// Who logs in what does so, in `actor` columns.
+const ACTOR: &str = "login";
+
+/// A login as the edge knows it.
+#[derive(Clone, Copy)]
+pub struct Login<'a> {
+    pub connection: &'a Connection,
+    pub request_id: &'a str,
+    /// Where the browser or the application called from, for the log.
+    pub ip: Option<IpAddr>,
+    pub user_agent: Option<&'a str>,
+}
+
+/// Somebody who got in.
+#[derive(Debug)]
+pub struct LoggedIn {
+    pub profile_id: ProfileId,
+    /// Public.
+    pub user_id: String,
+    pub identity_id: IdentityId,
+    /// The normalised document as it stands now.
+    pub profile: Profile,
+    /// Names of the groups the person is in: rows of every identity, and what logins gave.
+    pub groups: Vec<String>,
+    /// What the mapping gave as `session.*`, without that prefix: for this session alone.
+    pub session: Map<String, Value>,
+    /// This login made the profile.
+    pub is_new: bool,
+}
+
+impl Provisioner {
+    /// Lets somebody in, or not. The record goes through the connection's `mapping`, the write policy and the blocks;
+    /// identity, profile, counters, history, log and outbox move in one batch.
+    ///
+    /// # Errors
+    /// [`Error::Mapping`] if the mapping can't run, [`Error::Store`] if the store can't: neither says anything about the
+    /// person. A [`Denial`] is no error but the answer; it is logged.
+    pub async fn login(&self, login: &Login<'_>, record: &Verified<LoginRecord>) -> Result<Result<LoggedIn, Denial>, Error> {
+        if !login.connection.kind.logs_in() {
+            return Ok(Err(Denial::NoLogin));
+        }
+        // A POST of the same person waits likewise.
+        let who = fold(record.get().external_id());
+        let _turn = self.turns.take((login.connection.id.as_str(), "arrival", who)).await;
+        let mut rounds = Rounds::new(&self.entropy);
+        loop {
+            match self.login_once(login, record).await {
+                Err(Error::Store(reason)) => rounds.again(reason).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn login_once(&self, login: &Login<'_>, record: &Verified<LoginRecord>) -> Result<Result<LoggedIn, Denial>, Error> {
+        let connection = login.connection;
+        let mapping = self.mappings.of_login(connection).await?;
+        let found = identities::find_by_external_id(&self.store, connection, record.get().external_id()).await?;
+        let request = Request { connection, actor: ACTOR, request_id: login.request_id };
+        let root_attributes = connection.options.root_attributes(self.has_scim_side(connection, found.as_ref()).await?);
+        let desk = Desk { side: Side::Login, root_attributes, ..self.desk(&request, &*mapping) };
+        let identity = found.as_ref().map(|found| found.identity.clone());
+        let before = found.as_ref().and_then(|found| found.user.clone());
+        let decided = match found {
+            Some(found) => decide::known(&desk, self.known_at_login(connection, found).await?, record),
+            None => self.first_login(&desk, record).await?,
+        };
+        match decided {
+            Ok(mut plan) => {
+                noted(&mut plan.log[0], login);
+                self.store.apply(apply::user(&plan)).await?;
+                self.logged_in(connection, plan, before).await.map(Ok)
+            }
+            Err(denial) => {
+                let mut entry = decide::denied(&desk, identity.as_ref(), record.get(), &denial);
+                noted(&mut entry, login);
+                let mut batch = Batch::default();
+                events::insert_log(&mut batch, &connection.tenant_id, &[entry]);
+                self.store.apply(batch).await?;
+                Ok(Err(denial))
+            }
+        }
+    }
+
+    /// Does anybody push to this connection? Asked only where the answer decides something.
+    async fn has_scim_side(&self, connection: &Connection, found: Option<&Found>) -> Result<bool, Error> {
+        if connection.options.set_user_root_attributes.is_some() || found.is_some_and(|found| found.identity.raw.is_some()) {
+            return Ok(true);
+        }
+        Ok(tokens::has_any(&self.store, &connection.tenant_id, &connection.id).await?)
+    }
+
+    /// Nobody of that id is here: whom they join, what they would be called, or that they were here once.
+    async fn first_login(&self, desk: &Desk<'_>, record: &Verified<LoginRecord>) -> Result<Result<UserPlan, Denial>, Error> {
+        let connection = desk.connection;
+        let external_id = record.get().external_id();
+        let tombstone = user_id::tombstone(&connection.id, external_id);
+        if identities::was_removed(&self.store, &connection.tenant_id, &tombstone).await? {
+            return Ok(Err(Denial::Deprovisioned));
+        }
+        let id = IdentityId::new(desk.moment.id());
+        let mapped = self.with_free(desk, decide::map(desk, record)).await?;
+        let wanted = user_id::wanted(connection, mapped.text("user_id").or(Some(external_id)), id.as_str());
+        let email = mapped.text("email");
+        let keys = JoinKeys {
+            external_id: Some(external_id),
+            user_name: mapped.text("username"),
+            email: email.filter(|_| mapped.is_true("email_verified")),
+        };
+        let joined = self.joined(connection, keys).await?;
+        let email_key = email.map(fold);
+        let asked = identities::Wanted {
+            external_id: None,
+            user_name_key: None,
+            email_key: email_key.as_deref(),
+            user_id: &wanted,
+            erased_hash: None,
+        };
+        let claims = identities::find_claims(&self.store, connection, &asked).await?;
+        if claims.erased {
+            return Ok(Err(Denial::Deprovisioned));
+        }
+        Ok(decide::first(desk, record, &mapped, id, Newcomer::new(&wanted, &claims, joined)))
+    }
+
+    /// What a decision about a login reads. Blocks only when the profile says there are any; a login moves no values.
+    async fn known_at_login(&self, connection: &Connection, found: Found) -> Result<Known, Error> {
+        let Found { identity, user, in_groups } = found;
+        let blocks = match &user {
+            Some(user) if user.blocked => identities::find_blocks(&self.store, &connection.tenant_id, &user.id).await?,
+            _ => Vec::new(),
+        };
+        Ok(Known { identity, user, blocks, values: Vec::new(), in_groups })
+    }
+
+    async fn logged_in(&self, connection: &Connection, plan: UserPlan, before: Option<User>) -> Result<LoggedIn, Error> {
+        let is_new = matches!(plan.profile, ProfileWrite::Insert(_));
+        let identity = plan.identity.identity();
+        let identity_id = identity.id.clone();
+        let session = session(identity);
+        let user = match plan.profile {
+            ProfileWrite::Insert(user) | ProfileWrite::Update { user, .. } => Some(user),
+            ProfileWrite::None | ProfileWrite::Remove { .. } => before,
+        };
+        let user = user.expect("whoever gets in has a profile");
+        let groups = groups::of_profile(&self.store, &connection.tenant_id, &user.id).await?;
+        let profile = Profile::parse(&user.doc).ok_or(store::Error::Corrupt { what: "users.doc is not a JSON object" })?;
+        Ok(LoggedIn { profile_id: user.id, user_id: user.user_id, identity_id, profile, groups, session, is_new })
+    }
+}
+
+/// What the mapping gave for the session.
+fn session(identity: &Identity) -> Map<String, Value> {
+    let mapped = identity.login.as_ref().and_then(|side| serde_json::from_str::<Map<String, Value>>(&side.mapped).ok());
+    let of_session = |(name, value): (String, Value)| name.strip_prefix("session.").map(|name| (name.to_owned(), value));
+    mapped.unwrap_or_default().into_iter().filter_map(of_session).collect()
+}
+
+/// Adds to the log row from where somebody logged in.
+fn noted(entry: &mut LogEntry, login: &Login<'_>) {
+    let detail = entry.detail.take().and_then(|text| serde_json::from_str::<Map<String, Value>>(&text).ok());
+    let mut detail = detail.unwrap_or_default();
+    if let Some(ip) = login.ip {
+        detail.insert("ip".into(), ip.to_string().into());
+    }
+    if let Some(agent) = login.user_agent {
+        let agent: String = agent.chars().filter(|c| !c.is_control()).take(USER_AGENT_CHARS_MAX).collect();
+        detail.insert("user_agent".into(), agent.into());
+    }
+    entry.detail = (!detail.is_empty()).then(|| Value::Object(detail).to_string());
+}
