@@ -10,7 +10,8 @@ use crate::types::Type;
 use crate::value::{Failure, Value};
 use bumpalo::collections::Vec as ArenaVec;
 use parse::{
-    Part, all_parts, common_tail, comparable, depth, ends_apart, parts, plain_first, push_escaped, rdn_equal, rdns, reads_up_to,
+    Part, all_parts, common_tail, comparable, depth, ends_apart, parts, plain_first, plain_first_up_to, push_escaped, rdn_equal,
+    rdns, reads_up_to,
 };
 
 pub(super) static RDN: Function = Function {
@@ -108,6 +109,24 @@ pub(super) static UNDER: Function = Function {
     body: Body::Test(|call, name, base| under_as_written(call, name, base).unwrap_or_else(|| under_by_rdns(call, name, base))),
     ..PLAIN
 };
+
+/// Whether text is a name, and not the root's.
+pub(crate) fn reads(name: &str) -> bool {
+    depth(name).is_some_and(|depth| depth > 0)
+}
+
+/// Of a name below a base that [`reads`], the value of the first part of a type of at most four letters: `under` and
+/// `rdn` in one pass. The inner `None` = not below; the outer = ask those two.
+#[inline]
+pub(crate) fn below<'a>(name: &'a str, base: &str, kind: &str) -> Option<Option<&'a str>> {
+    let (written, spelt) = (name.as_bytes(), base.as_bytes());
+    let common = if written.ends_with(spelt) { spelt.len() } else { common_tail(written, spelt) };
+    if common < spelt.len() {
+        return ends_apart(written, spelt, common).then_some(None);
+    }
+    let comma = written.len().checked_sub(spelt.len() + 1)?;
+    plain_first_up_to(name, comma, kind).map(Some)
+}
 
 fn under_by_rdns<'a>(call: &Call<'a>, name: &'a str, base: &'a str) -> bool {
     match (depth(name), depth(base)) {

@@ -124,6 +124,39 @@ fn plainly_reads_up_to(name: &[u8], comma: usize) -> bool {
     at == comma + 1
 }
 
+/// The value of the first part of this type in a name of which every RDN before the comma at this place is one part
+/// without escapes and without spaces around. `None` = look closely.
+#[inline]
+pub(super) fn plain_first_up_to<'a>(name: &'a str, comma: usize, kind: &str) -> Option<&'a str> {
+    let bytes = name.as_bytes();
+    let mut found = None;
+    let mut at = 0;
+    while at <= comma {
+        let length = bytes[at..].iter().position(|byte| !is_of_kind(*byte))?;
+        let start = at + length + 1;
+        if length == 0 || bytes[at + length] != b'=' {
+            return None;
+        }
+        let end = start + next_mark(&bytes[start..])?;
+        if bytes[end] != b',' {
+            return None;
+        }
+        if found.is_none() {
+            // A longer type may be another spelling of this one.
+            let is_plain = length <= 4 && start < end && !matches!(bytes[start], b' ' | b'#') && bytes[end - 1] != b' ';
+            if !is_plain {
+                return None;
+            }
+            if bytes[at..at + length].eq_ignore_ascii_case(kind.as_bytes()) {
+                found = Some(&name[start..end]);
+            }
+        }
+        at = end + 1;
+    }
+    // Beyond it only if that comma ends an RDN.
+    found.filter(|_| at == comma + 1)
+}
+
 /// The parts of an RDN or of a name, in one pass; after a `None` for one that does not read, nothing.
 pub(super) struct Parts<'a> {
     rest: Option<&'a str>,
