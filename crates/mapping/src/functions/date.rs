@@ -132,7 +132,7 @@ pub(crate) fn from_ticks(ticks: i64) -> Option<Timestamp> {
 pub(crate) fn plain_ticks(text: &str) -> Option<i64> {
     let fits = (1..=18).contains(&text.len());
     let (all, number) = text.bytes().take(18).fold((fits, 0_i64), |(all, number), byte| {
-        (all & byte.is_ascii_digit(), number * 10 + i64::from(byte.wrapping_sub(b'0')))
+        (all & byte.is_ascii_digit(), number.wrapping_mul(10).wrapping_add(i64::from(byte.wrapping_sub(b'0'))))
     });
     all.then_some(number)
 }

@@ -10,8 +10,8 @@ use crate::types::Type;
 use crate::value::{Failure, Value};
 use bumpalo::collections::Vec as ArenaVec;
 use parse::{
-    Part, all_parts, common_tail, comparable, depth, ends_apart, parts, plain_first, plain_first_up_to, push_escaped, rdn_equal,
-    rdns, reads_up_to,
+    Part, all_parts, common_tail, comparable, depth, ends_apart, parts, plain_first, plain_first_up_to, plain_values,
+    push_escaped, rdn_equal, rdns, reads_up_to,
 };
 
 pub(super) static RDN: Function = Function {
@@ -46,6 +46,10 @@ fn first<'a>(call: &Call<'a>, name: &'a str, kind: Option<&str>) -> Option<&'a s
     None
 }
 
+/// Values there is room for at first, and the length up to which there can't be too many.
+const PLAIN_DEPTH: usize = 4;
+const PLAIN_BYTES_MAX: usize = 16 * 1024;
+
 pub(super) static RDNS: Function = Function {
     name: "rdns",
     group: Group::DistinguishedName,
@@ -59,6 +63,10 @@ pub(super) static RDNS: Function = Function {
     ],
     body: Body::Text(|call, name, kind| {
         let kind = kind.unwrap_or_default();
+        let mut plain = ArenaVec::with_capacity_in(PLAIN_DEPTH, call.arena);
+        if kind.len() <= 4 && name.len() < PLAIN_BYTES_MAX && plain_values(name, kind, |value| plain.push(Value::String(value))) {
+            return Ok(Value::List(plain.into_bump_slice()));
+        }
         let mut list = ListBuilder::new(call);
         for part in all_parts(name) {
             let Some(part) = part else { return Ok(Value::List(&[])) };

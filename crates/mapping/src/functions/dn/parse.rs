@@ -124,6 +124,35 @@ fn plainly_reads_up_to(name: &[u8], comma: usize) -> bool {
     at == comma + 1
 }
 
+/// Gives the values of this type in a name of which every RDN is one part without escapes and spaces around; whether it
+/// is such a name. `false` = look closely, and forget what was given.
+#[inline]
+pub(super) fn plain_values<'a>(name: &'a str, kind: &str, mut give: impl FnMut(&'a str)) -> bool {
+    let bytes = name.as_bytes();
+    let mut at = 0;
+    loop {
+        let Some(length) = bytes[at..].iter().position(|byte| !is_of_kind(*byte)) else { return false };
+        let start = at + length + 1;
+        let end = next_mark(&bytes[start..]).map_or(bytes.len(), |found| start + found);
+        // A longer type may be another spelling of this one.
+        let is_plain = (1..=4).contains(&length)
+            && bytes[at + length] == b'='
+            && !bytes[start..end].first().is_some_and(|first| matches!(first, b' ' | b'#'))
+            && bytes[end - 1] != b' '
+            && bytes.get(end).is_none_or(|mark| *mark == b',');
+        if !is_plain {
+            return false;
+        }
+        if bytes[at..at + length].eq_ignore_ascii_case(kind.as_bytes()) {
+            give(&name[start..end]);
+        }
+        if end == bytes.len() {
+            return true;
+        }
+        at = end + 1;
+    }
+}
+
 /// The value of the first part of this type in a name of which every RDN before the comma at this place is one part
 /// without escapes and without spaces around. `None` = look closely.
 #[inline]
@@ -216,9 +245,20 @@ fn read(text: &str) -> Option<(Part<'_>, Option<&str>)> {
     Some((part, end.map(|_| &text[at + 1..])))
 }
 
+/// Asked of every byte of every type: looked up rather than compared.
+const OF_KIND: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+        byte += 1;
+    }
+    table
+};
+
 #[inline]
 const fn is_of_kind(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')
+    OF_KIND[byte as usize]
 }
 
 /// A type with white space around it, and where its value begins.
