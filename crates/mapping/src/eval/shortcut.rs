@@ -8,7 +8,7 @@ use crate::decode;
 use crate::functions::{TestBody, TextBody, date, dn_below, identifier, lower_ascii};
 use crate::limits::{LIST_VALUES_MAX, RUN_DEPTH_MAX, STRING_BYTES_MAX};
 use crate::plan::{Constant, NodeId, SlotId, TableElse};
-use crate::shortcut::{DEPTH_MAX, Gives, Link, List, Shortcut, Test, Text, Truth};
+use crate::shortcut::{DEPTH_MAX, Link, List, Shortcut, Test, Text, Truth};
 use crate::source::Slot;
 use crate::value::Value;
 use bumpalo::collections::{String as ArenaString, Vec as ArenaVec};
@@ -18,12 +18,12 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
     #[inline]
     pub fn shortcut(&mut self, shortcut: &'a Shortcut) -> Option<Value<'a>> {
         let fuel = self.fuel;
-        self.missed = !self.spend(shortcut.steps);
+        self.missed = !self.spend(1);
         if !self.missed {
-            let value = match &shortcut.gives {
-                Gives::Text(text) => self.short_text(text).map(Value::String),
-                Gives::List(list) => self.short_list(list).map(Value::List),
-                Gives::Truth(truth) => self.short_truth(truth).map(Value::Bool),
+            let value = match shortcut {
+                Shortcut::Text(text) => self.short_text(text).map(Value::String),
+                Shortcut::List(list) => self.short_list(list).map(Value::List),
+                Shortcut::Truth(truth) => self.short_truth(truth).map(Value::Bool),
             };
             if !self.missed {
                 return Some(value.unwrap_or(Value::Absent));
@@ -51,7 +51,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
     /// The text, if it is within the bounds: long ones cost steps.
     #[inline]
     fn bounded(&mut self, text: &'a str) -> Option<&'a str> {
-        if text.len() < 256 || (text.len() <= STRING_BYTES_MAX && self.spend(u32::try_from(text.len() / 128).unwrap_or(u32::MAX)))
+        if text.len() < 256 || (text.len() <= STRING_BYTES_MAX && self.spend(u32::try_from(text.len() / 256).unwrap_or(u32::MAX)))
         {
             return Some(text);
         }
@@ -144,7 +144,6 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
             }
             Text::DataUri { bytes, head } => {
                 let text = self.short_text(bytes)?;
-                let text = self.bounded(text)?;
                 if !decode::is_as_written(text.as_bytes()) {
                     return self.miss();
                 }
@@ -286,9 +285,11 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
                 }
             }
             List::Each { slot, test, links, unique } => {
-                self.each(*slot, *unique, |machine, text| machine.passed(test.as_ref(), links, text))
+                self.each(*slot, (*unique, test.is_some(), links.len()), |machine, text| {
+                    machine.passed(test.as_ref(), links, text)
+                })
             }
-            List::Below { slot, under, rdn, base, kind, unique } => self.each(*slot, *unique, |machine, text| {
+            List::Below { slot, under, rdn, base, kind, unique } => self.each(*slot, (*unique, true, 1), |machine, text| {
                 match dn_below(text, base, kind) {
                     Some(found) => found,
                     // Needs a close look.
@@ -317,21 +318,26 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
     fn each(
         &mut self,
         slot: SlotId,
-        unique: bool,
+        (unique, has_test, calls): (bool, bool, usize),
         mut item: impl FnMut(&mut Self, &'a str) -> Option<&'a str>,
     ) -> Option<&'a [Value<'a>]> {
         let values = self.values(slot);
         self.trace.read(slot, values.first(), values.len());
-        // As much as a call around a call with a condition takes with each.
-        if values.len() > LIST_VALUES_MAX || !self.spend(u32::try_from(values.len() * 4).unwrap_or(u32::MAX)) {
+        // A step for each, one for its test, one for each call on what passes.
+        let steps = values.len() * (1 + usize::from(has_test));
+        if values.len() > LIST_VALUES_MAX || !self.spend(u32::try_from(steps).unwrap_or(u32::MAX)) {
             return self.miss();
         }
         let mut out = ArenaVec::with_capacity_in(values.len(), self.arena);
         let mut seen = Seen::default();
+        let calls = u32::try_from(calls).unwrap_or(u32::MAX);
         for value in values {
             let Value::String(text) = value else { return self.miss() };
             match item(self, text) {
                 Some(made) => {
+                    if !self.spend(calls) {
+                        return self.miss();
+                    }
                     let made = Value::String(made);
                     if !unique || seen.is_new(self.arena, &out, &made) {
                         out.push(made);

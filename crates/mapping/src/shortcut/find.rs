@@ -1,6 +1,6 @@
 //! Which nodes have a shortcut. Only looks: the nodes stay.
 
-use super::{Gives, Link, List, Shortcut, Shortcuts, Test, Text, Truth};
+use super::{Link, List, Shortcut, Shortcuts, Test, Text, Truth};
 use crate::functions::{Body, Function, Presence, dn_reads};
 use crate::plan::{Constant, Conversion, Node, NodeId, Part, Plan, RuleValue};
 
@@ -33,20 +33,10 @@ impl Finder<'_> {
         if matches!(self.node(*node)?, Node::One { .. } | Node::Constant(_) | Node::Let(_)) {
             return None;
         }
-        let gives = self
-            .text(*node, 0)
-            .map(Gives::Text)
-            .or_else(|| self.list(*node).map(Gives::List))
-            .or_else(|| self.truth(*node).map(Gives::Truth))?;
-        Some(Shortcut { gives, steps: self.steps(*node) })
-    }
-
-    fn steps(&self, id: NodeId) -> u32 {
-        let mut steps = 1;
-        if let Some(node) = self.node(id) {
-            node.each_child(|child| steps += self.steps(child));
-        }
-        steps
+        self.text(*node, 0)
+            .map(Shortcut::Text)
+            .or_else(|| self.list(*node).map(Shortcut::List))
+            .or_else(|| self.truth(*node).map(Shortcut::Truth))
     }
 
     fn text(&self, id: NodeId, depth: u32) -> Option<Text> {

@@ -4,7 +4,7 @@
 //!
 //! A shortcut never decides anything in its own way: whatever it does not expect (another kind of value, a text that
 //! needs a close look, a bound in reach) it leaves, and the rule's nodes run instead. So there is one meaning, in the
-//! nodes, and a shortcut can't fail.
+//! nodes, and a shortcut can't fail. It never takes more steps of an entry's fuel than its nodes would.
 
 mod find;
 
@@ -45,20 +45,13 @@ impl Shortcuts {
 }
 
 #[derive(Debug)]
-pub struct Shortcut {
-    pub gives: Gives,
-    /// Nodes it stands for, lists aside: what it costs.
-    pub steps: u32,
-}
-
-#[derive(Debug)]
-pub enum Gives {
+pub enum Shortcut {
     Text(Text),
     List(List),
     Truth(Truth),
 }
 
-/// Gives a text or nothing.
+/// A text or nothing.
 #[derive(Debug)]
 pub enum Text {
     Nothing,
