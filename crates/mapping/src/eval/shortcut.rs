@@ -289,13 +289,16 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
                     machine.passed(test.as_ref(), links, text)
                 })
             }
-            List::Below { slot, under, rdn, base, kind, unique } => self.each(*slot, (*unique, true, 1), |machine, text| {
-                match dn_below(text, base, kind) {
-                    Some(found) => found,
-                    // Needs a close look.
-                    None => machine.asked(*under, text, base).then(|| machine.body(*rdn, text, Some(kind))).flatten(),
-                }
-            }),
+            List::Below { slot, under, rdn, base, kind, unique } => {
+                let mut apart: &[u8] = &[];
+                self.each(*slot, (*unique, true, 1), |machine, text| {
+                    match dn_below(text, base, kind, &mut apart) {
+                        Some(found) => found,
+                        // Needs a close look.
+                        None => machine.asked(*under, text, base).then(|| machine.body(*rdn, text, Some(kind))).flatten(),
+                    }
+                })
+            }
         }
     }
 

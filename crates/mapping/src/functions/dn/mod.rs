@@ -124,13 +124,20 @@ pub(crate) fn reads(name: &str) -> bool {
 }
 
 /// Of a name below a base that [`reads`], the value of the first part of a type of at most four letters: `under` and
-/// `rdn` in one pass. The inner `None` = not below; the outer = ask those two.
+/// `rdn` in one pass. `apart` is the tail of the last name that was not below: the groups of one entry lie in few
+/// places. The inner `None` = not below; the outer = ask those two.
 #[inline]
-pub(crate) fn below<'a>(name: &'a str, base: &str, kind: &str) -> Option<Option<&'a str>> {
+pub(crate) fn below<'a>(name: &'a str, base: &str, kind: &str, apart: &mut &'a [u8]) -> Option<Option<&'a str>> {
     let (written, spelt) = (name.as_bytes(), base.as_bytes());
-    let common = if written.ends_with(spelt) { spelt.len() } else { common_tail(written, spelt) };
-    if common < spelt.len() {
-        return ends_apart(written, spelt, common).then_some(None);
+    if !written.ends_with(spelt) {
+        if !apart.is_empty() && written.ends_with(apart) {
+            return Some(None);
+        }
+        let common = common_tail(written, spelt);
+        if common < spelt.len() {
+            *apart = &written[ends_apart(written, spelt, common)?..];
+            return Some(None);
+        }
     }
     let comma = written.len().checked_sub(spelt.len() + 1)?;
     plain_first_up_to(name, comma, kind).map(Some)
@@ -149,7 +156,7 @@ fn under_as_written<'a>(call: &Call<'a>, name: &'a str, base: &'a str) -> Option
     let (written, spelt) = (name.as_bytes(), base.as_bytes());
     let common = common_tail(written, spelt);
     if common < spelt.len() {
-        return ends_apart(written, spelt, common).then_some(false);
+        return ends_apart(written, spelt, common).map(|_| false);
     }
     let comma = written.len().checked_sub(spelt.len() + 1)?;
     let is_below = written[comma] == b',' && (comma == 0 || written[comma - 1] != b'\\');

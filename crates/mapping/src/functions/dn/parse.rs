@@ -124,16 +124,27 @@ fn plainly_reads_up_to(name: &[u8], comma: usize) -> bool {
     at == comma + 1
 }
 
-/// Gives the values of this type in a name of which every RDN is one part without escapes and spaces around; whether it
-/// is such a name. `false` = look closely, and forget what was given.
+/// Gives the values of this type in a name of which every RDN is one part without spaces around, and those of this type
+/// are without escapes; whether it is such a name. `false` = look closely, and forget what was given.
 #[inline]
 pub(super) fn plain_values<'a>(name: &'a str, kind: &str, mut give: impl FnMut(&'a str)) -> bool {
     let bytes = name.as_bytes();
     let mut at = 0;
     loop {
         let Some(length) = bytes[at..].iter().position(|byte| !is_of_kind(*byte)) else { return false };
+        let is_wanted = bytes[at..at + length].eq_ignore_ascii_case(kind.as_bytes());
         let start = at + length + 1;
-        let end = next_mark(&bytes[start..]).map_or(bytes.len(), |found| start + found);
+        let mut end = start;
+        loop {
+            end = next_mark(&bytes[end..]).map_or(bytes.len(), |found| end + found);
+            if is_wanted || bytes.get(end) != Some(&b'\\') {
+                break;
+            }
+            match escape_length(&bytes[end + 1..]) {
+                Some(length) => end += length,
+                None => return false,
+            }
+        }
         // A longer type may be another spelling of this one.
         let is_plain = (1..=4).contains(&length)
             && bytes[at + length] == b'='
@@ -143,13 +154,24 @@ pub(super) fn plain_values<'a>(name: &'a str, kind: &str, mut give: impl FnMut(&
         if !is_plain {
             return false;
         }
-        if bytes[at..at + length].eq_ignore_ascii_case(kind.as_bytes()) {
+        if is_wanted {
             give(&name[start..end]);
         }
         if end == bytes.len() {
             return true;
         }
         at = end + 1;
+    }
+}
+
+/// How long the escape is whose backslash stands before this, with it; `None` for what is none.
+#[inline]
+fn escape_length(after: &[u8]) -> Option<usize> {
+    match after {
+        [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => Some(3),
+        // It may begin a longer character; none of the following bytes looks like a mark.
+        [first, ..] if !first.is_ascii_alphanumeric() => Some(2),
+        _ => None,
     }
 }
 
@@ -233,12 +255,7 @@ fn read(text: &str) -> Option<(Part<'_>, Option<&str>)> {
             break Some(bytes[at]);
         }
         has_escapes = true;
-        at += match &bytes[at + 1..] {
-            [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => 3,
-            // It may begin a longer character; none of the following bytes looks like a mark.
-            [first, ..] if !first.is_ascii_alphanumeric() => 2,
-            _ => return None,
-        };
+        at += escape_length(&bytes[at + 1..])?;
     };
     let value = trim(&text[start..at]);
     let part = Part { kind, value, has_escapes, is_last: end != Some(b'+') };
@@ -354,29 +371,32 @@ pub(super) fn common_tail(a: &[u8], b: &[u8]) -> usize {
 }
 
 /// Whether names that have this much of their tail in common end in RDNs that differ, as far as their text shows it at
-/// once: the last bytes that differ are letters or digits in values that are written plainly. `false` = look closely.
-pub(super) fn ends_apart(a: &[u8], b: &[u8], common: usize) -> bool {
-    let (Some(in_a), Some(in_b)) = (a.len().checked_sub(common + 1), b.len().checked_sub(common + 1)) else { return false };
+/// once: the last bytes that differ are letters or digits in values that are written plainly. Gives from where on `a`
+/// has shown it, so that whatever ends alike is apart as well. `None` = look closely.
+pub(super) fn ends_apart(a: &[u8], b: &[u8], common: usize) -> Option<usize> {
+    let (in_a, in_b) = (a.len().checked_sub(common + 1)?, b.len().checked_sub(common + 1)?);
     // What follows is the same in both.
     let end = next_mark(&a[in_a + 1..]).map_or(b',', |found| a[in_a + 1 + found]);
-    end == b',' && is_plainly_written(a, in_a) && is_plainly_written(b, in_b)
+    plainly_written_from(b, in_b)?;
+    plainly_written_from(a, in_a).filter(|_| end == b',')
 }
 
 /// Whether the byte is a letter or digit in the value of an RDN that is, up to there, one part without escapes or
-/// hexadecimal.
-fn is_plainly_written(name: &[u8], at: usize) -> bool {
-    let mut before = name[..at].iter().rev();
+/// hexadecimal; if so, where the byte before the comma before that RDN is, or the end of the name where there is none.
+fn plainly_written_from(name: &[u8], at: usize) -> Option<usize> {
     let mut has_value = false;
-    let starts_plainly = loop {
-        match before.next() {
-            None => break true,
-            Some(byte) if byte.is_ascii_alphanumeric() => {}
-            Some(b',') => break before.next() != Some(&b'\\'),
-            Some(b'\\' | b'+' | b'#') => break false,
-            Some(byte) => has_value |= *byte == b'=',
-        }
+    let start = name[..at].iter().rposition(|byte| {
+        has_value |= *byte == b'=';
+        matches!(byte, b',' | b'\\' | b'+' | b'#')
+    });
+    let start = match start {
+        // Nothing is known of what comes before the same text in another name.
+        None => name.len(),
+        Some(0) if name[0] == b',' => name.len(),
+        Some(comma) if name[comma] == b',' && comma > 0 && name[comma - 1] != b'\\' => comma - 1,
+        Some(_) => return None,
     };
-    name[at].is_ascii_alphanumeric() && has_value && starts_plainly
+    (name[at].is_ascii_alphanumeric() && has_value).then_some(start)
 }
 
 /// The string types of BER, whose value is UTF-8 or ASCII.
