@@ -30,6 +30,7 @@ TITLES = {
     "node": "Node (V8), reference",
     "typed": "Rust by hand, typed borrowed input (limit)",
     "ours": "our language",
+    "traced": "our language, a trace listening",
 }
 
 

@@ -9,7 +9,7 @@ pub mod ours;
 pub mod typed;
 
 /// The names that [`contender`] knows, as `measure --contender` takes them.
-pub const NAMES: &[&str] = &["typed", "ours"];
+pub const NAMES: &[&str] = &["typed", "ours", "traced"];
 
 /// One way to do the mapping. An entry is one JSON object, every value a string or a list of strings; a result is one JSON
 /// object in the key order of `rich.mapping`, absent outputs left out.
@@ -31,7 +31,8 @@ pub trait Contender {
 pub fn contender(name: &str) -> Option<Box<dyn Contender>> {
     match name {
         "typed" => Some(Box::new(typed::Typed::default())),
-        "ours" => Some(Box::new(ours::Ours::default())),
+        "ours" => Some(Box::new(ours::Ours::<false>::default())),
+        "traced" => Some(Box::new(ours::Ours::<true>::default())),
         _ => None,
     }
 }

@@ -26,6 +26,7 @@ pub mod limits;
 pub mod output;
 pub mod pattern;
 pub mod plan;
+pub mod shortcut;
 pub mod source;
 pub mod span;
 pub mod syntax;

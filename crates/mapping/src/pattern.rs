@@ -123,6 +123,9 @@ impl ClassShape {
 
     fn replace<'a>(&self, arena: &'a Bump, text: &'a str, others: bool, by: &str) -> &'a str {
         let Some(first) = text.bytes().position(|byte| self.holds(byte, others)) else { return text };
+        if by.is_empty() {
+            return self.without(arena, text, others, first);
+        }
         let mut out = bumpalo::collections::String::with_capacity_in(text.len(), arena);
         out.push_str(&text[..first]);
         // A run of bytes outside the class, or of bytes inside it, starts and ends between characters: the bytes of
@@ -136,7 +139,7 @@ impl ClassShape {
                 out.push_str(&text[at..at + run]);
             } else if self.repeated {
                 out.push_str(by);
-            } else if !by.is_empty() {
+            } else {
                 text[at..at + run].chars().for_each(|_| out.push_str(by));
             }
             at += run;
@@ -145,8 +148,27 @@ impl ClassShape {
     }
 }
 
+impl ClassShape {
+    /// The text without the characters of the class, of which the first is here. No branch on what a byte is: in phone
+    /// numbers that can't be foreseen.
+    fn without<'a>(&self, arena: &'a Bump, text: &'a str, others: bool, first: usize) -> &'a str {
+        let out = arena.alloc_slice_copy(text.as_bytes());
+        let mut length = first;
+        for byte in &text.as_bytes()[first..] {
+            out[length] = *byte;
+            length += usize::from(!self.holds(*byte, others));
+        }
+        // All bytes of a character stay or go together.
+        std::str::from_utf8(&out[..length]).unwrap_or_default()
+    }
+}
+
 fn replace_literal<'a>(arena: &'a Bump, text: &'a str, wanted: &str, anchors: (bool, bool), by: &str) -> &'a str {
-    let joined = |before: &str, after: &str| -> &'a str { bumpalo::format!(in arena, "{before}{by}{after}",).into_bump_str() };
+    let joined = |before: &str, after: &str| -> &'a str {
+        let mut out = bumpalo::collections::String::with_capacity_in(before.len() + by.len() + after.len(), arena);
+        [before, by, after].into_iter().for_each(|part| out.push_str(part));
+        out.into_bump_str()
+    };
     match anchors {
         (true, true) if text == wanted => joined("", ""),
         (true, false) => text.strip_prefix(wanted).map_or(text, |rest| joined("", rest)),

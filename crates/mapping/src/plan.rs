@@ -42,6 +42,8 @@ pub struct Plan {
     pub old: Vec<Box<[Box<str>]>>,
     /// Loop variables alive at once; [`Node::Local`] indexes them.
     pub locals: u16,
+    /// Made last, from all the rest. A plan without any does the same, slower.
+    pub shortcuts: crate::shortcut::Shortcuts,
     /// The texts, by [`crate::span::FileId`]: name and contents.
     pub files: Vec<(Box<str>, Box<str>)>,
 }

@@ -22,6 +22,7 @@ mod tests_of;
 use crate::ast;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Node, NodeId, Plan, RuleValue};
+use crate::shortcut::Shortcuts;
 use lower::{Checker, Needs};
 use scope::Scope;
 use sink::Sink;
@@ -97,7 +98,7 @@ pub fn compile(name: &str, text: &str, sources: &dyn Sources) -> Compiled {
     let errors = sink.errors;
     let (diagnostics, uncounted) = sink.finish();
     let (rules, needs): (Vec<_>, Vec<Needs>) = lowered.into_iter().unzip();
-    let plan = Plan {
+    let mut plan = Plan {
         name: files.first().and_then(|file| file.ast.header.as_ref()).map(|header| header.name.value.clone()).unwrap_or_default(),
         from: schema.kind,
         to,
@@ -113,8 +114,13 @@ pub fn compile(name: &str, text: &str, sources: &dyn Sources) -> Compiled {
         sets,
         old,
         locals,
+        shortcuts: Shortcuts::default(),
         files: texts.clone(),
     };
+    // A plan with errors is not run, and may refer to what there is not.
+    if errors == 0 {
+        plan.shortcuts = Shortcuts::of(&plan);
+    }
     let facts = facts(&plan, &needs, &by_default);
     Compiled { plan: (errors == 0).then_some(plan), diagnostics, uncounted, tests, facts, files: texts }
 }

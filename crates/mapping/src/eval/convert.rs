@@ -184,7 +184,10 @@ pub fn display<'a>(arena: &'a Bump, value: Value<'a>) -> Option<&'a str> {
         Value::Bool(false) => "false",
         Value::Int(number) => bumpalo::format!(in arena, "{number}",).into_bump_str(),
         Value::Float(number) => bumpalo::format!(in arena, "{number}",).into_bump_str(),
-        Value::DateTime(at) => bumpalo::format!(in arena, "{at}",).into_bump_str(),
+        Value::DateTime(at) => match date::text_of_seconds(at.as_second()).filter(|_| at.subsec_nanosecond() == 0) {
+            Some(text) => arena.alloc_str(text.as_str()),
+            None => bumpalo::format!(in arena, "{at}",).into_bump_str(),
+        },
         Value::Duration(by) => bumpalo::format!(in arena, "{by}",).into_bump_str(),
         Value::Binary(bytes) => decode::base64_text(arena, bytes),
         Value::Absent | Value::Keep | Value::Null | Value::List(_) | Value::Record(_) | Value::Regex(_) | Value::Table(_) => {

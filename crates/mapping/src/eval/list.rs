@@ -289,17 +289,23 @@ fn literal(plan: &Plan, node: NodeId) -> Option<&str> {
 /// The values met so far, as places in the list under construction. Linear while small, then an open table of which
 /// the hash has a key of this process: names of groups are an attacker's to choose.
 #[derive(Default)]
-struct Seen<'a> {
+pub struct Seen<'a> {
     table: &'a mut [u32],
     state: Option<RandomState>,
     listed: usize,
 }
 
 impl<'a> Seen<'a> {
-    fn is_new(&mut self, arena: &'a Bump, out: &[Value<'a>], value: &Value<'a>) -> bool {
+    #[inline]
+    pub fn is_new(&mut self, arena: &'a Bump, out: &[Value<'a>], value: &Value<'a>) -> bool {
         if out.len() < LINEAR_MAX {
             return !out.iter().any(|known| equal(*known, *value));
         }
+        self.is_new_of_many(arena, out, value)
+    }
+
+    #[inline(never)]
+    fn is_new_of_many(&mut self, arena: &'a Bump, out: &[Value<'a>], value: &Value<'a>) -> bool {
         if self.table.len() < 2 * (out.len() + 1) {
             self.table = arena.alloc_slice_fill_copy((4 * out.len()).next_power_of_two(), u32::MAX);
             self.listed = 0;

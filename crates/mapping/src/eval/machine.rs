@@ -49,6 +49,8 @@ pub struct Machine<'a, 't, T: Trace> {
     pub depth: u32,
     /// Bytes of the results so far.
     pub output: usize,
+    /// The shortcut at hand is not for this entry.
+    pub missed: bool,
     pub trace: &'t mut T,
 }
 

@@ -11,6 +11,7 @@ mod list;
 mod machine;
 mod random;
 pub(crate) mod rule;
+mod shortcut;
 
 #[cfg(test)]
 mod tests;
@@ -152,6 +153,7 @@ pub fn run<'a, T: Trace>(
         reserve: 0,
         depth: 0,
         output: 0,
+        missed: false,
         trace,
     };
     for (index, gate) in (0..).zip(&plan.gates) {

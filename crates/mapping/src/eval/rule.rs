@@ -23,7 +23,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
             let rule = &plan.rules[usize::from(index)];
             self.trace.rule(index);
             self.stream.begin(Drawer::Rule(index));
-            let given = match self.rule(rule) {
+            let given = match self.rule(index, rule) {
                 Ok(given) => given,
                 Err(fault) => self.failed(rule, fault),
             };
@@ -33,15 +33,19 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
     }
 
     #[inline]
-    fn rule(&mut self, rule: &'a Rule) -> Outcome<'a, Given<'a>> {
+    fn rule(&mut self, index: u16, rule: &'a Rule) -> Outcome<'a, Given<'a>> {
         if let Some(condition) = rule.condition
             && !self.truth(condition)?
         {
             return Ok(Given::Keep);
         }
+        let plan = self.plan;
         match &rule.value {
             RuleValue::Expr(node) => {
-                let value = self.value(*node)?;
+                let value = match plan.shortcuts.rule(index).and_then(|shortcut| self.shortcut(shortcut)) {
+                    Some(value) => value,
+                    None => self.value(*node)?,
+                };
                 match value {
                     Value::Keep => Ok(Given::Keep),
                     Value::Absent | Value::Null => self.absent(rule, *node),

@@ -4,6 +4,7 @@ use super::build::TextBuilder;
 use super::write::{BOOL, PLAIN, STRING, example, optional, required};
 use super::{Accepts, Body, Call, Function, Group};
 use crate::value::{Failure, Value};
+use bumpalo::Bump;
 use icu_casemap::{CaseMapper, CaseMapperBorrowed};
 use icu_locale_core::{LanguageIdentifier, langid};
 use unicode_normalization::{UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
@@ -27,18 +28,29 @@ pub(super) static LOWER: Function = Function {
         example("lower(absent)", "absent"),
     ],
     body: Body::Text(|call, text, culture| {
-        if culture.is_some() || !text.is_ascii() {
-            written(call, text.len(), &CASE.lowercase(text, &language(culture)))
-        } else if text.bytes().fold(false, |any, byte| any | byte.is_ascii_uppercase()) {
-            let copy = call.arena.alloc_str(text);
-            copy.make_ascii_lowercase();
-            Ok(Value::String(copy))
-        } else {
-            Ok(Value::String(text))
+        match culture {
+            None => lower_ascii(call.arena, text).map(|text| Ok(Value::String(text))),
+            Some(_) => None,
         }
+        .unwrap_or_else(|| written(call, text.len(), &CASE.lowercase(text, &language(culture))))
     }),
     ..PLAIN
 };
+
+/// ASCII text in lower case, borrowed where it is; `None` = there are other letters.
+pub(crate) fn lower_ascii<'a>(arena: &'a Bump, text: &'a str) -> Option<&'a str> {
+    // Both in one pass without a branch, so that it is done 16 bytes at a time.
+    let (any, upper) = text.bytes().fold((0u8, false), |(any, upper), byte| (any | byte, upper | byte.is_ascii_uppercase()));
+    if !any.is_ascii() {
+        return None;
+    }
+    if !upper {
+        return Some(text);
+    }
+    let copy = arena.alloc_str(text);
+    copy.make_ascii_lowercase();
+    Some(copy)
+}
 
 pub(super) static UPPER: Function = Function {
     name: "upper",

@@ -127,6 +127,54 @@ pub(crate) fn from_ticks(ticks: i64) -> Option<Timestamp> {
     Timestamp::new(seconds - FILETIME_EPOCH, i32::try_from(rest * 100).ok()?).ok()
 }
 
+/// The number of up to 18 digits and nothing else, as directories write one; `None` = look closely.
+#[inline]
+pub(crate) fn plain_ticks(text: &str) -> Option<i64> {
+    let fits = (1..=18).contains(&text.len());
+    let (all, number) = text.bytes().take(18).fold((fits, 0_i64), |(all, number), byte| {
+        (all & byte.is_ascii_digit(), number.wrapping_mul(10).wrapping_add(i64::from(byte.wrapping_sub(b'0'))))
+    });
+    all.then_some(number)
+}
+
+/// A datetime of whole seconds as RFC 3339 text.
+pub(crate) struct Text([u8; 20]);
+
+impl Text {
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// From Windows ticks; `None` for what is no whole second, no time at all or not before the year 9999.
+pub(crate) fn text_of_ticks(ticks: i64) -> Option<Text> {
+    let is_whole = ticks > 0 && ticks % TICKS_PER_SECOND == 0;
+    text_of_seconds(ticks / TICKS_PER_SECOND - FILETIME_EPOCH).filter(|_| is_whole)
+}
+
+/// From seconds since 1970, between the years 1600 and 9998; `None` = ask the formatter.
+pub(crate) fn text_of_seconds(seconds: i64) -> Option<Text> {
+    const DAY: i64 = 86_400;
+    /// Days from 1600-03-01 to 1970: a leap day is then the last of a year, and eras of 400 years begin here.
+    const EPOCH_DAYS: i64 = 135_080;
+    let days = u32::try_from(seconds.div_euclid(DAY) + EPOCH_DAYS).ok()?;
+    let second = u32::try_from(seconds.rem_euclid(DAY)).ok()?;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = 1600 + era * 400 + year_of_era + u32::from(month <= 2);
+    let mut text = *b"0000-00-00T00:00:00Z";
+    let pairs = [year / 100, year % 100, month, day, second / 3600, second / 60 % 60, second % 60];
+    for (at, pair) in [0, 2, 5, 8, 11, 14, 17].into_iter().zip(pairs) {
+        text[at] += u8::try_from(pair / 10).ok()?;
+        text[at + 1] += u8::try_from(pair % 10).ok()?;
+    }
+    (year < 9999).then_some(Text(text))
+}
+
 pub(super) static TO_FILETIME: Function = Function {
     name: "to_filetime",
     group: Group::Date,

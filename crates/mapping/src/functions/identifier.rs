@@ -7,6 +7,7 @@ use super::{Accepts, Body, Function, Group};
 use crate::value::{Failure, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bumpalo::Bump;
 use std::io::Write as _;
 
 pub(super) static GUID: Function = Function {
@@ -41,7 +42,12 @@ const fn turned(b: [u8; 16]) -> [u8; 16] {
 }
 
 pub(crate) fn guid_text<'a>(call: &Call<'a>, bytes: [u8; 16]) -> Result<Value<'a>, Failure<'a>> {
-    Ok(call.text(uuid_text(&mut [0; 36], turned(bytes))))
+    Ok(call.text(turned_text(&mut [0; 36], bytes)))
+}
+
+/// The text of 16 bytes in Active Directory's order.
+pub(crate) fn turned_text(text: &mut [u8; 36], bytes: [u8; 16]) -> &str {
+    uuid_text(text, turned(bytes))
 }
 
 /// Dashed text of bytes in the order of the text.
@@ -120,19 +126,27 @@ pub(super) static SID: Function = Function {
 };
 
 pub(crate) fn sid_text<'a>(call: &Call<'a>, bytes: &[u8]) -> Result<Value<'a>, Failure<'a>> {
-    let (authority, parts) = binary_parts(bytes).ok_or_else(|| call.fail(format_args!("not the bytes of a SID")))?;
+    sid_written(call.arena, bytes).map(Value::String).ok_or_else(|| call.fail(format_args!("not the bytes of a SID")))
+}
+
+/// `None` for what are not the bytes of one.
+pub(crate) fn sid_written<'a>(arena: &'a Bump, bytes: &[u8]) -> Option<&'a str> {
+    let (authority, parts) = binary_parts(bytes)?;
     // Fifteen parts of a dash and ten digits, after `S-1-0x` and twelve digits.
     let mut text = [0; 15 * 11 + 18];
-    let mut free = &mut text[..];
-    match u32::try_from(authority) {
-        Ok(authority) => put_decimal(&mut free, b"S-1-", authority),
-        // It fits, here and below.
-        Err(_) => drop(write!(free, "S-1-0x{authority:012x}")),
+    let mut length = match u32::try_from(authority) {
+        Ok(authority) => put_decimal(&mut text, 0, b"S-1-", authority),
+        Err(_) => {
+            let mut free = &mut text[..];
+            // It fits.
+            let _ = write!(free, "S-1-0x{authority:012x}");
+            "S-1-0x".len() + 12
+        }
+    };
+    for part in parts {
+        length = put_decimal(&mut text, length, b"-", part);
     }
-    parts.for_each(|part| put_decimal(&mut free, b"-", part));
-    let left = free.len();
-    let length = text.len() - left;
-    Ok(call.text(std::str::from_utf8(&text[..length]).unwrap_or_default()))
+    Some(arena.alloc_str(std::str::from_utf8(&text[..length]).unwrap_or_default()))
 }
 
 /// The authority and the sub-authorities, of which there are 1 to 15.
@@ -146,21 +160,17 @@ fn binary_parts(bytes: &[u8]) -> Option<(u64, impl Iterator<Item = u32>)> {
     Some((authority, rest.chunks_exact(4).map(|part| u32::from_le_bytes([part[0], part[1], part[2], part[3]]))))
 }
 
-/// A mark and a number, without the machinery of a formatter.
-fn put_decimal(free: &mut &mut [u8], mark: &[u8], number: u32) {
-    let mut digits = [0; 10];
-    let mut at = digits.len();
+/// A mark and a number from this place on, without the machinery of a formatter; the place after them.
+fn put_decimal(text: &mut [u8], at: usize, mark: &[u8], number: u32) -> usize {
+    let start = at + mark.len();
+    text[at..start].copy_from_slice(mark);
+    let end = start + number.checked_ilog10().map_or(1, |log| log as usize + 1);
     let mut rest = number;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+    for digit in text[start..end].iter_mut().rev() {
+        *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
         rest /= 10;
-        if rest == 0 {
-            break;
-        }
     }
-    let _ = free.write_all(mark);
-    let _ = free.write_all(&digits[at..]);
+    end
 }
 
 /// The last part of `S-1-…`.

@@ -38,6 +38,9 @@ mod hostile;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use case::lower_ascii;
+pub(crate) use dn::{below as dn_below, reads as dn_reads};
+
 use crate::diagnostic::codes::Code;
 use crate::types::{Type, Typed};
 use crate::value::{Failure, Value};

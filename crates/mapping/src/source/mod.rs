@@ -289,6 +289,7 @@ pub(crate) mod tests {
             sets: vec![],
             old: vec![],
             locals: 0,
+            shortcuts: crate::shortcut::Shortcuts::default(),
             files: vec![],
         }
     }

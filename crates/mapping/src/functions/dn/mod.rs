@@ -10,7 +10,8 @@ use crate::types::Type;
 use crate::value::{Failure, Value};
 use bumpalo::collections::Vec as ArenaVec;
 use parse::{
-    Part, all_parts, common_tail, comparable, depth, ends_apart, parts, plain_first, push_escaped, rdn_equal, rdns, reads_up_to,
+    Part, all_parts, common_tail, comparable, depth, ends_apart, parts, plain_first, plain_first_up_to, plain_values,
+    push_escaped, rdn_equal, rdns, reads_up_to,
 };
 
 pub(super) static RDN: Function = Function {
@@ -45,6 +46,10 @@ fn first<'a>(call: &Call<'a>, name: &'a str, kind: Option<&str>) -> Option<&'a s
     None
 }
 
+/// Values there is room for at first, and the length up to which there can't be too many.
+const PLAIN_DEPTH: usize = 4;
+const PLAIN_BYTES_MAX: usize = 16 * 1024;
+
 pub(super) static RDNS: Function = Function {
     name: "rdns",
     group: Group::DistinguishedName,
@@ -58,6 +63,10 @@ pub(super) static RDNS: Function = Function {
     ],
     body: Body::Text(|call, name, kind| {
         let kind = kind.unwrap_or_default();
+        let mut plain = ArenaVec::with_capacity_in(PLAIN_DEPTH, call.arena);
+        if kind.len() <= 4 && name.len() < PLAIN_BYTES_MAX && plain_values(name, kind, |value| plain.push(Value::String(value))) {
+            return Ok(Value::List(plain.into_bump_slice()));
+        }
         let mut list = ListBuilder::new(call);
         for part in all_parts(name) {
             let Some(part) = part else { return Ok(Value::List(&[])) };
@@ -109,6 +118,31 @@ pub(super) static UNDER: Function = Function {
     ..PLAIN
 };
 
+/// Whether text is a name, and not the root's.
+pub(crate) fn reads(name: &str) -> bool {
+    depth(name).is_some_and(|depth| depth > 0)
+}
+
+/// Of a name below a base that [`reads`], the value of the first part of a type of at most four letters: `under` and
+/// `rdn` in one pass. `apart` is the tail of the last name that was not below: the groups of one entry lie in few
+/// places. The inner `None` = not below; the outer = ask those two.
+#[inline]
+pub(crate) fn below<'a>(name: &'a str, base: &str, kind: &str, apart: &mut &'a [u8]) -> Option<Option<&'a str>> {
+    let (written, spelt) = (name.as_bytes(), base.as_bytes());
+    if !written.ends_with(spelt) {
+        if !apart.is_empty() && written.ends_with(apart) {
+            return Some(None);
+        }
+        let common = common_tail(written, spelt);
+        if common < spelt.len() {
+            *apart = &written[ends_apart(written, spelt, common)?..];
+            return Some(None);
+        }
+    }
+    let comma = written.len().checked_sub(spelt.len() + 1)?;
+    plain_first_up_to(name, comma, kind).map(Some)
+}
+
 fn under_by_rdns<'a>(call: &Call<'a>, name: &'a str, base: &'a str) -> bool {
     match (depth(name), depth(base)) {
         (Some(depth), Some(above)) if depth > above => all_equal(call, rdns(name).skip(depth - above), rdns(base)),
@@ -122,7 +156,7 @@ fn under_as_written<'a>(call: &Call<'a>, name: &'a str, base: &'a str) -> Option
     let (written, spelt) = (name.as_bytes(), base.as_bytes());
     let common = common_tail(written, spelt);
     if common < spelt.len() {
-        return ends_apart(written, spelt, common).then_some(false);
+        return ends_apart(written, spelt, common).map(|_| false);
     }
     let comma = written.len().checked_sub(spelt.len() + 1)?;
     let is_below = written[comma] == b',' && (comma == 0 || written[comma - 1] != b'\\');

@@ -124,6 +124,90 @@ fn plainly_reads_up_to(name: &[u8], comma: usize) -> bool {
     at == comma + 1
 }
 
+/// Gives the values of this type in a name of which every RDN is one part without spaces around, and those of this type
+/// are without escapes; whether it is such a name. `false` = look closely, and forget what was given.
+#[inline]
+pub(super) fn plain_values<'a>(name: &'a str, kind: &str, mut give: impl FnMut(&'a str)) -> bool {
+    let bytes = name.as_bytes();
+    let mut at = 0;
+    loop {
+        let Some(length) = bytes[at..].iter().position(|byte| !is_of_kind(*byte)) else { return false };
+        let is_wanted = bytes[at..at + length].eq_ignore_ascii_case(kind.as_bytes());
+        let start = at + length + 1;
+        let mut end = start;
+        loop {
+            end = next_mark(&bytes[end..]).map_or(bytes.len(), |found| end + found);
+            if is_wanted || bytes.get(end) != Some(&b'\\') {
+                break;
+            }
+            match escape_length(&bytes[end + 1..]) {
+                Some(length) => end += length,
+                None => return false,
+            }
+        }
+        // A longer type may be another spelling of this one.
+        let is_plain = (1..=4).contains(&length)
+            && bytes[at + length] == b'='
+            && !bytes[start..end].first().is_some_and(|first| matches!(first, b' ' | b'#'))
+            && bytes[end - 1] != b' '
+            && bytes.get(end).is_none_or(|mark| *mark == b',');
+        if !is_plain {
+            return false;
+        }
+        if is_wanted {
+            give(&name[start..end]);
+        }
+        if end == bytes.len() {
+            return true;
+        }
+        at = end + 1;
+    }
+}
+
+/// How long the escape is whose backslash stands before this, with it; `None` for what is none.
+#[inline]
+fn escape_length(after: &[u8]) -> Option<usize> {
+    match after {
+        [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => Some(3),
+        // It may begin a longer character; none of the following bytes looks like a mark.
+        [first, ..] if !first.is_ascii_alphanumeric() => Some(2),
+        _ => None,
+    }
+}
+
+/// The value of the first part of this type in a name of which every RDN before the comma at this place is one part
+/// without escapes and without spaces around. `None` = look closely.
+#[inline]
+pub(super) fn plain_first_up_to<'a>(name: &'a str, comma: usize, kind: &str) -> Option<&'a str> {
+    let bytes = name.as_bytes();
+    let mut found = None;
+    let mut at = 0;
+    while at <= comma {
+        let length = bytes[at..].iter().position(|byte| !is_of_kind(*byte))?;
+        let start = at + length + 1;
+        if length == 0 || bytes[at + length] != b'=' {
+            return None;
+        }
+        let end = start + next_mark(&bytes[start..])?;
+        if bytes[end] != b',' {
+            return None;
+        }
+        if found.is_none() {
+            // A longer type may be another spelling of this one.
+            let is_plain = length <= 4 && start < end && !matches!(bytes[start], b' ' | b'#') && bytes[end - 1] != b' ';
+            if !is_plain {
+                return None;
+            }
+            if bytes[at..at + length].eq_ignore_ascii_case(kind.as_bytes()) {
+                found = Some(&name[start..end]);
+            }
+        }
+        at = end + 1;
+    }
+    // Beyond it only if that comma ends an RDN.
+    found.filter(|_| at == comma + 1)
+}
+
 /// The parts of an RDN or of a name, in one pass; after a `None` for one that does not read, nothing.
 pub(super) struct Parts<'a> {
     rest: Option<&'a str>,
@@ -171,21 +255,27 @@ fn read(text: &str) -> Option<(Part<'_>, Option<&str>)> {
             break Some(bytes[at]);
         }
         has_escapes = true;
-        at += match &bytes[at + 1..] {
-            [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => 3,
-            // It may begin a longer character; none of the following bytes looks like a mark.
-            [first, ..] if !first.is_ascii_alphanumeric() => 2,
-            _ => return None,
-        };
+        at += escape_length(&bytes[at + 1..])?;
     };
     let value = trim(&text[start..at]);
     let part = Part { kind, value, has_escapes, is_last: end != Some(b'+') };
     Some((part, end.map(|_| &text[at + 1..])))
 }
 
+/// Asked of every byte of every type: looked up rather than compared.
+const OF_KIND: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+        byte += 1;
+    }
+    table
+};
+
 #[inline]
 const fn is_of_kind(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')
+    OF_KIND[byte as usize]
 }
 
 /// A type with white space around it, and where its value begins.
@@ -281,29 +371,32 @@ pub(super) fn common_tail(a: &[u8], b: &[u8]) -> usize {
 }
 
 /// Whether names that have this much of their tail in common end in RDNs that differ, as far as their text shows it at
-/// once: the last bytes that differ are letters or digits in values that are written plainly. `false` = look closely.
-pub(super) fn ends_apart(a: &[u8], b: &[u8], common: usize) -> bool {
-    let (Some(in_a), Some(in_b)) = (a.len().checked_sub(common + 1), b.len().checked_sub(common + 1)) else { return false };
+/// once: the last bytes that differ are letters or digits in values that are written plainly. Gives from where on `a`
+/// has shown it, so that whatever ends alike is apart as well. `None` = look closely.
+pub(super) fn ends_apart(a: &[u8], b: &[u8], common: usize) -> Option<usize> {
+    let (in_a, in_b) = (a.len().checked_sub(common + 1)?, b.len().checked_sub(common + 1)?);
     // What follows is the same in both.
     let end = next_mark(&a[in_a + 1..]).map_or(b',', |found| a[in_a + 1 + found]);
-    end == b',' && is_plainly_written(a, in_a) && is_plainly_written(b, in_b)
+    plainly_written_from(b, in_b)?;
+    plainly_written_from(a, in_a).filter(|_| end == b',')
 }
 
 /// Whether the byte is a letter or digit in the value of an RDN that is, up to there, one part without escapes or
-/// hexadecimal.
-fn is_plainly_written(name: &[u8], at: usize) -> bool {
-    let mut before = name[..at].iter().rev();
+/// hexadecimal; if so, where the byte before the comma before that RDN is, or the end of the name where there is none.
+fn plainly_written_from(name: &[u8], at: usize) -> Option<usize> {
     let mut has_value = false;
-    let starts_plainly = loop {
-        match before.next() {
-            None => break true,
-            Some(byte) if byte.is_ascii_alphanumeric() => {}
-            Some(b',') => break before.next() != Some(&b'\\'),
-            Some(b'\\' | b'+' | b'#') => break false,
-            Some(byte) => has_value |= *byte == b'=',
-        }
+    let start = name[..at].iter().rposition(|byte| {
+        has_value |= *byte == b'=';
+        matches!(byte, b',' | b'\\' | b'+' | b'#')
+    });
+    let start = match start {
+        // Nothing is known of what comes before the same text in another name.
+        None => name.len(),
+        Some(0) if name[0] == b',' => name.len(),
+        Some(comma) if name[comma] == b',' && comma > 0 && name[comma - 1] != b'\\' => comma - 1,
+        Some(_) => return None,
     };
-    name[at].is_ascii_alphanumeric() && has_value && starts_plainly
+    (name[at].is_ascii_alphanumeric() && has_value).then_some(start)
 }
 
 /// The string types of BER, whose value is UTF-8 or ASCII.
