@@ -62,11 +62,13 @@ fn get(name: &'static str, path: &str, scim_type: &'static str) -> Case {
     Case { body: None, ..raw(name, "GET", path, "", scim_type) }
 }
 
+const SEARCH_URN: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
+
 /// A list of users by a filter, in the URL and as a search.
 fn filter(name: &'static str, text: &str) -> [Case; 2] {
     [
         get(name, &format!("/Users?filter={}", encoded(text)), "invalidFilter"),
-        raw(name, "POST", "/Users/.search", json!({"filter": text}).to_string(), "invalidFilter"),
+        raw(name, "POST", "/Users/.search", json!({"schemas": [SEARCH_URN], "filter": text}).to_string(), "invalidFilter"),
     ]
 }
 

@@ -90,7 +90,7 @@ on_both_gateways! {
                     let refused = conditional(&caller, method, &path, header, value, sent).await;
                     assert_refused(&refused, 400, Some("invalidValue"));
                 }
-                let missing = format!("{}x", path);
+                let missing = format!("{path}x");
                 assert_refused(&conditional(&caller, method, &missing, "if-match", "*", sent).await, 404, None);
                 assert_refused(&conditional(&caller, method, &missing, "if-none-match", "*", sent).await, 404, None);
             }

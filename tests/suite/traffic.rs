@@ -150,7 +150,7 @@ on_both_gateways! {
     }
 
     async fn each_kind_of_refusal_has_its_cause_and_advice(store) {
-        let gateway = Gateway::start_with(store, &[("server.body_bytes_max", "20000")]).await;
+        let gateway = Gateway::start_with(store, &[("server.body_bytes_max", "20000"), ("scim.bulk_operations_max", "0")]).await;
         let caller = Caller::new(&gateway);
         let id = caller.create("Users", &user("ann")).await;
         let other = caller.create("Users", &user("bob")).await;
