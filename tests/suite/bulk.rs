@@ -117,7 +117,7 @@ on_both_gateways! {
         let mut expected = [c.clone(), inner.clone()];
         expected.sort();
         assert_eq!(members_of(&caller, g).await, expected);
-        assert_eq!(members_of(&caller, inner).await, std::slice::from_ref(&b));
+        assert_eq!(members_of(&caller, inner).await, std::slice::from_ref(b));
         assert_eq!((manager_of(&caller, a).await, manager_of(&caller, c).await), (json!(b), json!(a)));
         assert_eq!(manager_of(&caller, b).await, json!(c));
         let read = caller.get(&format!("/Groups/{g}")).await.json();
