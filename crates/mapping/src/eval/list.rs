@@ -293,6 +293,19 @@ pub struct Seen<'a> {
     table: &'a mut [u32],
     state: Option<RandomState>,
     listed: usize,
+    /// See [`Self::is_new_text`].
+    traits: u64,
+}
+
+/// Some of what makes a text itself, spread over all bits.
+#[inline]
+fn trait_of(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let ends = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(23),
+        _ => bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)),
+    };
+    (ends ^ text.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl<'a> Seen<'a> {
@@ -302,6 +315,19 @@ impl<'a> Seen<'a> {
             return !out.iter().any(|known| equal(*known, *value));
         }
         self.is_new_of_many(arena, out, value)
+    }
+
+    /// The same for a text among texts.
+    #[inline]
+    pub fn is_new_text(&mut self, arena: &'a Bump, out: &[Value<'a>], text: &'a str) -> bool {
+        // A bit for the length and the ends: most texts differ in them from all before, so none has to be looked at.
+        let bit = 1 << (trait_of(text) >> 58);
+        let may_be_there = self.traits & bit != 0;
+        self.traits |= bit;
+        if out.len() < LINEAR_MAX {
+            return !may_be_there || !out.iter().any(|known| matches!(known, Value::String(known) if *known == text));
+        }
+        self.is_new_of_many(arena, out, &Value::String(text))
     }
 
     #[inline(never)]

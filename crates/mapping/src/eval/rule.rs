@@ -18,44 +18,42 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         let count = u32::try_from(plan.order.len()).unwrap_or(u32::MAX).max(1);
         let share = self.fuel.min(FUEL) / 4 / count;
         self.reserve = share * count;
-        for &index in &plan.order {
+        for (position, &index) in plan.order.iter().enumerate() {
             self.reserve -= share;
-            let rule = &plan.rules[usize::from(index)];
             self.trace.rule(index);
-            self.stream.begin(Drawer::Rule(index));
-            let given = match self.rule(index, rule) {
-                Ok(given) => given,
-                Err(fault) => self.failed(rule, fault),
-            };
-            self.trace.given(index, &given);
-            self.given[usize::from(index)] = given;
+            if !plan.shortcuts.step(position).is_some_and(|step| self.step(index, step)) {
+                self.given[usize::from(index)] = self.by_nodes(index);
+            }
+            self.trace.given(index, &self.given[usize::from(index)]);
         }
     }
 
-    #[inline]
-    fn rule(&mut self, index: u16, rule: &'a Rule) -> Outcome<'a, Given<'a>> {
+    #[inline(never)]
+    fn by_nodes(&mut self, index: u16) -> Given<'a> {
+        let rule = &self.plan.rules[usize::from(index)];
+        self.stream.begin(Drawer::Rule(index));
+        match self.rule(rule) {
+            Ok(given) => given,
+            Err(fault) => self.failed(rule, fault),
+        }
+    }
+
+    fn rule(&mut self, rule: &'a Rule) -> Outcome<'a, Given<'a>> {
         if let Some(condition) = rule.condition
             && !self.truth(condition)?
         {
             return Ok(Given::Keep);
         }
-        let plan = self.plan;
         match &rule.value {
-            RuleValue::Expr(node) => {
-                let value = match plan.shortcuts.rule(index).and_then(|shortcut| self.shortcut(shortcut)) {
-                    Some(value) => value,
-                    None => self.value(*node)?,
-                };
-                match value {
-                    Value::Keep => Ok(Given::Keep),
-                    Value::Absent | Value::Null => self.absent(rule, *node),
-                    value if (rule.required || rule.absent == Absent::Reject) && !value.is_present() => self.absent(rule, *node),
-                    value => {
-                        self.checked(rule, *node, value)?;
-                        Ok(Given::Value(value))
-                    }
+            RuleValue::Expr(node) => match self.value(*node)? {
+                Value::Keep => Ok(Given::Keep),
+                Value::Absent | Value::Null => self.absent(rule, *node),
+                value if (rule.required || rule.absent == Absent::Reject) && !value.is_present() => self.absent(rule, *node),
+                value => {
+                    self.checked(rule, *node, value)?;
+                    Ok(Given::Value(value))
                 }
-            }
+            },
             RuleValue::FirstFree(candidates) => self.candidates(rule, candidates),
         }
     }
@@ -113,7 +111,6 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
     }
 
     /// `check` and `max` are kept, and the bounds.
-    #[inline]
     fn checked(&mut self, rule: &'a Rule, node: NodeId, value: Value<'a>) -> Outcome<'a, ()> {
         if !rule.checks.is_empty() {
             self.holds(rule, value)?;

@@ -5,32 +5,76 @@ use super::Trace;
 use super::list::Seen;
 use super::machine::{Machine, Memo, is_absent};
 use crate::decode;
-use crate::functions::{TestBody, TextBody, date, dn_below, identifier, lower_ascii};
-use crate::limits::{LIST_VALUES_MAX, RUN_DEPTH_MAX, STRING_BYTES_MAX};
-use crate::plan::{Constant, NodeId, SlotId, TableElse};
-use crate::shortcut::{DEPTH_MAX, Link, List, Shortcut, Test, Text, Truth};
+use crate::functions::{DnApart, TestBody, TextBody, date, dn_below, identifier, lower_ascii};
+use crate::limits::{LIST_VALUES_MAX, OUTPUT_BYTES_MAX, RUN_DEPTH_MAX, STRING_BYTES_MAX};
+use crate::plan::{Constant, Given, NodeId, SlotId, TableElse};
+use crate::shortcut::{DEPTH_MAX, Link, List, Shortcut, Step, Test, Text, Truth};
 use crate::source::Slot;
 use crate::value::Value;
 use bumpalo::collections::{String as ArenaString, Vec as ArenaVec};
 
 impl<'a, T: Trace> Machine<'a, '_, T> {
-    /// What a rule gives, unless its nodes have to be asked. Then nothing was spent.
-    #[inline]
-    pub fn shortcut(&mut self, shortcut: &'a Shortcut) -> Option<Value<'a>> {
+    /// Takes down what a rule gives, which is nothing so far; whether it could. If not, its nodes have to be asked, and
+    /// nothing was spent.
+    #[inline(always)]
+    pub fn step(&mut self, rule: u16, step: &'a Step) -> bool {
         let fuel = self.fuel;
         self.missed = !self.spend(1);
         if !self.missed {
-            let value = match shortcut {
-                Shortcut::Text(text) => self.short_text(text).map(Value::String),
-                Shortcut::List(list) => self.short_list(list).map(Value::List),
-                Shortcut::Truth(truth) => self.short_truth(truth).map(Value::Bool),
+            let is_done = match &step.shortcut {
+                Shortcut::Text(text) => match self.short_text(text) {
+                    Some(text) => {
+                        let takes = self.takes(text.len(), text.len()) && !(step.is_wanted && text.is_empty());
+                        takes && self.give(rule, Value::String(text))
+                    }
+                    None => self.gave_nothing(step),
+                },
+                Shortcut::List(list) => match self.short_list(list) {
+                    Some(items) => {
+                        let takes = self.takes(sum_of_texts(items), 0) && !(step.is_wanted && items.is_empty());
+                        takes && self.give(rule, Value::List(items))
+                    }
+                    None => self.gave_nothing(step),
+                },
+                Shortcut::Truth(truth) => match self.short_truth(truth) {
+                    Some(truth) => self.takes(8, 0) && self.give(rule, Value::Bool(truth)),
+                    None => self.gave_nothing(step),
+                },
             };
-            if !self.missed {
-                return Some(value.unwrap_or(Value::Absent));
+            if is_done {
+                return true;
             }
         }
+        // What there is to say, the nodes know.
         self.fuel = fuel;
-        None
+        false
+    }
+
+    #[inline(always)]
+    fn give(&mut self, rule: u16, value: Value<'a>) -> bool {
+        self.given[usize::from(rule)] = Given::Value(value);
+        true
+    }
+
+    #[inline(always)]
+    fn gave_nothing(&self, step: &Step) -> bool {
+        !self.missed && !step.is_wanted
+    }
+
+    /// Whether there is room for a result of this many bytes, and for a text of so many; then it counts. Of a long text
+    /// the length costs once more as a result.
+    #[inline(always)]
+    fn takes(&mut self, size: usize, text: usize) -> bool {
+        let output = self.output + size;
+        let takes = output <= OUTPUT_BYTES_MAX && (text < 256 || self.takes_long(text));
+        if takes {
+            self.output = output;
+        }
+        takes
+    }
+
+    fn takes_long(&mut self, text: usize) -> bool {
+        text <= STRING_BYTES_MAX && self.spend(u32::try_from(text / 256).unwrap_or(u32::MAX))
     }
 
     #[inline]
@@ -43,6 +87,8 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         is_enough
     }
 
+    #[cold]
+    #[inline(never)]
     fn miss<R>(&mut self) -> Option<R> {
         self.missed = true;
         None
@@ -51,11 +97,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
     /// The text, if it is within the bounds: long ones cost steps.
     #[inline]
     fn bounded(&mut self, text: &'a str) -> Option<&'a str> {
-        if text.len() < 256 || (text.len() <= STRING_BYTES_MAX && self.spend(u32::try_from(text.len() / 256).unwrap_or(u32::MAX)))
-        {
-            return Some(text);
-        }
-        self.miss()
+        if text.len() < 256 || self.takes_long(text.len()) { Some(text) } else { self.miss() }
     }
 
     #[inline]
@@ -82,6 +124,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         }
     }
 
+    /// What has a buffer is a function of its own, so that this keeps a small frame: it calls itself.
     fn made_text(&mut self, text: &'a Text) -> Option<&'a str> {
         match text {
             Text::Nothing => None,
@@ -94,12 +137,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
             }
             Text::Replace { of, regex, by } => {
                 let text = self.short_text(of)?;
-                let text = self.bounded(text)?;
-                let plan = self.plan;
-                match plan.regexes[usize::from(*regex)].1.replace_all(self.arena, text, by) {
-                    Some(text) => self.bounded(text),
-                    None => self.miss(),
-                }
+                self.replaced(text, *regex, by)
             }
             Text::Template(parts) => self.short_template(parts),
             Text::Either { left, right, node: id, right_node } => match self.short_text(left) {
@@ -124,44 +162,75 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
             }
             Text::Guid(of) => {
                 let text = self.short_text(of)?;
-                let mut bytes = [0; 18];
-                match decode::base64_short(text.as_bytes(), &mut bytes) {
-                    Some(16) if text.len() == 24 => {
-                        let bytes = *bytes.first_chunk().unwrap_or(&[0; 16]);
-                        Some(self.arena.alloc_str(identifier::turned_text(&mut [0; 36], bytes)))
-                    }
-                    _ => self.miss(),
-                }
+                self.guid(text)
             }
             Text::Sid(of) => {
                 let text = self.short_text(of)?;
-                let mut bytes = [0; 72];
-                let length = decode::base64_short(text.as_bytes(), &mut bytes).unwrap_or(0);
-                match identifier::sid_written(self.arena, &bytes[..length]) {
-                    Some(text) => Some(text),
-                    None => self.miss(),
-                }
+                self.sid(text)
             }
             Text::DataUri { bytes, head } => {
                 let text = self.short_text(bytes)?;
-                if !decode::is_as_written(text.as_bytes()) {
-                    return self.miss();
-                }
-                let mut out = ArenaString::with_capacity_in(head.len() + text.len(), self.arena);
-                out.push_str(head);
-                out.push_str(text);
-                self.bounded(out.into_bump_str())
+                self.data_uri(head, text)
             }
             Text::FileTime(of) => {
                 let text = self.short_text(of)?;
-                match date::plain_ticks(text).map(date::text_of_ticks) {
-                    Some(Some(text)) => Some(self.arena.alloc_str(text.as_str())),
-                    _ => self.miss(),
-                }
+                self.file_time(text)
             }
         }
     }
 
+    #[inline(never)]
+    fn replaced(&mut self, text: &'a str, regex: u16, by: &str) -> Option<&'a str> {
+        let text = self.bounded(text)?;
+        let plan = self.plan;
+        match plan.regexes[usize::from(regex)].1.replace_all(self.arena, text, by) {
+            Some(text) => self.bounded(text),
+            None => self.miss(),
+        }
+    }
+
+    #[inline(never)]
+    fn guid(&mut self, text: &str) -> Option<&'a str> {
+        let mut bytes = [0; 18];
+        match decode::base64_short(text.as_bytes(), &mut bytes) {
+            Some(16) if text.len() == 24 => {
+                let bytes = *bytes.first_chunk().unwrap_or(&[0; 16]);
+                Some(self.arena.alloc_str(identifier::turned_text(&mut [0; 36], bytes)))
+            }
+            _ => self.miss(),
+        }
+    }
+
+    #[inline(never)]
+    fn sid(&mut self, text: &str) -> Option<&'a str> {
+        let mut bytes = [0; 72];
+        let length = decode::base64_short(text.as_bytes(), &mut bytes).unwrap_or(0);
+        match identifier::sid_written(self.arena, &bytes[..length]) {
+            Some(text) => Some(text),
+            None => self.miss(),
+        }
+    }
+
+    #[inline(never)]
+    fn data_uri(&mut self, head: &str, text: &str) -> Option<&'a str> {
+        if !decode::is_as_written(text.as_bytes()) {
+            return self.miss();
+        }
+        let mut out = ArenaString::with_capacity_in(head.len() + text.len(), self.arena);
+        out.push_str(head);
+        out.push_str(text);
+        self.bounded(out.into_bump_str())
+    }
+
+    #[inline(never)]
+    fn file_time(&mut self, text: &str) -> Option<&'a str> {
+        match date::plain_ticks(text).map(date::text_of_ticks) {
+            Some(Some(text)) => Some(self.arena.alloc_str(text.as_str())),
+            _ => self.miss(),
+        }
+    }
+
+    #[inline(never)]
     fn short_let(&mut self, index: u16, node: NodeId) -> Option<&'a str> {
         let plan = self.plan;
         if let (Memo::Unset, Some(text)) = (self.lets[usize::from(index)], plan.shortcuts.bound(index)) {
@@ -186,6 +255,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         }
     }
 
+    #[inline(never)]
     fn short_template(&mut self, parts: &'a [Text]) -> Option<&'a str> {
         let mut texts = [""; DEPTH_MAX as usize];
         let mut length = 0;
@@ -198,6 +268,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         self.bounded(out.into_bump_str())
     }
 
+    #[inline(never)]
     fn row(&mut self, table: u16, key: &'a str) -> Option<&'a str> {
         let plan = self.plan;
         let table = &plan.tables[usize::from(table)];
@@ -214,7 +285,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn link(&mut self, link: &'a Link, text: &'a str) -> Option<&'a str> {
         match link {
             Link::DropPrefix(prefix) => Some(text.strip_prefix(&**prefix).unwrap_or(text)),
@@ -226,6 +297,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         }
     }
 
+    #[inline(never)]
     fn body(&mut self, body: TextBody, text: &'a str, other: Option<&'a str>) -> Option<&'a str> {
         let text = self.bounded(text)?;
         match body(&self.call, text, other) {
@@ -290,9 +362,9 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
                 })
             }
             List::Below { slot, under, rdn, base, kind, unique } => {
-                let mut apart: &[u8] = &[];
+                let mut apart = DnApart::default();
                 self.each(*slot, (*unique, true, 1), |machine, text| {
-                    match dn_below(text, base, kind, &mut apart) {
+                    match dn_below(&machine.call, text, base, kind, &mut apart) {
                         Some(found) => found,
                         // Needs a close look.
                         None => machine.asked(*under, text, base).then(|| machine.body(*rdn, text, Some(kind))).flatten(),
@@ -333,23 +405,29 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         }
         let mut out = ArenaVec::with_capacity_in(values.len(), self.arena);
         let mut seen = Seen::default();
-        let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+        let mut passed = 0;
         for value in values {
             let Value::String(text) = value else { return self.miss() };
             match item(self, text) {
                 Some(made) => {
-                    if !self.spend(calls) {
-                        return self.miss();
-                    }
-                    let made = Value::String(made);
-                    if !unique || seen.is_new(self.arena, &out, &made) {
-                        out.push(made);
+                    passed += 1;
+                    if !unique || seen.is_new_text(self.arena, &out, made) {
+                        out.push(Value::String(made));
                     }
                 }
                 None if self.missed => return None,
                 None => {}
             }
         }
+        if !self.spend(u32::try_from(calls * passed).unwrap_or(u32::MAX)) {
+            return self.miss();
+        }
         Some(out.into_bump_slice())
     }
+}
+
+/// Bytes of the texts in a list of nothing else.
+#[inline]
+fn sum_of_texts(items: &[Value<'_>]) -> usize {
+    items.iter().map(|item| if let Value::String(text) = item { text.len() } else { 0 }).sum()
 }

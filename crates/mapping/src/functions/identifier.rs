@@ -52,15 +52,25 @@ pub(crate) fn turned_text(text: &mut [u8; 36], bytes: [u8; 16]) -> &str {
 
 /// Dashed text of bytes in the order of the text.
 pub(super) fn uuid_text(text: &mut [u8; 36], bytes: [u8; 16]) -> &str {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
     *text = [b'-'; 36];
     for (byte, at) in bytes.into_iter().zip(PLACES) {
-        text[at] = DIGITS[usize::from(byte >> 4)];
-        text[at + 1] = DIGITS[usize::from(byte & 15)];
+        text[at..at + 2].copy_from_slice(&HEX[usize::from(byte)]);
     }
     std::str::from_utf8(text).unwrap_or_default()
 }
+
+/// The two digits of each byte.
+const HEX: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    table
+};
 
 /// Dashed or plain, braces or none, either case; or base64 of the bytes, their form in JSON.
 pub(crate) fn guid_bytes(text: &str) -> Option<[u8; 16]> {
@@ -160,18 +170,35 @@ fn binary_parts(bytes: &[u8]) -> Option<(u64, impl Iterator<Item = u32>)> {
     Some((authority, rest.chunks_exact(4).map(|part| u32::from_le_bytes([part[0], part[1], part[2], part[3]]))))
 }
 
-/// A mark and a number from this place on, without the machinery of a formatter; the place after them.
+/// A mark and a number from this place on, without the machinery of a formatter; the place after them. Two digits at a
+/// time.
 fn put_decimal(text: &mut [u8], at: usize, mark: &[u8], number: u32) -> usize {
     let start = at + mark.len();
     text[at..start].copy_from_slice(mark);
     let end = start + number.checked_ilog10().map_or(1, |log| log as usize + 1);
     let mut rest = number;
-    for digit in text[start..end].iter_mut().rev() {
-        *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-        rest /= 10;
+    let mut pairs = text[start..end].rchunks_exact_mut(2);
+    for pair in pairs.by_ref() {
+        pair.copy_from_slice(&PAIRS[rest as usize % 100]);
+        rest /= 100;
+    }
+    if let [digit] = pairs.into_remainder() {
+        *digit = PAIRS[rest as usize % 100][1];
     }
     end
 }
+
+/// The two digits of each number below a hundred.
+const PAIRS: [[u8; 2]; 100] = {
+    let digits = b"0123456789";
+    let mut pairs = [[0; 2]; 100];
+    let mut at = 0;
+    while at < 100 {
+        pairs[at] = [digits[at / 10], digits[at % 10]];
+        at += 1;
+    }
+    pairs
+};
 
 /// The last part of `S-1-…`.
 fn text_parts(text: &str) -> Option<u32> {

@@ -1,8 +1,9 @@
 //! Which nodes have a shortcut. Only looks: the nodes stay.
 
-use super::{Link, List, Shortcut, Shortcuts, Test, Text, Truth};
-use crate::functions::{Body, Function, Presence, dn_reads};
-use crate::plan::{Constant, Conversion, Node, NodeId, Part, Plan, RuleValue};
+use super::{Link, List, Shortcut, Shortcuts, Step, Test, Text, Truth};
+use crate::functions::{Body, Function, Presence, dn_has_one_spelling, dn_reads};
+use crate::plan::{Constant, Conversion, Node, NodeId, Part, Plan, Rule, RuleValue};
+use crate::target::Absent;
 
 /// Deeper expressions than this keep to their nodes, so that a shortcut needs no bound of its own on the stack.
 pub const DEPTH_MAX: u32 = 8;
@@ -13,7 +14,7 @@ const LITERAL_BYTES_MAX: usize = 256;
 pub fn all(plan: &Plan) -> Shortcuts {
     let finder = Finder { plan };
     Shortcuts {
-        rules: plan.rules.iter().map(|rule| finder.rule(&rule.value)).collect(),
+        steps: plan.order.iter().map(|rule| finder.rule(plan.rules.get(usize::from(*rule))?)).collect(),
         lets: plan.lets.iter().map(|(_, node)| finder.text(*node, 0)).collect(),
     }
 }
@@ -27,16 +28,17 @@ impl Finder<'_> {
         self.plan.nodes.get(id as usize)
     }
 
-    fn rule(&self, value: &RuleValue) -> Option<Shortcut> {
-        let RuleValue::Expr(node) = value else { return None };
-        // A leaf is as short as can be.
-        if matches!(self.node(*node)?, Node::One { .. } | Node::Constant(_) | Node::Let(_)) {
+    fn rule(&self, rule: &Rule) -> Option<Step> {
+        let RuleValue::Expr(node) = rule.value else { return None };
+        if rule.condition.is_some() || !rule.checks.is_empty() || rule.max_bytes.is_some() {
             return None;
         }
-        self.text(*node, 0)
+        let shortcut = self
+            .text(node, 0)
             .map(Shortcut::Text)
-            .or_else(|| self.list(*node).map(Shortcut::List))
-            .or_else(|| self.truth(*node).map(Shortcut::Truth))
+            .or_else(|| self.list(node).map(Shortcut::List))
+            .or_else(|| self.truth(node).map(Shortcut::Truth))?;
+        Some(Step { shortcut, is_wanted: rule.required || rule.absent == Absent::Reject })
     }
 
     fn text(&self, id: NodeId, depth: u32) -> Option<Text> {
@@ -229,10 +231,8 @@ impl Finder<'_> {
         let ([name, base], [named, kind]) = (&**asked, &**taken) else { return None };
         let is_item = |id: NodeId| matches!(self.node(id), Some(Node::Local(found)) if *found == local);
         let (base, kind) = (self.literal(*base)?, self.literal(*kind)?);
-        // Longer types have other spellings.
-        let fits =
-            under.name == "under" && rdn.name == "rdn" && is_item(*name) && is_item(*named) && (1..=4).contains(&kind.len());
-        (fits && dn_reads(base)).then(|| List::Below {
+        let fits = under.name == "under" && rdn.name == "rdn" && is_item(*name) && is_item(*named);
+        (fits && dn_reads(base) && dn_has_one_spelling(kind)).then(|| List::Below {
             slot,
             under: under_body,
             rdn: rdn_body,

@@ -16,8 +16,8 @@ use crate::plan::{NodeId, Plan, SlotId};
 /// Of one plan.
 #[derive(Debug, Default)]
 pub struct Shortcuts {
-    /// By rule.
-    rules: Box<[Option<Shortcut>]>,
+    /// In the order of evaluation.
+    steps: Box<[Option<Step>]>,
     /// By let, those that are text.
     lets: Box<[Option<Text>]>,
 }
@@ -28,9 +28,10 @@ impl Shortcuts {
         find::all(plan)
     }
 
+    /// Of the rule that is this far in the order of evaluation.
     #[inline]
-    pub fn rule(&self, index: u16) -> Option<&Shortcut> {
-        self.rules.get(usize::from(index))?.as_ref()
+    pub fn step(&self, position: usize) -> Option<&Step> {
+        self.steps.get(position)?.as_ref()
     }
 
     #[inline]
@@ -40,8 +41,17 @@ impl Shortcuts {
 
     /// Targets of the rules that have one, for tests and for the curious.
     pub fn targets<'p>(&'p self, plan: &'p Plan) -> impl Iterator<Item = &'p str> {
-        plan.rules.iter().zip(&self.rules).filter(|(_, shortcut)| shortcut.is_some()).map(|(rule, _)| &*rule.target)
+        let with_step = plan.order.iter().zip(&self.steps).filter(|(_, step)| step.is_some());
+        with_step.filter_map(|(rule, _)| plan.rules.get(usize::from(*rule))).map(|rule| &*rule.target)
     }
+}
+
+/// A rule that is no more than its value: without `when`, `check` and `max`.
+#[derive(Debug)]
+pub struct Step {
+    pub shortcut: Shortcut,
+    /// To give nothing, or an empty text, is a failure.
+    pub is_wanted: bool,
 }
 
 #[derive(Debug)]

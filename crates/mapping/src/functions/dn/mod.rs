@@ -10,8 +10,8 @@ use crate::types::Type;
 use crate::value::{Failure, Value};
 use bumpalo::collections::Vec as ArenaVec;
 use parse::{
-    Part, all_parts, common_tail, comparable, depth, ends_apart, parts, plain_first, plain_first_up_to, plain_values,
-    push_escaped, rdn_equal, rdns, reads_up_to,
+    Part, all_parts, common_tail, comparable, depth, ends_apart, is_plain_kind, parts, plain_first, plain_first_up_to,
+    plain_parts, push_escaped, rdn_equal, rdns, reads_up_to,
 };
 
 pub(super) static RDN: Function = Function {
@@ -64,7 +64,10 @@ pub(super) static RDNS: Function = Function {
     body: Body::Text(|call, name, kind| {
         let kind = kind.unwrap_or_default();
         let mut plain = ArenaVec::with_capacity_in(PLAIN_DEPTH, call.arena);
-        if kind.len() <= 4 && name.len() < PLAIN_BYTES_MAX && plain_values(name, kind, |value| plain.push(Value::String(value))) {
+        if is_plain_kind(kind)
+            && name.len() < PLAIN_BYTES_MAX
+            && plain_parts(name, kind, |part| plain.push(Value::String(part.text(call))))
+        {
             return Ok(Value::List(plain.into_bump_slice()));
         }
         let mut list = ListBuilder::new(call);
@@ -123,24 +126,61 @@ pub(crate) fn reads(name: &str) -> bool {
     depth(name).is_some_and(|depth| depth > 0)
 }
 
-/// Of a name below a base that [`reads`], the value of the first part of a type of at most four letters: `under` and
-/// `rdn` in one pass. `apart` is the tail of the last name that was not below: the groups of one entry lie in few
-/// places. The inner `None` = not below; the outer = ask those two.
+/// What a loop over names has found of those that are not below its base: the groups of one entry lie in few places.
+#[derive(Default)]
+pub(crate) struct Apart<'a> {
+    /// Their ends, from a comma on.
+    tails: [&'a [u8]; 4],
+    next: usize,
+    /// See [`ends_apart`].
+    plain_base: u64,
+}
+
+impl<'a> Apart<'a> {
+    #[inline]
+    fn holds(&self, name: &[u8]) -> bool {
+        self.tails.iter().any(|tail| {
+            let Some(comma) = name.len().checked_sub(tail.len()) else { return false };
+            // An escaped comma begins nothing.
+            comma > 0 && name.get(comma) == Some(&b',') && name[comma - 1] != b'\\' && name[comma..] == **tail
+        })
+    }
+
+    fn shows(&mut self, name: &'a [u8], base: &[u8], common: usize) -> bool {
+        let Some(comma) = ends_apart(name, base, common, &mut self.plain_base) else { return false };
+        self.tails[self.next] = &name[comma..];
+        self.next = (self.next + 1) % self.tails.len();
+        true
+    }
+}
+
+/// Of a name below a base that [`reads`], the value of the first part of a type that [`is_plain_kind`]: `under` and `rdn` in
+/// one pass. The inner `None` = not below; the outer = ask those two.
 #[inline]
-pub(crate) fn below<'a>(name: &'a str, base: &str, kind: &str, apart: &mut &'a [u8]) -> Option<Option<&'a str>> {
+pub(crate) fn below<'a>(
+    call: &Call<'a>,
+    name: &'a str,
+    base: &'a str,
+    kind: &'a str,
+    apart: &mut Apart<'a>,
+) -> Option<Option<&'a str>> {
     let (written, spelt) = (name.as_bytes(), base.as_bytes());
     if !written.ends_with(spelt) {
-        if !apart.is_empty() && written.ends_with(apart) {
+        if apart.holds(written) {
             return Some(None);
         }
         let common = common_tail(written, spelt);
         if common < spelt.len() {
-            *apart = &written[ends_apart(written, spelt, common)?..];
-            return Some(None);
+            return apart.shows(written, spelt, common).then_some(None);
         }
     }
     let comma = written.len().checked_sub(spelt.len() + 1)?;
-    plain_first_up_to(name, comma, kind).map(Some)
+    plain_first_up_to(name, comma, kind).map(|part| Some(part.text(call)))
+}
+
+/// See [`parse::is_plain_kind`].
+pub(crate) fn has_one_spelling(kind: &str) -> bool {
+    is_plain_kind(kind)
 }
 
 fn under_by_rdns<'a>(call: &Call<'a>, name: &'a str, base: &'a str) -> bool {
@@ -156,7 +196,7 @@ fn under_as_written<'a>(call: &Call<'a>, name: &'a str, base: &'a str) -> Option
     let (written, spelt) = (name.as_bytes(), base.as_bytes());
     let common = common_tail(written, spelt);
     if common < spelt.len() {
-        return ends_apart(written, spelt, common).map(|_| false);
+        return ends_apart(written, spelt, common, &mut 0).map(|_| false);
     }
     let comma = written.len().checked_sub(spelt.len() + 1)?;
     let is_below = written[comma] == b',' && (comma == 0 || written[comma - 1] != b'\\');
@@ -341,6 +381,32 @@ mod tests {
                     if let Some(value) = plain_first(name, kind) {
                         prop_assert_eq!(Some(value), first(&call, name, Some(kind)), "{} of {}", kind, name);
                     }
+                    let mut values = Vec::new();
+                    if is_plain_kind(kind) && plain_parts(name, kind, |part| values.push(part.text(&call))) {
+                        let all: Vec<_> = all_parts(name).flatten().filter(|part| part.is(kind)).map(|part| part.text(&call)).collect();
+                        prop_assert!(depth(name).is_some());
+                        prop_assert_eq!(values, all, "{} of {}", kind, name);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn one_pass_over_the_names_of_a_loop_says_what_under_and_rdn_say_of_each(
+            heads in prop::collection::vec((names(), any::<bool>()), 1..12),
+            base in names().prop_filter("a base reads", |base| reads(base)),
+            other in names(),
+        ) {
+            let arena = Bump::new();
+            let call = context(&arena);
+            let mut apart = Apart::default();
+            for (head, is_below) in &heads {
+                let name = format!("{head},{}", if *is_below { &base } else { &other });
+                let name = &*arena.alloc_str(&name);
+                let base = &*arena.alloc_str(&base);
+                if let Some(found) = below(&call, name, base, "CN", &mut apart) {
+                    let expected = under_by_rdns(&call, name, base).then(|| first(&call, name, Some("CN"))).flatten();
+                    prop_assert_eq!(found, expected, "{} below {}", name, base);
                 }
             }
         }

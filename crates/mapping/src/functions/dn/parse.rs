@@ -6,6 +6,7 @@ use super::super::Call;
 use super::super::build::TextBuilder;
 use super::super::case::fold;
 use bumpalo::collections::Vec as ArenaVec;
+use wide::u8x16;
 
 /// Of one RDN; more is no directory's but an attempt to make comparing slow.
 const PARTS_MAX: usize = 16;
@@ -69,22 +70,52 @@ pub(super) fn depth(name: &str) -> Option<usize> {
     Some(count)
 }
 
-/// Where the next comma, plus or backslash is. Eight bytes at a time: values are too short for `memchr` to pay.
+/// Where the next comma, plus or backslash is.
 #[inline]
 fn next_mark(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const TOPS: u64 = ONES << 7;
-    // The lowest bit set is that of the first byte that is zero.
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let found = [b',', b'+', b'\\'].into_iter().fold(0, |all, mark| all | zero(word ^ (ONES * u64::from(mark))));
+    // Whether a value is shorter than sixteen bytes can't be foreseen; that it is shorter than thirty-two mostly holds.
+    if let Some((first, second)) = bytes.first_chunk::<16>().zip(bytes.get(16..).and_then(<[u8]>::first_chunk::<16>)) {
+        let found = marks(*first) | marks(*second) << 16;
         if found != 0 {
-            return Some(at * 8 + found.trailing_zeros() as usize / 8);
+            return Some(found.trailing_zeros() as usize);
         }
     }
-    rest.iter().position(|byte| matches!(byte, b',' | b'+' | b'\\')).map(|at| bytes.len() - rest.len() + at)
+    let (chunks, rest) = bytes.as_chunks::<16>();
+    for (at, chunk) in chunks.iter().enumerate() {
+        let found = marks(*chunk);
+        if found != 0 {
+            return Some(at * 16 + found.trailing_zeros() as usize);
+        }
+    }
+    if let Some(last) = bytes.last_chunk::<16>() {
+        // Once more over some that are none.
+        let found = marks(*last);
+        return (found != 0).then(|| bytes.len() - 16 + found.trailing_zeros() as usize);
+    }
+    rest.iter().position(|byte| matches!(byte, b',' | b'+' | b'\\'))
+}
+
+/// A bit for each byte that is one, the lowest for the first.
+#[inline]
+fn marks(chunk: [u8; 16]) -> u32 {
+    let chunk = u8x16::new(chunk);
+    let is = |mark| chunk.simd_eq(u8x16::splat(mark));
+    (is(b',') | is(b'+') | is(b'\\')).to_bitmask()
+}
+
+/// How many bytes of a type come first. Two, mostly.
+#[inline]
+fn kind_length(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [a, b, b'=', ..] if is_of_kind(*a) && is_of_kind(*b) => Some(2),
+        _ => bytes.iter().position(|byte| !is_of_kind(*byte)),
+    }
+}
+
+/// Whether a name, or the rest of one, begins with an RDN of this type, spelt plainly.
+#[inline]
+fn starts_with_kind(name: &[u8], kind: &[u8]) -> bool {
+    name.len() > kind.len() && name[kind.len()] == b'=' && name[..kind.len()].eq_ignore_ascii_case(kind)
 }
 
 /// The value of the first part, if that is of this type and both are written plainly. `None` = look closely.
@@ -124,38 +155,40 @@ fn plainly_reads_up_to(name: &[u8], comma: usize) -> bool {
     at == comma + 1
 }
 
-/// Gives the values of this type in a name of which every RDN is one part without spaces around, and those of this type
-/// are without escapes; whether it is such a name. `false` = look closely, and forget what was given.
+/// Gives the parts of this type (one that [`is_plain_kind`]) in a name of which every RDN is one part without spaces
+/// around; whether it is such a name. `false` = look closely, and forget what was given.
 #[inline]
-pub(super) fn plain_values<'a>(name: &'a str, kind: &str, mut give: impl FnMut(&'a str)) -> bool {
+pub(super) fn plain_parts<'a>(name: &'a str, kind: &'a str, mut give: impl FnMut(Part<'a>)) -> bool {
     let bytes = name.as_bytes();
     let mut at = 0;
     loop {
-        let Some(length) = bytes[at..].iter().position(|byte| !is_of_kind(*byte)) else { return false };
-        let is_wanted = bytes[at..at + length].eq_ignore_ascii_case(kind.as_bytes());
+        let is_wanted = starts_with_kind(&bytes[at..], kind.as_bytes());
+        let length = if is_wanted { Some(kind.len()) } else { kind_length(&bytes[at..]) };
+        // A longer type may be another spelling of this one.
+        let Some(length @ 1..=4) = length else { return false };
         let start = at + length + 1;
+        if bytes[at + length] != b'=' {
+            return false;
+        }
         let mut end = start;
+        let mut has_escapes = false;
         loop {
             end = next_mark(&bytes[end..]).map_or(bytes.len(), |found| end + found);
-            if is_wanted || bytes.get(end) != Some(&b'\\') {
-                break;
+            match bytes.get(end) {
+                None | Some(b',') => break,
+                Some(b'\\') => match escape_length(&bytes[end + 1..]) {
+                    Some(length) => end += length,
+                    None => return false,
+                },
+                Some(_) => return false,
             }
-            match escape_length(&bytes[end + 1..]) {
-                Some(length) => end += length,
-                None => return false,
-            }
+            has_escapes = true;
         }
-        // A longer type may be another spelling of this one.
-        let is_plain = (1..=4).contains(&length)
-            && bytes[at + length] == b'='
-            && !bytes[start..end].first().is_some_and(|first| matches!(first, b' ' | b'#'))
-            && bytes[end - 1] != b' '
-            && bytes.get(end).is_none_or(|mark| *mark == b',');
-        if !is_plain {
+        if bytes[start..end].first().is_some_and(|first| matches!(first, b' ' | b'#')) || bytes[end - 1] == b' ' {
             return false;
         }
         if is_wanted {
-            give(&name[start..end]);
+            give(Part { kind, value: &name[start..end], has_escapes, is_last: true });
         }
         if end == bytes.len() {
             return true;
@@ -175,37 +208,47 @@ fn escape_length(after: &[u8]) -> Option<usize> {
     }
 }
 
-/// The value of the first part of this type in a name of which every RDN before the comma at this place is one part
-/// without escapes and without spaces around. `None` = look closely.
+/// The first part of this type (one that [`is_plain_kind`]) in a name of which every RDN before the comma at this place is
+/// one part without spaces around. `None` = look closely.
 #[inline]
-pub(super) fn plain_first_up_to<'a>(name: &'a str, comma: usize, kind: &str) -> Option<&'a str> {
+pub(super) fn plain_first_up_to<'a>(name: &'a str, comma: usize, kind: &'a str) -> Option<Part<'a>> {
     let bytes = name.as_bytes();
     let mut found = None;
     let mut at = 0;
     while at <= comma {
-        let length = bytes[at..].iter().position(|byte| !is_of_kind(*byte))?;
+        let is_wanted = found.is_none() && starts_with_kind(&bytes[at..], kind.as_bytes());
+        let length = if is_wanted { kind.len() } else { kind_length(&bytes[at..]).filter(|length| *length > 0)? };
+        // A longer type may be another spelling of this one.
+        if bytes[at + length] != b'=' || (found.is_none() && length > 4) {
+            return None;
+        }
         let start = at + length + 1;
-        if length == 0 || bytes[at + length] != b'=' {
+        let mut end = start;
+        let mut has_escapes = false;
+        loop {
+            end += next_mark(&bytes[end..])?;
+            match bytes[end] {
+                b',' => break,
+                b'\\' => end += escape_length(&bytes[end + 1..])?,
+                _ => return None,
+            }
+            has_escapes = true;
+        }
+        if start == end || matches!(bytes[start], b' ' | b'#') || bytes[end - 1] == b' ' {
             return None;
         }
-        let end = start + next_mark(&bytes[start..])?;
-        if bytes[end] != b',' {
-            return None;
-        }
-        if found.is_none() {
-            // A longer type may be another spelling of this one.
-            let is_plain = length <= 4 && start < end && !matches!(bytes[start], b' ' | b'#') && bytes[end - 1] != b' ';
-            if !is_plain {
-                return None;
-            }
-            if bytes[at..at + length].eq_ignore_ascii_case(kind.as_bytes()) {
-                found = Some(&name[start..end]);
-            }
+        if is_wanted {
+            found = Some(Part { kind, value: &name[start..end], has_escapes, is_last: true });
         }
         at = end + 1;
     }
     // Beyond it only if that comma ends an RDN.
     found.filter(|_| at == comma + 1)
+}
+
+/// Of at most four letters, so that it has no other spelling than in other case.
+pub(super) fn is_plain_kind(kind: &str) -> bool {
+    (1..=4).contains(&kind.len()) && kind.bytes().all(is_of_kind)
 }
 
 /// The parts of an RDN or of a name, in one pass; after a `None` for one that does not read, nothing.
@@ -312,13 +355,15 @@ impl<'a> Part<'a> {
 
     /// The value without escapes: borrowed where it has none. Hexadecimal BER of a string type is read; of any other,
     /// and bytes that are no UTF-8, it stays as written.
+    #[inline]
     pub(super) fn text(&self, call: &Call<'a>) -> &'a str {
+        if self.has_escapes || self.value.starts_with('#') { self.read_text(call) } else { self.value }
+    }
+
+    fn read_text(&self, call: &Call<'a>) -> &'a str {
         let value = self.value;
         if let Some(hex) = value.strip_prefix('#') {
             return ber_text(call, hex).unwrap_or(value);
-        }
-        if !self.has_escapes {
-            return value;
         }
         let mut bytes = ArenaVec::with_capacity_in(value.len(), call.arena);
         let mut rest = value.as_bytes();
@@ -363,40 +408,83 @@ pub(super) fn rdn_equal<'a>(call: &Call<'a>, a: &'a str, b: &'a str) -> bool {
 }
 
 /// How many bytes at the end are the same but for ASCII case.
+#[inline]
 pub(super) fn common_tail(a: &[u8], b: &[u8]) -> usize {
     let (words_a, words_b) = (a.as_rchunks::<8>().1, b.as_rchunks::<8>().1);
-    let same = words_a.iter().rev().zip(words_b.iter().rev()).take_while(|(a, b)| a == b).count() * 8;
+    let mut same = 0;
+    for (a, b) in words_a.iter().rev().zip(words_b.iter().rev()) {
+        if a != b {
+            let differ = in_lower_case(*a) ^ in_lower_case(*b);
+            if differ != 0 {
+                return same + differ.leading_zeros() as usize / 8;
+            }
+        }
+        same += 8;
+    }
     let (a, b) = (&a[..a.len() - same], &b[..b.len() - same]);
     same + a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count()
 }
 
+/// ASCII letters in lower case, the last byte the highest.
+#[inline]
+const fn in_lower_case(bytes: [u8; 8]) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = ONES << 7;
+    let word = u64::from_le_bytes(bytes);
+    let low = word & !TOPS;
+    // The top bit of a byte says whether it is at least that letter.
+    let from_a = low + ONES * (0x80 - b'A' as u64);
+    let beyond_z = low + ONES * (0x7f - b'Z' as u64);
+    let upper = (from_a ^ beyond_z) & !word & TOPS;
+    word | upper >> 2
+}
+
 /// Whether names that have this much of their tail in common end in RDNs that differ, as far as their text shows it at
-/// once: the last bytes that differ are letters or digits in values that are written plainly. Gives from where on `a`
-/// has shown it, so that whatever ends alike is apart as well. `None` = look closely.
-pub(super) fn ends_apart(a: &[u8], b: &[u8], common: usize) -> Option<usize> {
+/// once: the last bytes that differ are letters or digits in values that are written plainly. Gives the comma from which
+/// on `a` has shown it, so that whatever has that comma and ends alike is apart as well. `None` = look closely. `plain_b` has a
+/// bit for each of the first places of `b` up to which it has been found to be written plainly.
+pub(super) fn ends_apart(a: &[u8], b: &[u8], common: usize, plain_b: &mut u64) -> Option<usize> {
     let (in_a, in_b) = (a.len().checked_sub(common + 1)?, b.len().checked_sub(common + 1)?);
     // What follows is the same in both.
     let end = next_mark(&a[in_a + 1..]).map_or(b',', |found| a[in_a + 1 + found]);
-    plainly_written_from(b, in_b)?;
+    let place = if in_b < 64 { 1 << in_b } else { 0 };
+    if *plain_b & place == 0 {
+        plainly_written_from(b, in_b)?;
+        *plain_b |= place;
+    }
     plainly_written_from(a, in_a).filter(|_| end == b',')
 }
 
 /// Whether the byte is a letter or digit in the value of an RDN that is, up to there, one part without escapes or
-/// hexadecimal; if so, where the byte before the comma before that RDN is, or the end of the name where there is none.
+/// hexadecimal; if so, where the comma before that RDN is, or the end of the name where there is none.
 fn plainly_written_from(name: &[u8], at: usize) -> Option<usize> {
-    let mut has_value = false;
-    let start = name[..at].iter().rposition(|byte| {
-        has_value |= *byte == b'=';
-        matches!(byte, b',' | b'\\' | b'+' | b'#')
-    });
+    let before = name.get(..at)?;
+    let (start, has_value) = match before.last_chunk::<16>().map(|last| u8x16::new(*last)) {
+        Some(last) if stops(last) != 0 => {
+            let stop = 31 - stops(last).leading_zeros();
+            (Some(at - 16 + stop as usize), last.simd_eq(u8x16::splat(b'=')).to_bitmask() >> stop != 0)
+        }
+        // An RDN that is longer than most, or the first.
+        _ => {
+            let stop = before.iter().rposition(|byte| matches!(byte, b',' | b'\\' | b'+' | b'#'));
+            (stop, before[stop.unwrap_or(0)..].contains(&b'='))
+        }
+    };
     let start = match start {
         // Nothing is known of what comes before the same text in another name.
         None => name.len(),
         Some(0) if name[0] == b',' => name.len(),
-        Some(comma) if name[comma] == b',' && comma > 0 && name[comma - 1] != b'\\' => comma - 1,
+        Some(comma) if name[comma] == b',' && comma > 0 && name[comma - 1] != b'\\' => comma,
         Some(_) => return None,
     };
     (name[at].is_ascii_alphanumeric() && has_value).then_some(start)
+}
+
+/// A bit for each byte that ends what is written plainly.
+#[inline]
+fn stops(chunk: u8x16) -> u32 {
+    let is = |mark| chunk.simd_eq(u8x16::splat(mark));
+    (is(b',') | is(b'\\') | is(b'+') | is(b'#')).to_bitmask()
 }
 
 /// The string types of BER, whose value is UTF-8 or ASCII.
