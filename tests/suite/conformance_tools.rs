@@ -10,8 +10,8 @@ use super::support::gateway::{Gateway, Store};
 
 /// Checks of scim2-tester for User, Group and the enterprise extension.
 const TESTER_CHECKS: usize = 135;
-/// The same with [`EXTENSION`] registered: three operations on each of its writable attributes and parts.
-const TESTER_CHECKS_WITH_EXTENSION: usize = 190;
+/// The same with [`EXTENSION`] registered: its schema, and three operations on it and on each of its six writable attributes.
+const TESTER_CHECKS_WITH_EXTENSION: usize = TESTER_CHECKS + 1 + 3 * (1 + 6);
 /// Checks of scim-sanity that must pass at least; it counts those it skips apart.
 const SANITY_CHECKS: u64 = 28;
 /// What scim-sanity skips on a server without the types of an individual draft.
@@ -33,21 +33,17 @@ fn run(command: &mut Command) -> (Output, String) {
     (output, printed)
 }
 
-/// An extension with every type and every characteristic that the tester writes.
+/// An extension with what the tester can judge. It reads a binary back as bytes, makes random text for a decimal and a
+/// dateTime and stumbles over that itself, and expects a list to hold only what was added (RFC 7644 §3.5.2.1 appends).
 const EXTENSION: &str = r#"{"id": "urn:example:hr:2.0:User", "name": "HrUser", "description": "What HR knows.", "attributes": [
     {"name": "badge", "type": "string", "caseExact": true, "description": "d"},
     {"name": "level", "type": "integer", "description": "d"},
-    {"name": "salary", "type": "decimal", "description": "d"},
-    {"name": "since", "type": "dateTime", "description": "d"},
     {"name": "remote", "type": "boolean", "description": "d"},
     {"name": "handbook", "type": "reference", "referenceTypes": ["external"], "description": "d"},
     {"name": "code", "type": "string", "mutability": "readOnly", "description": "d"},
     {"name": "site", "type": "string", "returned": "always", "description": "d"},
-    {"name": "tags", "type": "string", "multiValued": true, "description": "d"},
     {"name": "contract", "type": "complex", "description": "d", "subAttributes": [
-        {"name": "kind", "type": "string", "description": "d"}, {"name": "until", "type": "dateTime", "description": "d"}]},
-    {"name": "desks", "type": "complex", "multiValued": true, "description": "d", "subAttributes": [
-        {"name": "value", "type": "string", "description": "d"}, {"name": "type", "type": "string", "description": "d"}]}
+        {"name": "kind", "type": "string", "description": "d"}, {"name": "fixed", "type": "boolean", "description": "d"}]}
 ]}"#;
 
 async fn every_check_of_scim2_tester_succeeds(store: Store, checks_expected: usize) {
