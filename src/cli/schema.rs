@@ -177,15 +177,19 @@ fn read(file: &Path) -> anyhow::Result<Schema> {
     } else {
         std::fs::File::open(file).and_then(|file| file.take(most).read_to_end(&mut text))
     };
-    read.with_context(|| format!("{} can't be read", file.display()))?;
+    read.with_context(|| format!("{} can't be read", shown(file)))?;
     if text.len() > BYTES_MAX {
         return Err(refused(file, &[Problem { field: String::new(), reason: format!("it has more than {BYTES_MAX} bytes") }]));
     }
     extension::read(&text).map_err(|problems| refused(file, &problems))
 }
 
+fn shown(file: &Path) -> String {
+    if file == Path::new("-") { String::from("standard input") } else { file.display().to_string() }
+}
+
 fn refused(file: &Path, problems: &[Problem]) -> anyhow::Error {
-    anyhow::anyhow!("the schema in {} can't be registered\n{}", file.display(), lines(problems))
+    anyhow::anyhow!("the schema in {} can't be registered\n{}", shown(file), lines(problems))
 }
 
 /// Checks a schema beside the others of its tenant.

@@ -220,7 +220,7 @@ on_both! {
         apply(store, |batch, audit| schema_extensions::create(batch, &b, 1, &first, audit)).await.unwrap();
         let changed = StoredSchema { document: "anew".into(), updated_at: NOW + 2, ..first.clone() };
         apply(store, |batch, audit| schema_extensions::update(batch, &b, 2, &changed, audit)).await.unwrap();
-        assert_eq!(schema_extensions::list(store, &b).await.unwrap(), [changed.clone()]);
+        assert_eq!(schema_extensions::list(store, &b).await.unwrap(), std::slice::from_ref(&changed));
         assert_eq!(schema_extensions::list(store, &a).await.unwrap()[0], first, "the other tenant's is as it was");
         apply(store, |batch, audit| schema_extensions::delete(batch, &a, 3, "URN:x:ZEBRA", audit)).await.unwrap();
         assert_eq!(schema_extensions::list(store, &a).await.unwrap(), [second]);

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::support::binary::Sandbox;
 use crate::support::caller::{Caller, USER_URN, assert_refused, group, on_both_gateways, replicas, user};
 use crate::support::gateway::Gateway;
+use crate::support::rows::Database;
 
 const URN: &str = "urn:example:hr:2.0:User";
 /// How long a look-up of a token is believed, and with it the schemas of its tenant.
@@ -339,6 +340,40 @@ on_both_gateways! {
         assert!(update(&narrower, &[]).status.success());
     }
 
+    /// A row that goes without the tenant's version moving, which nothing but a test does, is noticed by nobody.
+    async fn no_request_reads_schemas_while_the_tenants_settings_stand_still(store) {
+        let gateway = Gateway::start(store).await;
+        register(&gateway, &hr(), &[]);
+        let caller = Caller::new(&gateway);
+        until_schema_is(&caller, 200).await;
+        Database::change(gateway.database_url(), "DELETE FROM schema_extensions").await;
+        let began = Instant::now();
+        while began.elapsed() < BELIEVED + Duration::from_millis(500) {
+            assert_eq!(caller.get(&format!("/Schemas/{URN}")).await.status, 200);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Database::change(gateway.database_url(), "UPDATE tenants SET version = version + 1").await;
+        assert!(until_schema_is(&caller, 404).await < BELIEVED + Duration::from_secs(1));
+    }
+
+    /// As a request leaves it that was under way while the schema went.
+    async fn data_of_a_schema_that_is_gone_goes_with_the_next_write(store) {
+        let gateway = Gateway::start(store).await;
+        register(&gateway, &hr(), &[]);
+        let caller = Caller::new(&gateway);
+        let path = format!("/Users/{}", caller.create("Users", &person("ada", json!({"badge": "B"}))).await);
+        Database::change(gateway.database_url(), "DELETE FROM schema_extensions").await;
+        Database::change(gateway.database_url(), "UPDATE tenants SET version = version + 1").await;
+        until_schema_is(&caller, 404).await;
+        assert_eq!(caller.get(&path).await.json()[URN], json!({"badge": "B"}), "nobody wrote it since");
+        assert_refused(&caller.find("Users", &format!("{URN}:badge pr")).await, 400, Some("invalidFilter"));
+        let patched = caller.patch(&path, json!([{"op": "add", "path": "title", "value": "Guide"}])).await;
+        for answer in [patched, caller.get(&path).await] {
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            assert_eq!((answer.json().get(URN), &answer.json()["schemas"]), (None, &json!([USER_URN])));
+        }
+    }
+
     async fn a_schema_in_use_stays_and_one_that_was_used_can_go(store) {
         let gateway = Gateway::start(store).await;
         register(&gateway, &hr(), &[]);
@@ -417,6 +452,7 @@ fn what_is_wrong_with_a_schema_is_told_by_field_and_nothing_is_stored() {
     ] {
         assert!(said.contains(line), "{line} in: {said}");
     }
+    assert!(sandbox.run_fed("schema create -", b"[]").refusal().contains("the schema in standard input can't be registered"));
     sandbox.write("bad.json", "{\"id\": ");
     assert!(sandbox.run("schema create bad.json").refusal().contains("the schema ends too early (line 1"));
     sandbox.write("bad.json", &" ".repeat(70_000));

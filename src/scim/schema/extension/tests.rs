@@ -1,5 +1,6 @@
 use super::*;
 use crate::scim::schema::{ENTERPRISE_URN, Registry, registry};
+use proptest::prelude::*;
 use serde_json::json;
 
 const URN: &str = "urn:example:hr:2.0:User";
@@ -401,4 +402,59 @@ fn a_change_that_a_stored_value_may_not_suit_is_told_by_its_field() {
     assert_eq!(broken(json!([{"name": "badge"}, level, other])), ["attributes[2].subAttributes[0].type"]);
     let spelled = json!({"id": URN.to_uppercase(), "name": "Hr", "attributes": [{"name": "badge"}, level, desk]});
     assert_eq!(breaks(&old, &taken(&spelled))[0].field, "id");
+}
+
+/// Schemas that are nearly right: each member may be of the wrong kind, missing, or a word nobody knows.
+fn nearly() -> impl Strategy<Value = Value> {
+    let word = prop_oneof![
+        Just(json!(null)),
+        Just(json!(true)),
+        Just(json!(7)),
+        Just(json!("never")),
+        Just(json!("complex")),
+        Just(json!("reference")),
+        Just(json!("readOnly")),
+        Just(json!("none")),
+        Just(json!(["external"])),
+        Just(json!([])),
+        "[a-zA-Z$:._-]{0,8}".prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+    ];
+    let attribute = |parts: BoxedStrategy<Value>| {
+        let members = prop::collection::vec((prop::sample::select(ATTRIBUTE_MEMBERS.to_vec()), word.clone()), 0..4);
+        ("[a-z]{1,6}", members, parts).prop_map(|(name, members, parts)| {
+            let mut attribute = json!({"name": name, "subAttributes": parts});
+            members.into_iter().for_each(|(member, value)| attribute[member] = value);
+            attribute
+        })
+    };
+    let part = attribute(Just(json!(null)).boxed());
+    let parts = prop::collection::vec(part, 0..3).prop_map(Value::from);
+    let attributes = prop::collection::vec(attribute(parts.boxed()), 0..4).prop_map(Value::from);
+    let id = prop_oneof![Just(URN.to_owned()), "urn:[a-z:.]{1,12}", ".{0,12}"];
+    (id, attributes).prop_map(|(id, attributes)| json!({"id": id, "name": "Hr", "attributes": attributes}))
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_answered_without_a_panic(text in prop::collection::vec(any::<u8>(), 0..200)) {
+        if let Err(problems) = read(&text) {
+            prop_assert!(!problems.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_taken_is_taken_again_as_it_is_stored_and_what_is_refused_has_reasons(schema in nearly()) {
+        match read_json(&schema) {
+            Ok(taken) => {
+                let stored = document(&taken);
+                let again = read_json(&stored).expect("what is stored is read");
+                prop_assert_eq!(document(&again), stored);
+                prop_assert!(breaks(&taken, &again).is_empty());
+                let alone = Registry::extended(vec![Extension { extends: Extends::User, schema: taken }]);
+                prop_assert!(alone.is_ok());
+            }
+            Err(problems) => prop_assert!((1..=PROBLEMS_MAX).contains(&problems.len())),
+        }
+    }
 }
