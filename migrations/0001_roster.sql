@@ -91,6 +91,19 @@ CREATE TABLE mapping_versions (
     PRIMARY KEY (tenant_id, name, version)
 );
 
+-- Schema extensions an administrator registered (RFC 7643 §3.3, §7). urn_key = the URN in lower case.
+CREATE TABLE schema_extensions (
+    tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,
+    urn_key TEXT NOT NULL,
+    urn TEXT NOT NULL,
+    -- User or Group.
+    resource_type TEXT NOT NULL,
+    document TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, urn_key)
+);
+
 -- Profiles. doc = what the write policy let through; provenance = per attribute path, why it is so.
 CREATE TABLE users (
     tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,

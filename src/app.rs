@@ -105,6 +105,7 @@ impl App {
             store: self.store.clone(),
             provisioner: Arc::new(self.provisioner()),
             authenticator: self.authenticator.clone(),
+            registries: scim::http::registries::Registries::new(self.store.clone()),
             recorder: self.recorder.clone(),
             clock: self.clock.clone(),
             public_url: self.public_url.to_string(),

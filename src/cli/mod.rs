@@ -15,6 +15,7 @@ mod migrate;
 mod organization;
 mod output;
 mod runs;
+mod schema;
 mod serve;
 mod span;
 mod tenant;
@@ -71,6 +72,9 @@ pub enum Command {
     /// Sources of users
     #[command(subcommand)]
     Connection(connection::ConnectionCommand),
+    /// SCIM schema extensions of a tenant: attributes of its own, beside the standard's
+    #[command(subcommand)]
+    Schema(schema::SchemaCommand),
     /// From what a source says to profile attributes: check, test and try mappings, publish them
     #[command(subcommand)]
     Mapping(mapping::MappingCommand),
@@ -96,6 +100,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Tenant(command) => tenant::run(&global, command).await,
         Command::Organization(command) => organization::run(&global, command).await,
         Command::Connection(command) => connection::run(&global, command).await,
+        Command::Schema(command) => schema::run(&global, command).await,
         Command::Mapping(command) => mapping::run(&global, command).await,
         Command::Token(command) => token::run(&global, command).await,
         Command::Runs(command) => runs::run(&global, command).await,

@@ -7,6 +7,7 @@ use super::rate::{Allowance, RateLimit};
 use crate::clock::{Clock, Micros, SECOND};
 use crate::model::access::{CONSOLE_SCOPE, Principal, Token};
 use crate::model::connection::Connection;
+use crate::model::tenant::TenantState;
 use crate::secret::{KeyRing, TokenHash, TokenKind};
 use crate::store::{self, Batch, Store, tokens};
 use axum::http::{HeaderMap, StatusCode};
@@ -100,6 +101,7 @@ struct Cached {
     /// The hash as it is stored.
     hash: TokenHash,
     connection: Option<Arc<Connection>>,
+    tenant: TenantState,
     read_at: Micros,
     touched_at: AtomicI64,
 }
@@ -154,6 +156,7 @@ impl Authenticator {
             let cached = Arc::new(Cached {
                 touched_at: AtomicI64::new(found.token.last_used_at.unwrap_or(i64::MIN)),
                 connection: found.connection.map(|stored| Arc::new(stored.connection)),
+                tenant: found.tenant,
                 token: found.token,
                 hash,
                 read_at: now,
@@ -218,7 +221,8 @@ fn principal(kind: TokenKind, found: &Cached, now: Micros) -> Result<Principal, 
     }
     match (kind, &found.connection) {
         (TokenKind::Scim, Some(connection)) => {
-            Ok(Principal::Scim { token: id.clone(), connection: Arc::clone(connection), scopes: scopes.clone() })
+            let (connection, scopes) = (Arc::clone(connection), scopes.clone());
+            Ok(Principal::Scim { token: id.clone(), connection, scopes, state: found.tenant })
         }
         (TokenKind::Management, None) if !scopes.iter().any(|scope| scope == CONSOLE_SCOPE) => {
             Ok(Principal::Management { token: id.clone(), tenant: tenant_id.clone(), scopes: scopes.clone() })

@@ -2,13 +2,14 @@
 
 use super::connection::Connection;
 use super::ids::{ConnectionId, TenantId, TokenId};
+use super::tenant::TenantState;
 use std::sync::Arc;
 
 /// The caller behind a valid token.
 #[derive(Clone, Debug)]
 pub enum Principal {
-    /// A SCIM client: it may touch this connection and nothing else.
-    Scim { token: TokenId, connection: Arc<Connection>, scopes: Vec<String> },
+    /// A SCIM client: it may touch this connection and nothing else. `state` is that of the connection's tenant.
+    Scim { token: TokenId, connection: Arc<Connection>, scopes: Vec<String>, state: TenantState },
     /// An administrator's token for the management API of one tenant.
     Management { token: TokenId, tenant: TenantId, scopes: Vec<String> },
 }

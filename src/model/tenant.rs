@@ -17,6 +17,21 @@ pub struct Tenant {
     pub updated_at: i64,
 }
 
+/// Which settings of a tenant were in force when they were read: what caches compare. A tenant that was removed and made
+/// anew under its name counts from 1 again, so the version alone would not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TenantState {
+    pub created_at: i64,
+    pub version: i64,
+}
+
+impl TenantState {
+    /// Whether what was read at `self` holds for somebody who knows of `other`.
+    pub fn is_as_new_as(self, other: Self) -> bool {
+        self.created_at == other.created_at && self.version >= other.version
+    }
+}
+
 /// A customer inside a tenant, with the domains it has proven.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Organization {
@@ -66,6 +81,14 @@ mod tests {
         for text in ["", "localhost", "acme..com", "-a.com", "a b.com", "acme.com:1", "ä.com"] {
             assert_eq!(domain_key(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_was_read_holds_for_the_same_tenant_and_no_newer_version() {
+        let state = |created_at, version| TenantState { created_at, version };
+        assert!(state(1, 2).is_as_new_as(state(1, 2)) && state(1, 3).is_as_new_as(state(1, 2)));
+        assert!(!state(1, 1).is_as_new_as(state(1, 2)));
+        assert!(!state(1, 9).is_as_new_as(state(5, 2)), "made anew under the name of a removed one");
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl fmt::Display for Resolved<'_> {
 pub enum Unresolved<'s> {
     /// No schema of the resource type has it.
     Unknown,
-    /// Strict: this extension has it, and the path doesn't say so.
+    /// This extension has it, and the path doesn't say so: strict, or an extension that was registered.
     WithoutUrn(&'s Schema),
 }
 
@@ -95,10 +95,11 @@ impl Unresolved<'_> {
 }
 
 /// Finds the attribute a path names, whatever its case. Core attributes with or without their URN; extension
-/// attributes with it. Lenient, an extension attribute without its URN is taken where just one extension has it and
-/// the core schema doesn't: clients drop the URN. RFC 7644 §3.10 says they SHOULD NOT; strict holds them to it.
+/// attributes with it. Lenient, an attribute of the standard's extension without its URN is taken where the core schema
+/// has none of that name: clients drop the URN. RFC 7644 §3.10 says they SHOULD NOT; strict holds them to it. A registered
+/// extension always needs its URN: what is registered must not change what a name means.
 ///
-/// Errors: there is no such attribute, or, strict, it lacks its URN.
+/// Errors: there is no such attribute, or it lacks its URN.
 pub fn resolve<'s>(resource_type: &'s ResourceType, text: &str, mode: Mode) -> Result<Resolved<'s>, Unresolved<'s>> {
     let located = match split_urn(resource_type, text) {
         Some((_, "")) => None,
@@ -119,10 +120,14 @@ pub fn resolve<'s>(resource_type: &'s ResourceType, text: &str, mode: Mode) -> R
 /// An extension attribute named as if it were a core attribute.
 fn without_urn<'s>(resource_type: &'s ResourceType, text: &str, mode: Mode) -> Result<Resolved<'s>, Unresolved<'s>> {
     let (name, _) = split_name(text);
-    let mut holders = resource_type.extensions.iter().filter(|schema| schema.find(name).is_some());
-    let schema = holders.next().filter(|_| holders.next().is_none()).ok_or(Unresolved::Unknown)?;
+    let only_holder = |registered: bool| {
+        let holds = |schema: &&Schema| schema.registered == registered && schema.find(name).is_some();
+        let mut holders = resource_type.extensions.iter().filter(holds);
+        holders.next().filter(|_| holders.next().is_none())
+    };
+    let schema = only_holder(false).or_else(|| only_holder(true)).ok_or(Unresolved::Unknown)?;
     let at = locate(Some(schema), |name| schema.find(name), text).ok_or(Unresolved::Unknown)?;
-    if mode.strict { Err(Unresolved::WithoutUrn(schema)) } else { Ok(at) }
+    if mode.strict || schema.registered { Err(Unresolved::WithoutUrn(schema)) } else { Ok(at) }
 }
 
 /// The extension a path or key names, if it is a bare extension URN.

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 pub const ITEMS_MAX: usize = 500;
 
 /// Member names from the root of a document.
-type Path = Vec<String>;
+pub type Path = Vec<String>;
 
 /// Which parts of the resources of one type an answer shows.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Projection {
     never: Vec<Path>,
     /// Returned on `request`.
     on_request: Vec<Path>,
+    /// Whether a stored document may hold what no answer shows unasked.
+    hides_stored: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -57,17 +59,33 @@ impl Projection {
                 return Err(invalid_value("attributes and excludedAttributes can't be used together".into()));
             }
         };
+        let (never, on_request) = (returned(resource_type, Returned::Never), returned(resource_type, Returned::Request));
+        let of_extension = |path: &Path| resource_type.extensions.iter().any(|schema| path.first() == Some(&schema.id));
         Ok(Self {
             selection,
             always: returned(resource_type, Returned::Always),
-            never: returned(resource_type, Returned::Never),
-            on_request: returned(resource_type, Returned::Request),
+            hides_stored: never.iter().chain(&on_request).any(of_extension),
+            never,
+            on_request,
         })
     }
 
     /// Whether neither list was given.
     pub fn is_default(&self) -> bool {
         matches!(self.selection, Selection::Default)
+    }
+
+    /// Whether the answer is the stored document as it is.
+    pub fn shows_all_stored(&self) -> bool {
+        self.is_default() && !self.hides_stored
+    }
+
+    /// The projection of the answer to a write: what is returned on request is shown where the client wrote it (RFC 7643
+    /// §2.2). `written` leads to what was written of extensions.
+    #[must_use]
+    pub fn echoing(mut self, written: &[Path]) -> Self {
+        self.on_request.retain(|path| !written.iter().any(|written| path.starts_with(written)));
+        self
     }
 
     /// Whether the answer shows anything of a top-level attribute (`members`) or of an extension (its URN), in the
@@ -143,6 +161,7 @@ fn paths(items: &[&str], resource_type: &ResourceType, mode: Mode) -> Result<Vec
         } else {
             match path::resolve(resource_type, item, mode) {
                 Ok(at) => add(at.document_path()),
+                Err(Unresolved::WithoutUrn(_)) if !mode.strict => {}
                 Err(Unresolved::Unknown) => {}
                 Err(why @ Unresolved::WithoutUrn(_)) => return Err(invalid_value(why.detail(item))),
             }

@@ -22,6 +22,7 @@ mod postgres;
 pub mod query_sql;
 pub mod retention;
 pub mod runs;
+pub mod schema_extensions;
 mod sqlite;
 pub mod statements;
 pub mod tenants;

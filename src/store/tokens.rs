@@ -7,12 +7,13 @@ use super::{Batch, Error, Row, Store};
 use crate::args;
 use crate::model::access::Token;
 use crate::model::ids::{ConnectionId, TenantId, TokenId};
+use crate::model::tenant::TenantState;
 use crate::secret::TokenHash;
 
 statements! {
     /// Look-up without a tenant. All that an authentication needs, in one statement.
     FIND_TOKEN_BY_HASH = "SELECT t.tenant_id, t.id, t.connection_id, t.name, t.scopes, t.expires_at, t.revoked_at, \
-        t.last_used_at, t.created_at, t.hash, n.version, c.tenant_id, c.id, c.name, c.kind, c.organization_id, c.options, \
+        t.last_used_at, t.created_at, t.hash, n.created_at, n.version, c.tenant_id, c.id, c.name, c.kind, c.organization_id, c.options, \
         c.version, c.created_at, c.updated_at FROM tokens t JOIN tenants n ON n.tenant_id = t.tenant_id \
         LEFT JOIN connections c ON c.tenant_id = t.tenant_id AND c.id = t.connection_id \
         WHERE t.hash = $1 ORDER BY t.created_at, t.id LIMIT 1";
@@ -35,13 +36,13 @@ statements! {
         WHERE tenant_id = $1 AND id = $2 AND (last_used_at IS NULL OR last_used_at < $3)";
 }
 
-/// A token, the connection it opens, and the version of its tenant at that moment.
+/// A token, the connection it opens, and the state of its tenant at that moment.
 #[derive(Clone, Debug)]
 pub struct FoundToken {
     pub token: Token,
     pub hash: TokenHash,
     pub connection: Option<StoredConnection>,
-    pub tenant_version: i64,
+    pub tenant: TenantState,
 }
 
 /// Was a token ever made for this connection? Then somebody pushes to it.
@@ -71,8 +72,8 @@ pub async fn find_by_hash(store: &Store, hash: &TokenHash) -> Result<Option<Foun
     let hash = row.opt_bytes(9)?.and_then(|bytes| TokenHash::from_bytes(&bytes));
     Ok(Some(FoundToken {
         hash: hash.ok_or(Error::Corrupt { what: "the hash of a token has another length" })?,
-        tenant_version: row.int(10)?,
-        connection: token.connection_id.as_ref().map(|_| stored(row, 11)).transpose()?,
+        tenant: TenantState { created_at: row.int(10)?, version: row.int(11)? },
+        connection: token.connection_id.as_ref().map(|_| stored(row, 12)).transpose()?,
         token,
     }))
 }

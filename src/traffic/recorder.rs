@@ -98,6 +98,8 @@ pub struct Seen {
     pub token: TokenId,
     pub asked: Asked,
     pub answered: Answered,
+    /// Names of attributes that no answer shows, in lower case: secrets, whatever they are called.
+    pub secrets: Arc<[String]>,
 }
 
 /// One exchange with somebody who had no valid token for the connection that the address names.

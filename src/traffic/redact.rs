@@ -1,12 +1,13 @@
 //! Takes secrets out of what is recorded, and cuts the rest.
 //!
 //! Masked: the value of every attribute whose name looks like a secret's, at every depth, whether it is a key, a PATCH path, a
-//! key that is a path, or the `type` of an element; every filter that names one; tokens of ours, JSON web tokens and
+//! key that is a path, or the `type` of an element, or is told to be one; every filter that names one; tokens of ours, JSON web tokens and
 //! `Authorization` values wherever they stand. What was masked is then taken out of all other texts of the same exchange too,
 //! because an error may quote it. Kept: ids, filters and attributes of people: they are what a report is about, and go with
 //! retention. A body that is no JSON is never kept as text, only its shape.
 
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// What stands for a secret.
 pub const MASK: &str = "***";
@@ -64,6 +65,8 @@ const FLAGS: [&str; 2] = ["aadoptscim062020", "azureadscimpatch2017"];
 /// Takes the secrets out of one exchange: what it masked once it masks everywhere.
 #[derive(Debug, Default)]
 pub struct Redactor {
+    /// Names of attributes that are secrets here besides those that look like it, in lower case.
+    names: Arc<[String]>,
     /// Beginnings of what was masked, in lower case.
     traced: Vec<String>,
 }
@@ -76,16 +79,29 @@ pub fn is_secret_name(name: &str) -> bool {
     SECRET_NAMES.contains(&last) || SECRET_WORDS.iter().any(|word| holds(word))
 }
 
+/// [`is_secret_name`], or one of `names` is a part of it.
+fn is_secret(names: &[String], name: &str) -> bool {
+    let is_one = |part: &str| names.iter().any(|secret| secret.eq_ignore_ascii_case(part));
+    let separates = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '$'));
+    is_secret_name(name) || !names.is_empty() && name.split(separates).any(is_one)
+}
+
 /// Whether a filter names such an attribute. What stands in quotes is a value: a group may be called "Password Admins".
-fn filters_by_secret(filter: &str) -> bool {
+fn filters_by_secret(names: &[String], filter: &str) -> bool {
     let parts: Vec<&str> = filter.split('"').collect();
     if parts.len().is_multiple_of(2) {
-        return is_secret_name(filter);
+        return is_secret(names, filter);
     }
-    parts.iter().step_by(2).flat_map(|part| part.split([' ', '(', ')', '[', ']'])).any(is_secret_name)
+    let words = parts.iter().step_by(2).flat_map(|part| part.split([' ', '(', ')', '[', ']']));
+    words.into_iter().any(|word| is_secret(names, word))
 }
 
 impl Redactor {
+    /// One that takes attributes of these names for secrets too.
+    pub fn of(names: Arc<[String]>) -> Self {
+        Self { names, ..Self::default() }
+    }
+
     /// A JSON body as it is kept; None for an empty one. `value` is the parsed body, if it could be parsed.
     pub fn body(&mut self, bytes: &[u8], value: Option<&mut Value>) -> Option<String> {
         if bytes.is_empty() {
@@ -115,7 +131,7 @@ impl Redactor {
                 let named = name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
                 return format!("{}={MASK}", if named { name } else { MASK });
             }
-            if plain == "filter" && filters_by_secret(&decoded) {
+            if plain == "filter" && filters_by_secret(&self.names, &decoded) {
                 self.trace_filter(&decoded);
                 return format!("{name}={MASK}");
             }
@@ -164,9 +180,11 @@ impl Redactor {
     }
 
     fn mask_object(&mut self, object: &mut Map<String, Value>) {
+        let names = Arc::clone(&self.names);
+        let is_secret_name = |name: &str| is_secret(&names, name);
         // A PATCH operation on a secret, or an element that says of itself that it is one: only the value says what.
         let about = |name: &str| member(object, name).and_then(Value::as_str).is_some_and(is_secret_name);
-        let keys_are_secret = |name: &str| member(object, name).is_some_and(holds_secret_key);
+        let keys_are_secret = |name: &str| member(object, name).is_some_and(|value| holds_secret_key(&names, value));
         let is_operation = member(object, "op").is_some();
         let is_word = |name: &str| member(object, name).and_then(Value::as_str).is_some_and(|text| !text.contains(' '));
         let is_secret = ["path", "type", "name", "key"].iter().any(|name| about(name) && (*name == "path" || is_word(name)));
@@ -177,7 +195,7 @@ impl Redactor {
                 // A word of the protocol that is none, in an operation about a secret.
                 "op" if op_is_odd && !value.as_str().is_some_and(is_operation_word) => self.mask(value),
                 "path" if is_operation => self.mask_path(value),
-                "filter" if value.as_str().is_some_and(filters_by_secret) => {
+                "filter" if value.as_str().is_some_and(|filter| filters_by_secret(&names, filter)) => {
                     self.trace_filter(value.as_str().unwrap_or_default());
                     *value = Value::String(MASK.to_owned());
                 }
@@ -198,7 +216,7 @@ impl Redactor {
 
     fn mask_path(&mut self, value: &mut Value) {
         match value {
-            Value::String(path) if is_secret_name(path) => *path = self.path_text(path),
+            Value::String(path) if is_secret(&self.names, path) => *path = self.path_text(path),
             other => self.mask_value(other),
         }
     }
@@ -222,7 +240,7 @@ impl Redactor {
     /// Text that is JSON or a token of some kind by itself.
     fn mask_text(&mut self, text: &mut String) {
         let trimmed = text.trim_start();
-        if trimmed.starts_with(['{', '[']) && is_secret_name(trimmed) {
+        if trimmed.starts_with(['{', '[']) && is_secret(&self.names, trimmed) {
             self.trace(text);
             text.clear();
             text.push_str(MASK);
@@ -268,8 +286,8 @@ fn member<'v>(object: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
     object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
-fn holds_secret_key(value: &Value) -> bool {
-    value.as_object().is_some_and(|object| object.keys().any(|key| is_secret_name(key)))
+fn holds_secret_key(names: &[String], value: &Value) -> bool {
+    value.as_object().is_some_and(|object| object.keys().any(|key| is_secret(names, key)))
 }
 
 fn is_operation_word(word: &str) -> bool {

@@ -12,6 +12,7 @@ use crate::store::{Batch, Error, Store, connections, traffic};
 use crate::telemetry::Metrics;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Rows in one batch: other writers get their turn between two.
 const ROWS: usize = 100;
@@ -56,7 +57,7 @@ pub(super) async fn write(store: &Store, entropy: &Entropy, metrics: &Metrics, s
     }
     let strangers = work.strangers.into_iter().map(|(tenant, connection, stranger)| {
         let whose = Whose { tenant, connection, token: None };
-        exchange(whose, &stranger.asked, &stranger.answered, entropy)
+        exchange(whose, &stranger.asked, &stranger.answered, &Arc::default(), entropy)
     });
     let strangers: Vec<Exchange> = strangers.collect();
     if !strangers.is_empty() {
@@ -166,13 +167,13 @@ fn of_seen(seen: &Seen, entropy: &Entropy) -> Exchange {
         connection: seen.connection.id.clone(),
         token: Some(seen.token.clone()),
     };
-    exchange(whose, &seen.asked, &seen.answered, entropy)
+    exchange(whose, &seen.asked, &seen.answered, &seen.secrets, entropy)
 }
 
 /// The row of one exchange: every text of it goes through one [`Redactor`], the request's body first, because the others may
 /// quote it.
-fn exchange(whose: Whose, asked: &Asked, answered: &Answered, entropy: &Entropy) -> Exchange {
-    let mut redactor = Redactor::default();
+fn exchange(whose: Whose, asked: &Asked, answered: &Answered, secrets: &Arc<[String]>, entropy: &Entropy) -> Exchange {
+    let mut redactor = Redactor::of(Arc::clone(secrets));
     let (path, query) = asked.target.split_once('?').map_or((asked.target.as_str(), None), |(path, query)| (path, Some(query)));
     let path = below_connection(path);
     let mut body: Option<Value> = asked.body.as_ref().and_then(|bytes| serde_json::from_slice(without_mark(bytes)).ok());
@@ -246,7 +247,7 @@ mod tests {
         let mut asked = Asked::new(1_700_000_000_000_000, String::from("r"), &Method::PATCH, &Uri::from_static(address), headers);
         asked.with_body(body);
         let whose = Whose { tenant: TenantId::new("t"), connection: ConnectionId::new("c"), token: None };
-        exchange(whose, &asked, &answered, &Entropy::system())
+        exchange(whose, &asked, &answered, &Arc::default(), &Entropy::system())
     }
 
     fn refused(detail: &str) -> Answered {

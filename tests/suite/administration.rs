@@ -11,6 +11,7 @@ use rosterd::store::audit::Audit;
 use rosterd::store::connections::StoredConnection;
 use rosterd::store::mapping_versions::MappingVersion;
 use rosterd::store::retention::{Kept, delete_some};
+use rosterd::store::schema_extensions::{self, Scanned, StoredSchema};
 use rosterd::store::{Batch, Error, Store, connections, mapping_versions, organizations, tenants, tokens};
 use serde_json::json;
 
@@ -200,6 +201,75 @@ on_both! {
         assert_eq!(mapping_versions::list(store, &a, "", 10).await.unwrap(), [version(2)]);
         let again = apply(store, |batch, audit| mapping_versions::publish(batch, &a, &version(2), audit)).await;
         assert!(matches!(again, Err(Error::Conflict)), "{again:?}");
+    }
+
+    async fn a_schema_extension_is_its_tenants_alone_and_one_urn_is_there_once(test) {
+        let store = &test.store;
+        with_tenants(store, &["a", "b"]).await;
+        let (a, b) = (TenantId::new("a"), TenantId::new("b"));
+        let schema = |urn: &str, at| StoredSchema {
+            urn: urn.to_owned(), resource_type: "User".into(), document: format!("about {urn}"), created_at: at, updated_at: at,
+        };
+        let (first, second) = (schema("urn:x:Zebra", NOW), schema("urn:x:ape", NOW + 1));
+        apply(store, |batch, audit| schema_extensions::create(batch, &a, 1, &first, audit)).await.unwrap();
+        apply(store, |batch, audit| schema_extensions::create(batch, &a, 2, &second, audit)).await.unwrap();
+        assert_eq!(schema_extensions::list(store, &a).await.unwrap(), [first.clone(), second.clone()], "the oldest first");
+        assert!(schema_extensions::list(store, &b).await.unwrap().is_empty());
+        let again = apply(store, |batch, audit| schema_extensions::create(batch, &a, 3, &schema("URN:X:zebra", NOW), audit)).await;
+        assert!(matches!(again, Err(Error::Conflict)), "{again:?}");
+        apply(store, |batch, audit| schema_extensions::create(batch, &b, 1, &first, audit)).await.unwrap();
+        let changed = StoredSchema { document: "anew".into(), updated_at: NOW + 2, ..first.clone() };
+        apply(store, |batch, audit| schema_extensions::update(batch, &b, 2, &changed, audit)).await.unwrap();
+        assert_eq!(schema_extensions::list(store, &b).await.unwrap(), std::slice::from_ref(&changed));
+        assert_eq!(schema_extensions::list(store, &a).await.unwrap()[0], first, "the other tenant's is as it was");
+        apply(store, |batch, audit| schema_extensions::delete(batch, &a, 3, "URN:x:ZEBRA", audit)).await.unwrap();
+        assert_eq!(schema_extensions::list(store, &a).await.unwrap(), [second]);
+        assert_eq!(schema_extensions::list(store, &b).await.unwrap(), [changed], "the other tenant's stays");
+    }
+
+    async fn a_schema_is_changed_only_while_the_tenants_settings_hold_still(test) {
+        let store = &test.store;
+        with_tenants(store, &["a"]).await;
+        let a = TenantId::new("a");
+        let schema = StoredSchema { urn: "urn:x:y".into(), resource_type: "User".into(), document: "{}".into(), created_at: NOW, updated_at: NOW };
+        apply(store, |batch, audit| connections::create(batch, &connection("a", "okta"), None, audit)).await.unwrap();
+        let stale = apply(store, |batch, audit| schema_extensions::create(batch, &a, 1, &schema, audit)).await;
+        assert!(matches!(stale, Err(Error::Stale)), "{stale:?}");
+        apply(store, |batch, audit| schema_extensions::create(batch, &a, 2, &schema, audit)).await.unwrap();
+        let stale = apply(store, |batch, audit| schema_extensions::delete(batch, &a, 2, "urn:x:y", audit)).await;
+        assert!(matches!(stale, Err(Error::Stale)), "{stale:?}");
+        assert_eq!(schema_extensions::list(store, &a).await.unwrap(), [schema]);
+        assert_eq!(tenants::version(store, &a).await.unwrap(), Some(3));
+    }
+
+    async fn a_holder_is_found_by_the_member_of_its_document_and_in_its_own_tenant(test) {
+        let store = &test.store;
+        with_tenants(store, &["a", "b"]).await;
+        for tenant in ["a", "b"] {
+            apply(store, |batch, audit| connections::create(batch, &connection(tenant, "okta"), None, audit)).await.unwrap();
+        }
+        const IDENTITY: &str = "INSERT INTO identities (tenant_id, id, connection_id, state, listed, raw, last_source, first_seen, \
+            last_seen, created_at, updated_at) VALUES ($1, $2, $3, 'active', $4, $5, 'push', 0, 0, 0, 0)";
+        let mut batch = Batch::default();
+        for (tenant, id, listed, raw) in [
+            ("a", "1", true, r#"{"title":"urn:x_y:z","other":{"urn:x_y:z":1}}"#),
+            ("a", "2", true, r#"{"urn:xay:z":{"badge":1},"URN:X_Y:Z":{}}"#),
+            ("a", "3", false, r#"{"urn:x_y:z":{"badge":1}}"#),
+            ("a", "4", true, r#"{"urn:x_y:z":{"badge":1}}"#),
+            ("b", "1", true, r#"{"urn:only:b":{"badge":1}}"#),
+        ] {
+            let connection = format!("con_{tenant}_okta");
+            batch.one(IDENTITY, rosterd::args![tenant, id, connection, listed, raw]);
+        }
+        store.apply(batch).await.unwrap();
+        let find = async |tenant: &str, member: &str| {
+            let found = schema_extensions::find_holder(store, &TenantId::new(tenant), Scanned::Users, member).await.unwrap();
+            found.map(|holder| (holder.id, holder.connection.to_string()))
+        };
+        assert_eq!(find("a", "urn:x_y:z").await, Some(("4".into(), "con_a_okta".into())));
+        assert_eq!(find("a", "urn:only:b").await, None);
+        assert_eq!(find("b", "urn:only:b").await, Some(("1".into(), "con_b_okta".into())));
+        assert_eq!(schema_extensions::find_holder(store, &TenantId::new("a"), Scanned::Groups, "urn:x_y:z").await.unwrap(), None);
     }
 
     async fn retention_takes_old_rows_in_batches_and_leaves_the_rest(test) {

@@ -35,6 +35,7 @@ mod pooler;
 mod positions;
 mod query_sql;
 mod reversals;
+mod schema_extensions;
 mod scim_limits;
 mod statements;
 mod store_conformance;

@@ -269,6 +269,7 @@ impl Run<'_> {
         Call {
             scim: self.call.scim,
             connection,
+            registry: self.call.registry,
             base: self.call.base.clone(),
             actor: self.call.actor.clone(),
             request_id: self.call.request_id.clone(),

@@ -11,16 +11,16 @@ pub(super) fn get(call: &Call<'_>, route: &Route) -> Result<Answer, Refused> {
     if call.parameter("filter").is_some() {
         return Err(Refused::from(ScimError::status(403, "discovery endpoints take no filter")).because(Cause::FilterOnDiscovery));
     }
-    let base = call.base.as_str();
+    let (base, registry) = (call.base.as_str(), call.registry);
     match route {
         Route::ServiceProviderConfig => {
             let features = Features::current(call.scim.page_sizes, call.scim.cursor_timeout_s, call.scim.bulk);
             Ok(json(discovery::service_provider_config(base, &features)))
         }
-        Route::ResourceTypes => Ok(json(discovery::resource_types(base))),
-        Route::ResourceType(id) => discovery::resource_type(base, id).map(json).ok_or_else(|| not_found().into()),
-        Route::Schemas => Ok(json(discovery::schemas(base))),
-        Route::Schema(urn) => discovery::schema(base, urn).map(json).ok_or_else(|| not_found().into()),
+        Route::ResourceTypes => Ok(json(discovery::resource_types(registry, base))),
+        Route::ResourceType(id) => discovery::resource_type(registry, base, id).map(json).ok_or_else(|| not_found().into()),
+        Route::Schemas => Ok(json(discovery::schemas(registry, base))),
+        Route::Schema(urn) => discovery::schema(registry, base, urn).map(json).ok_or_else(|| not_found().into()),
         _ => Err(not_found().into()),
     }
 }

@@ -3,7 +3,7 @@
 use super::Call;
 use super::answer::{Answer, Refused, not_found};
 use super::conditions::{Conditions, Reading, etag};
-use super::record;
+use super::record::{self, Written};
 use super::render::{self, Also, Owned};
 use super::route::Resources;
 use crate::model::connection::GroupPatchResponse;
@@ -13,7 +13,6 @@ use crate::provisioning::plan::Refusal;
 use crate::provisioning::push_group::MemberChange;
 use crate::scim::error::ScimError;
 use crate::scim::projection::Projection;
-use crate::scim::schema::registry;
 use crate::scim::{patch, resource};
 use crate::store::groups::{self as rows, Listed};
 use axum::http::{Method, header};
@@ -24,7 +23,8 @@ const PATCH_MEMBERS_MAX: i64 = 200;
 
 pub(super) async fn create(call: &Call<'_>, sent: Value) -> Result<Answer, Refused> {
     let projection = projection(call)?;
-    let accepted = resource::accept(&registry().group, sent, call.mode())?;
+    let accepted = resource::accept(&call.registry.group, sent, call.mode())?;
+    let projection = projection.echoing(&resource::written(&call.registry.group, &accepted.document));
     let members = record::ids(accepted.members.unwrap_or_default());
     let record = record::group(accepted.document);
     let pushed = call.scim.provisioner.create_group(&call.provisioning(), &record, &members).await?;
@@ -42,7 +42,7 @@ pub(super) async fn one(call: &Call<'_>, id: &str, conditions: &Conditions, sent
 }
 
 fn projection(call: &Call<'_>) -> Result<Projection, ScimError> {
-    Projection::parse(call.parameter("attributes"), call.parameter("excludedAttributes"), &registry().group, call.mode())
+    Projection::parse(call.parameter("attributes"), call.parameter("excludedAttributes"), &call.registry.group, call.mode())
 }
 
 async fn read(call: &Call<'_>, id: &str, conditions: &Conditions) -> Result<Answer, Refused> {
@@ -59,11 +59,13 @@ async fn read(call: &Call<'_>, id: &str, conditions: &Conditions) -> Result<Answ
 async fn replace(call: &Call<'_>, id: &str, conditions: &Conditions, sent: Value) -> Result<Answer, Refused> {
     let projection = projection(call)?;
     let keeps = call.connection.options.put_groups_without_members_keep;
+    let written = Written::default();
     let pushed = call
         .scim
         .provisioner
         .edit_group(&call.provisioning(), id, &conditions.expected(), GroupEvent::Replaced, |current| {
-            let accepted = resource::accept_put(&registry().group, sent.clone(), current, call.mode())?;
+            let accepted = resource::accept_put(&call.registry.group, sent.clone(), current, call.mode())?;
+            written.note(resource::written(&call.registry.group, &accepted.document));
             let changes = match accepted.members {
                 None if keeps => Vec::new(),
                 members => vec![MemberChange::Replace(record::ids(members.unwrap_or_default()))],
@@ -71,17 +73,19 @@ async fn replace(call: &Call<'_>, id: &str, conditions: &Conditions, sent: Value
             Ok::<_, ScimError>((record::group(accepted.document), changes))
         })
         .await??;
-    answer(call, 200, &pushed.group, &projection).await
+    answer(call, 200, &pushed.group, &projection.echoing(&written.paths())).await
 }
 
 async fn modify(call: &Call<'_>, id: &str, conditions: &Conditions, sent: Value) -> Result<Answer, Refused> {
     let projection = projection(call)?;
+    let written = Written::default();
     let pushed = call
         .scim
         .provisioner
         .edit_group(&call.provisioning(), id, &conditions.expected(), GroupEvent::Patched, |current| {
-            let patched =
-                patch::apply(&registry().group, current, sent.clone(), id, call.mode(), call.scim.patch_operations_max)?;
+            let (group, operations_max) = (&call.registry.group, call.scim.patch_operations_max);
+            let patched = patch::apply(group, current, sent.clone(), id, call.mode(), operations_max)?;
+            written.note(patched.written);
             Ok::<_, ScimError>((record::group(patched.document), record::changes(patched.members)))
         })
         .await??;
@@ -99,7 +103,7 @@ async fn modify(call: &Call<'_>, id: &str, conditions: &Conditions, sent: Value)
     if without_body {
         return Ok(Answer::empty(204).with(header::ETAG, etag(group.version)));
     }
-    answer(call, 200, &group, &projection).await
+    answer(call, 200, &group, &projection.echoing(&written.paths())).await
 }
 
 async fn delete(call: &Call<'_>, id: &str, conditions: &Conditions) -> Result<Answer, Refused> {

@@ -31,7 +31,7 @@ pub(super) async fn search(call: &Call<'_>, which: &[Resources], body: Body) -> 
 }
 
 async fn list(call: &Call<'_>, which: &[Resources], params: ListParams) -> Result<Answer, Refused> {
-    let sources = Sources::read(which, &params, call.mode())?;
+    let sources = Sources::read(call.registry, which, &params, call.mode())?;
     let Some(text) = &params.cursor else {
         let page = pages::by_index(call, &sources, params.offset(), params.count).await?;
         let texts = rendered(call, &sources, &page).await?;

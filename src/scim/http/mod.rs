@@ -14,6 +14,7 @@ mod noted;
 mod operation;
 mod pages;
 pub mod record;
+pub mod registries;
 mod render;
 mod route;
 mod source;
@@ -33,6 +34,7 @@ use crate::scim::error::{ScimError, ScimType};
 use crate::scim::json;
 use crate::scim::list::PageSizes;
 use crate::scim::mode::Mode;
+use crate::scim::schema::Registry;
 use crate::scim::schema::discovery::BulkLimits;
 use crate::secret::KeyRing;
 use crate::store::Store;
@@ -49,6 +51,7 @@ use bytes::Bytes;
 use conditions::Conditions;
 use noted::{Exchange, Noting};
 use operation::{Operation, operate, permitted};
+use registries::Registries;
 use route::{Resources, Route};
 use serde_json::Value;
 use std::sync::{Arc, OnceLock};
@@ -59,6 +62,8 @@ pub struct Scim {
     pub store: Store,
     pub provisioner: Arc<Provisioner>,
     pub authenticator: Authenticator,
+    /// Which schemas a tenant has.
+    pub registries: Registries,
     /// Takes note of every request, answered or refused.
     pub recorder: Recorder,
     pub clock: Clock,
@@ -94,6 +99,8 @@ pub fn router(scim: Arc<Scim>) -> Router {
 struct Call<'a> {
     scim: &'a Scim,
     connection: &'a Connection,
+    /// The schemas of the connection's tenant.
+    registry: &'a Registry,
     /// `{public_url}/scim/v2/connections/{connection}`, as the client spelled the connection.
     base: String,
     actor: String,
@@ -164,8 +171,14 @@ async fn answered(scim: &Scim, named: &str, rest: &str, request: Request) -> Res
     let (answer, exchange) = match authenticated(scim, &parts.headers).await {
         Err(refused) => noting.of_stranger(named, refused),
         Ok(Caller { principal, connection, token }) => {
-            let outcome = handle(scim, &principal, &connection, named, rest, (parts, body), &body_read).await;
-            noting.of_client(connection, token, body_read.get(), outcome)
+            let (secrets, outcome) = match scim.registries.of(&principal).await {
+                Ok(registry) => {
+                    let caller = (&principal, &*connection, &*registry);
+                    (registry.secret_names(), handle(scim, caller, named, rest, (parts, body), &body_read).await)
+                }
+                Err(error) => (Arc::default(), Err(error.into())),
+            };
+            noting.of_client(connection, token, body_read.get(), secrets, outcome)
         }
     };
     match exchange {
@@ -193,8 +206,7 @@ async fn authenticated(scim: &Scim, headers: &HeaderMap) -> Result<Caller, Refus
 
 async fn handle(
     scim: &Scim,
-    principal: &Principal,
-    connection: &Connection,
+    (principal, connection, registry): (&Principal, &Connection, &Registry),
     named: &str,
     rest: &str,
     (parts, body): (Parts, Body),
@@ -219,6 +231,7 @@ async fn handle(
     let call = Call {
         scim,
         connection,
+        registry,
         base: format!("{}/scim/v2/connections/{named}", scim.public_url),
         actor: format!("token:{}", principal.token()),
         request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),

@@ -37,19 +37,20 @@ impl Noting {
         (answer, Exchange::Stranger(Stranger { named: named.to_owned(), asked: self.asked, answered }))
     }
 
-    /// The answer to a client of `connection`.
+    /// The answer to a client of `connection`; `secrets` are the names of attributes that nobody is to read.
     pub(super) fn of_client(
         mut self,
         connection: Arc<Connection>,
         token: TokenId,
         body: Option<&Bytes>,
+        secrets: Arc<[String]>,
         outcome: Result<Answer, Refused>,
     ) -> (Answer, Exchange) {
         let (answer, answered) = self.answered(outcome);
         if let Some(body) = body {
             self.asked.with_body(body);
         }
-        (answer, Exchange::Client(Seen { connection, token, asked: self.asked, answered }))
+        (answer, Exchange::Client(Seen { connection, token, asked: self.asked, answered, secrets }))
     }
 
     fn answered(&self, outcome: Result<Answer, Refused>) -> (Answer, Answered) {

@@ -4,9 +4,25 @@ use crate::model::fold;
 use crate::profile::{GroupRecord, Side, SourceRecord};
 use crate::provisioning::push_group::MemberChange;
 use crate::scim::patch::MemberOp;
+use crate::scim::projection::Path;
 use crate::scim::resource::MemberRef;
 use crate::scim::schema::{indexed_values, registry};
 use serde_json::{Map, Value};
+use std::sync::{Mutex, PoisonError};
+
+/// What an edit wrote of registered extensions, for the answer. An edit may be made anew; the last one counts.
+#[derive(Default)]
+pub struct Written(Mutex<Vec<Path>>);
+
+impl Written {
+    pub fn note(&self, paths: Vec<Path>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = paths;
+    }
+
+    pub fn paths(self) -> Vec<Path> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 fn text(document: &Map<String, Value>, name: &str) -> Option<String> {
     document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
@@ -25,7 +41,7 @@ pub fn user(document: Map<String, Value>) -> SourceRecord {
     }
 }
 
-/// The value rows of a user's document: each once.
+/// The value rows of a user's document: each once. Attributes of registered extensions have none.
 pub fn values(document: &Map<String, Value>) -> Vec<(String, String)> {
     let mut values: Vec<(String, String)> = indexed_values(&registry().user, document)
         .into_iter()

@@ -1,5 +1,5 @@
 //! From stored text to the resource a client reads: the text itself, with `id`, `groups` or `members` and `meta`
-//! spliced in. Parsed only where a projection is asked for.
+//! spliced in. Parsed only where a projection is asked for, or an extension has what is returned on request.
 
 use super::conditions::etag;
 use super::route::Resources;
@@ -52,7 +52,7 @@ pub fn location(base: &str, which: Resources, id: &str) -> String {
 pub fn text(base: &str, which: Resources, raw: &str, owned: &Owned<'_>, projection: &Projection) -> String {
     // What is returned on request alone is not even written where nothing was requested.
     let whole = splice(base, which, raw, owned, !projection.is_default());
-    if projection.is_default() {
+    if projection.shows_all_stored() {
         return whole;
     }
     match serde_json::from_str::<Map<String, Value>>(&whole) {

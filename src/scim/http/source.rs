@@ -12,7 +12,7 @@ use crate::scim::list::ListParams;
 use crate::scim::mode::Mode;
 use crate::scim::order;
 use crate::scim::projection::Projection;
-use crate::scim::schema::{ResourceType, registry};
+use crate::scim::schema::{Registry, ResourceType};
 use crate::store::lists::{self, FIRST_ARGUMENT, Item, Sequence};
 use crate::store::query_sql::{self, Compiled, Target};
 use crate::store::{self, groups};
@@ -41,15 +41,15 @@ impl Sources {
     /// §3.4.2.1): a filter on it does not match, and in an order it has no value.
     ///
     /// Errors: those of the parsers; of a filter or an order only if no kind can take it.
-    pub(super) fn read(which: &[Resources], params: &ListParams, mode: Mode) -> Result<Self, ScimError> {
+    pub(super) fn read(registry: &Registry, which: &[Resources], params: &ListParams, mode: Mode) -> Result<Self, ScimError> {
         let filter = params.filter.as_deref().map(|text| filter::parse(text, mode)).transpose()?;
         let sort_by = params.sort_by.as_deref();
         let descending = if sort_by.is_some() { order::is_descending(params.sort_order.as_deref())? } else { false };
-        let orders = orders(which, sort_by, descending, mode)?;
+        let orders = orders(registry, which, sort_by, descending, mode)?;
         let mut list = Vec::new();
         let mut refused = None;
         for (which, order) in which.iter().zip(orders) {
-            let resource_type = resource_type(*which);
+            let resource_type = resource_type(registry, *which);
             let (attributes, excluded) = (params.attributes.as_deref(), params.excluded_attributes.as_deref());
             let projection = Projection::parse(attributes, excluded, resource_type, mode)?;
             match compiled(filter.as_ref(), resource_type, mode) {
@@ -69,21 +69,27 @@ fn compiled(filter: Option<&Filter>, resource_type: &ResourceType, mode: Mode) -
 }
 
 /// One order per kind.
-fn orders(which: &[Resources], sort_by: Option<&str>, descending: bool, mode: Mode) -> Result<Vec<Order>, ScimError> {
+fn orders(
+    registry: &Registry,
+    which: &[Resources],
+    sort_by: Option<&str>,
+    descending: bool,
+    mode: Mode,
+) -> Result<Vec<Order>, ScimError> {
     let none = Order { field: None, descending };
     let Some(sort_by) = sort_by else { return Ok(vec![none; which.len()]) };
     let read: Vec<Result<Order, ScimError>> =
-        which.iter().map(|which| order::parse(sort_by, descending, resource_type(*which), mode)).collect();
+        which.iter().map(|which| order::parse(sort_by, descending, resource_type(registry, *which), mode)).collect();
     if read.iter().any(Result::is_ok) {
         return Ok(read.into_iter().map(|order| order.unwrap_or_else(|_| none.clone())).collect());
     }
     read.into_iter().collect()
 }
 
-fn resource_type(which: Resources) -> &'static ResourceType {
+fn resource_type(registry: &Registry, which: Resources) -> &ResourceType {
     match which {
-        Resources::Users => &registry().user,
-        Resources::Groups => &registry().group,
+        Resources::Users => &registry.user,
+        Resources::Groups => &registry.group,
     }
 }
 

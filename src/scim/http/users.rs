@@ -3,7 +3,7 @@
 use super::Call;
 use super::answer::{Answer, Refused, not_found};
 use super::conditions::{Conditions, Reading, etag};
-use super::record;
+use super::record::{self, Written};
 use super::render::{self, Also, Owned};
 use super::route::Resources;
 use crate::model::ids::IdentityId;
@@ -12,7 +12,6 @@ use crate::provisioning::plan::Refusal;
 use crate::provisioning::push::Pushed;
 use crate::scim::error::ScimError;
 use crate::scim::projection::Projection;
-use crate::scim::schema::registry;
 use crate::scim::{patch, resource};
 use crate::store::{groups, identities};
 use axum::http::{Method, header};
@@ -20,7 +19,8 @@ use serde_json::Value;
 
 pub(super) async fn create(call: &Call<'_>, sent: Value) -> Result<Answer, Refused> {
     let projection = projection(call)?;
-    let accepted = resource::accept(&registry().user, sent, call.mode())?;
+    let accepted = resource::accept(&call.registry.user, sent, call.mode())?;
+    let projection = projection.echoing(&resource::written(&call.registry.user, &accepted.document));
     let record = record::user(accepted.document);
     let pushed = call.scim.provisioner.create_user(&call.provisioning(), &record).await?;
     let location = render::location(&call.base, Resources::Users, pushed.identity.id.as_str());
@@ -37,7 +37,7 @@ pub(super) async fn one(call: &Call<'_>, id: &str, conditions: &Conditions, sent
 }
 
 fn projection(call: &Call<'_>) -> Result<Projection, ScimError> {
-    Projection::parse(call.parameter("attributes"), call.parameter("excludedAttributes"), &registry().user, call.mode())
+    Projection::parse(call.parameter("attributes"), call.parameter("excludedAttributes"), &call.registry.user, call.mode())
 }
 
 async fn read(call: &Call<'_>, id: &str, conditions: &Conditions) -> Result<Answer, Refused> {
@@ -62,28 +62,33 @@ async fn read(call: &Call<'_>, id: &str, conditions: &Conditions) -> Result<Answ
 
 async fn replace(call: &Call<'_>, id: &str, conditions: &Conditions, sent: Value) -> Result<Answer, Refused> {
     let projection = projection(call)?;
+    let written = Written::default();
     let pushed = call
         .scim
         .provisioner
         .edit_user(&call.provisioning(), &IdentityId::new(id), &conditions.expected(), UserEvent::Replaced, |current| {
-            let accepted = resource::accept_put(&registry().user, sent.clone(), current, call.mode())?;
+            let accepted = resource::accept_put(&call.registry.user, sent.clone(), current, call.mode())?;
+            written.note(resource::written(&call.registry.user, &accepted.document));
             Ok::<_, ScimError>(record::user(accepted.document))
         })
         .await??;
-    answer(call, 200, &pushed, &projection).await
+    answer(call, 200, &pushed, &projection.echoing(&written.paths())).await
 }
 
 async fn modify(call: &Call<'_>, id: &str, conditions: &Conditions, sent: Value) -> Result<Answer, Refused> {
     let projection = projection(call)?;
+    let written = Written::default();
     let pushed = call
         .scim
         .provisioner
         .edit_user(&call.provisioning(), &IdentityId::new(id), &conditions.expected(), UserEvent::Patched, |current| {
-            let patched = patch::apply(&registry().user, current, sent.clone(), id, call.mode(), call.scim.patch_operations_max)?;
+            let (user, operations_max) = (&call.registry.user, call.scim.patch_operations_max);
+            let patched = patch::apply(user, current, sent.clone(), id, call.mode(), operations_max)?;
+            written.note(patched.written);
             Ok::<_, ScimError>(record::user(patched.document))
         })
         .await??;
-    answer(call, 200, &pushed, &projection).await
+    answer(call, 200, &pushed, &projection.echoing(&written.paths())).await
 }
 
 async fn delete(call: &Call<'_>, id: &str, conditions: &Conditions) -> Result<Answer, Refused> {

@@ -51,6 +51,8 @@ pub struct Patched {
     pub password_given: bool,
     /// Names that were dropped because no schema knows them.
     pub ignored: Vec<String>,
+    /// The attributes of registered extensions that the operations name, each as its URN and its name.
+    pub written: Vec<Vec<String>>,
 }
 
 /// Applies the body of a PATCH to a resource.
@@ -79,6 +81,7 @@ pub fn apply(
         document: current.clone(),
         members: Vec::new(),
         password_given: false,
+        written: Vec::new(),
         operations: 0,
         operations_max,
         work: 0,
@@ -98,6 +101,7 @@ pub fn apply(
         members: patch.members,
         password_given: patch.password_given,
         ignored: patch.reader.into_ignored(),
+        written: patch.written,
     })
 }
 
@@ -116,6 +120,7 @@ struct Patch<'s> {
     document: Map<String, Value>,
     members: Vec<MemberOp>,
     password_given: bool,
+    written: Vec<Vec<String>>,
     operations: usize,
     operations_max: usize,
     work: usize,
@@ -253,7 +258,7 @@ impl<'s> Patch<'s> {
         if is_members(self.resource_type, at.attribute) {
             return self.edit_members(verb, at, filter, value);
         }
-        if at.target().returned == Returned::Never {
+        if at.attribute.returned == Returned::Never || at.target().returned == Returned::Never {
             if verb != Verb::Remove {
                 self.password_given |= self.reader.secret(at, value)?;
             }
@@ -262,6 +267,7 @@ impl<'s> Patch<'s> {
         if verb == Verb::Remove && at.sub.is_none() && at.attribute.required {
             return Err(ScimError::of(ScimType::Mutability, format!("{at} is required and can't be removed")));
         }
+        self.note_written(at);
         let before = self.take(at);
         let fixed = fixed_values(at.attribute, before.as_ref());
         let after = match (at.attribute.multi_valued, filter) {
@@ -272,6 +278,16 @@ impl<'s> Patch<'s> {
         check_fixed(at, &fixed, after.as_ref())?;
         self.put(at, after);
         Ok(())
+    }
+
+    /// For the answer, which shows what is returned on request where it was written.
+    fn note_written(&mut self, at: Resolved<'_>) {
+        if let Some(extension) = at.extension.filter(|extension| extension.registered) {
+            let path = vec![extension.id.clone(), at.attribute.name.clone()];
+            if !self.written.contains(&path) {
+                self.written.push(path);
+            }
+        }
     }
 
     /// Takes the value out and leaves its place in the order of members.

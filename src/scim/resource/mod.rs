@@ -86,6 +86,16 @@ pub(super) fn revalidate(resource_type: &ResourceType, document: Map<String, Val
     Ok(accepted.document)
 }
 
+/// Where registered extensions have values in a document: the URN and the name of each attribute.
+pub fn written(resource_type: &ResourceType, document: &Map<String, Value>) -> Vec<Vec<String>> {
+    let registered = resource_type.extensions.iter().filter(|extension| extension.registered);
+    let of = |extension: &Schema| document.get(&extension.id).and_then(Value::as_object);
+    registered
+        .filter_map(|extension| Some((extension, of(extension)?)))
+        .flat_map(|(extension, attributes)| attributes.keys().map(|name| vec![extension.id.clone(), name.clone()]))
+        .collect()
+}
+
 fn read(resource_type: &ResourceType, body: Value, mode: Mode) -> Result<Accepted, ScimError> {
     let Value::Object(body) = body else {
         let detail = format!("the body must be an object, not {}", kind_of(&body));

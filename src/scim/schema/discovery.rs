@@ -4,8 +4,8 @@
 //! `base_url` is the connection's SCIM root without a final slash. Ids in a path match in any case.
 
 use super::{
-    Attribute, Mutability, RESOURCE_TYPE_URN, ResourceType, Returned, SCHEMA_URN, SERVICE_PROVIDER_CONFIG_URN, Schema, Type,
-    Uniqueness, registry,
+    Attribute, Mutability, RESOURCE_TYPE_URN, Registry, ResourceType, Returned, SCHEMA_URN, SERVICE_PROVIDER_CONFIG_URN, Schema,
+    Type, Uniqueness,
 };
 use crate::scim::list::{ListResponse, PageSizes};
 use serde_json::{Map, Value, json};
@@ -128,25 +128,25 @@ fn authentication_scheme(scheme: &AuthenticationScheme) -> Value {
     })
 }
 
-/// All resource types, as a ListResponse.
-pub fn resource_types(base_url: &str) -> ListResponse<Value> {
-    ListResponse::whole(registry().resource_types().map(|kind| resource_type_body(base_url, kind)).into())
+/// All resource types of `registry`, as a ListResponse.
+pub fn resource_types(registry: &Registry, base_url: &str) -> ListResponse<Value> {
+    ListResponse::whole(registry.resource_types().map(|kind| resource_type_body(base_url, kind)).into())
 }
 
 /// One resource type by its id (`User`); `None`: there is none.
-pub fn resource_type(base_url: &str, id: &str) -> Option<Value> {
-    let found = registry().resource_types().into_iter().find(|kind| kind.name.eq_ignore_ascii_case(id))?;
+pub fn resource_type(registry: &Registry, base_url: &str, id: &str) -> Option<Value> {
+    let found = registry.resource_types().into_iter().find(|kind| kind.name.eq_ignore_ascii_case(id))?;
     Some(resource_type_body(base_url, found))
 }
 
-/// All schemas, as a ListResponse.
-pub fn schemas(base_url: &str) -> ListResponse<Value> {
-    ListResponse::whole(registry().schemas().into_iter().map(|schema| schema_body(base_url, schema)).collect())
+/// All schemas of `registry`, as a ListResponse.
+pub fn schemas(registry: &Registry, base_url: &str) -> ListResponse<Value> {
+    ListResponse::whole(registry.schemas().into_iter().map(|schema| schema_body(base_url, schema)).collect())
 }
 
 /// One schema by its URN; `None`: there is none.
-pub fn schema(base_url: &str, urn: &str) -> Option<Value> {
-    let found = registry().schemas().into_iter().find(|schema| schema.id.eq_ignore_ascii_case(urn))?;
+pub fn schema(registry: &Registry, base_url: &str, urn: &str) -> Option<Value> {
+    let found = registry.schemas().into_iter().find(|schema| schema.id.eq_ignore_ascii_case(urn))?;
     Some(schema_body(base_url, found))
 }
 
@@ -171,21 +171,27 @@ fn resource_type_body(base_url: &str, kind: &ResourceType) -> Value {
 }
 
 fn schema_body(base_url: &str, schema: &Schema) -> Value {
+    let mut body = schema_document(schema);
+    body["meta"] = json!({
+        "resourceType": "Schema",
+        "location": format!("{base_url}/Schemas/{}", schema.id),
+    });
+    body
+}
+
+/// A schema without what belongs to where it is served.
+pub(super) fn schema_document(schema: &Schema) -> Value {
     json!({
         "schemas": [SCHEMA_URN],
         "id": schema.id,
         "name": schema.name,
         "description": schema.description,
         "attributes": schema.attributes.iter().map(attribute_body).collect::<Vec<_>>(),
-        "meta": {
-            "resourceType": "Schema",
-            "location": format!("{base_url}/Schemas/{}", schema.id),
-        },
     })
 }
 
 /// RFC 7643 §7. Lists that don't apply are left out: empty and absent are the same, and null is refused by clients.
-fn attribute_body(attribute: &Attribute) -> Value {
+pub(super) fn attribute_body(attribute: &Attribute) -> Value {
     let mut body = Map::new();
     let mut put = |name: &str, value: Value| {
         body.insert(name.to_owned(), value);
@@ -211,7 +217,8 @@ fn attribute_body(attribute: &Attribute) -> Value {
     Value::Object(body)
 }
 
-fn kind_word(kind: Type) -> &'static str {
+/// The word for a type (RFC 7643 §7).
+pub(super) fn kind_word(kind: Type) -> &'static str {
     match kind {
         Type::String => "string",
         Type::Boolean => "boolean",

@@ -16,6 +16,7 @@ pub(super) fn schema() -> Schema {
             Attribute::string("department", "The name of a department.").searchable("department"),
             manager(),
         ],
+        registered: false,
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) fn schema() -> Schema {
                 .indexed(Index::GroupName),
             members(),
         ],
+        registered: false,
     }
 }
 

@@ -1,11 +1,13 @@
 //! The attribute tables (RFC 7643 §2, §4, §8): what is published under `/Schemas`, and the same table validation,
-//! filters, patch and projection read. Built once ([`registry`]); look-ups ignore case (RFC 7643 §2.1).
+//! filters, patch and projection read. Those of the standard are built once ([`registry`]), those of a tenant with
+//! extensions of its own are the same and more ([`Registry::extended`]); look-ups ignore case (RFC 7643 §2.1).
 //!
-//! Owns: the tables of User, Group and the enterprise extension, the common attributes, what of a document the
-//! value table holds ([`indexed_values`]) and how the tables are published ([`discovery`]). Refuses: judging a
-//! document; that is `resource`.
+//! Owns: the tables of User, Group and the enterprise extension, the common attributes, what an extension may be
+//! ([`extension`]), what of a document the value table holds ([`indexed_values`]) and how the tables are published
+//! ([`discovery`]). Refuses: judging a document; that is `resource`.
 
 pub mod discovery;
+pub mod extension;
 
 mod common;
 mod define;
@@ -17,7 +19,8 @@ mod user;
 pub use indexed::indexed_values;
 
 use crate::model::query::Index;
-use std::sync::LazyLock;
+use extension::{Extends, Extension, Problem, SCHEMAS_MAX};
+use std::sync::{Arc, LazyLock};
 
 /// RFC 7643 §4.1.
 pub const USER_URN: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
@@ -107,6 +110,9 @@ pub struct Schema {
     pub name: String,
     pub description: String,
     pub attributes: Vec<Attribute>,
+    /// By an administrator: its attributes are named with their URN only, so that a name without one means the same
+    /// whatever is registered.
+    pub registered: bool,
 }
 
 /// One endpoint's resource: its core schema and the extensions that may stand beside it.
@@ -180,13 +186,62 @@ impl ResourceType {
 }
 
 /// The resource types this gateway serves.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Registry {
     pub user: ResourceType,
     pub group: ResourceType,
+    secret_names: Arc<[String]>,
 }
 
 impl Registry {
+    fn standard() -> Self {
+        Self { user: ResourceType::user(), group: ResourceType::group(), secret_names: Arc::default() }
+    }
+
+    /// The tables of a tenant: the standard's, and its own extensions behind them in this order.
+    ///
+    /// # Errors
+    /// More than [`SCHEMAS_MAX`] of them; two whose URNs can't be told apart or that have one name. It is told of the later one.
+    pub fn extended(extensions: Vec<Extension>) -> Result<Self, Vec<Problem>> {
+        if extensions.len() > SCHEMAS_MAX {
+            return Err(vec![Problem::new("", format!("a tenant has at most {SCHEMAS_MAX} schemas of its own"))]);
+        }
+        let mut registry = Self::standard();
+        for Extension { extends, schema } in extensions {
+            let clashes = registry.clashes(&schema);
+            if !clashes.is_empty() {
+                return Err(clashes);
+            }
+            match extends {
+                Extends::User => registry.user.extensions.push(schema),
+                Extends::Group => registry.group.extensions.push(schema),
+            }
+        }
+        registry.secret_names = registry.schemas().into_iter().filter(|schema| schema.registered).flat_map(secrets_of).collect();
+        Ok(registry)
+    }
+
+    /// Names of registered attributes of which something is never returned, in lower case: whoever records requests has to
+    /// leave out what they hold. The standard's own is `password`.
+    pub fn secret_names(&self) -> Arc<[String]> {
+        Arc::clone(&self.secret_names)
+    }
+
+    fn clashes(&self, new: &Schema) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for known in self.schemas() {
+            if known.id.eq_ignore_ascii_case(&new.id) {
+                problems.push(Problem::new("id", format!("there is a schema {} already", known.id)));
+            } else if extension::urns_clash(&known.id, &new.id) {
+                let reason = format!("can't be told from an attribute of {}: one URN goes on where the other ends", known.id);
+                problems.push(Problem::new("id", reason));
+            } else if known.name.eq_ignore_ascii_case(&new.name) {
+                problems.push(Problem::new("name", format!("the schema {} is called \"{}\" already", known.id, known.name)));
+            }
+        }
+        problems
+    }
+
     /// Both, in the order discovery lists them.
     pub fn resource_types(&self) -> [&ResourceType; 2] {
         [&self.user, &self.group]
@@ -200,9 +255,15 @@ impl Registry {
     }
 }
 
-/// The tables, built at first use and then shared.
-pub fn registry() -> &'static Registry {
-    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry { user: ResourceType::user(), group: ResourceType::group() });
+fn secrets_of(schema: &Schema) -> impl Iterator<Item = String> {
+    let is_never = |attribute: &Attribute| attribute.returned == Returned::Never;
+    let is_secret = move |attribute: &&Attribute| is_never(attribute) || attribute.sub_attributes.iter().any(is_never);
+    schema.attributes.iter().filter(is_secret).map(|attribute| attribute.name.to_ascii_lowercase())
+}
+
+/// The tables of the standard, built at first use and then shared.
+pub fn registry() -> &'static Arc<Registry> {
+    static REGISTRY: LazyLock<Arc<Registry>> = LazyLock::new(|| Arc::new(Registry::standard()));
     &REGISTRY
 }
 

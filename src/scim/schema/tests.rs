@@ -147,7 +147,7 @@ fn indexed_values_survive_documents_of_another_shape() {
 
 #[test]
 fn published_schemas_spell_out_every_characteristic_and_hold_no_null() {
-    let list = serde_json::to_value(discovery::schemas("https://x.test/scim")).expect("json");
+    let list = serde_json::to_value(discovery::schemas(registry(), "https://x.test/scim")).expect("json");
     assert_eq!(list["totalResults"], 3);
     assert_eq!(list["itemsPerPage"], 3);
     assert!(!list.to_string().contains("null"));
@@ -169,14 +169,14 @@ fn published_schemas_spell_out_every_characteristic_and_hold_no_null() {
         let id = schema["id"].as_str().expect("id");
         assert_eq!(schema["meta"]["location"], format!("https://x.test/scim/Schemas/{id}"));
         check(&schema["attributes"]);
-        assert_eq!(discovery::schema("https://x.test/scim", &id.to_uppercase()).as_ref(), Some(schema));
+        assert_eq!(discovery::schema(registry(), "https://x.test/scim", &id.to_uppercase()).as_ref(), Some(schema));
     }
-    assert!(discovery::schema("https://x.test/scim", "urn:none").is_none());
+    assert!(discovery::schema(registry(), "https://x.test/scim", "urn:none").is_none());
 }
 
 #[test]
 fn resource_types_name_endpoint_schema_and_extensions() {
-    let user = discovery::resource_type("https://x.test/scim", "User").expect("User");
+    let user = discovery::resource_type(registry(), "https://x.test/scim", "User").expect("User");
     assert_eq!(
         user,
         json!({
@@ -190,9 +190,9 @@ fn resource_types_name_endpoint_schema_and_extensions() {
             "meta": {"resourceType": "ResourceType", "location": "https://x.test/scim/ResourceTypes/User"},
         })
     );
-    let list = serde_json::to_value(discovery::resource_types("https://x.test/scim")).expect("json");
+    let list = serde_json::to_value(discovery::resource_types(registry(), "https://x.test/scim")).expect("json");
     assert_eq!((list["totalResults"].clone(), list["schemas"].clone()), (json!(2), json!([LIST_URN])));
-    assert!(discovery::resource_type("https://x.test/scim", "Device").is_none());
+    assert!(discovery::resource_type(registry(), "https://x.test/scim", "Device").is_none());
 }
 
 #[test]

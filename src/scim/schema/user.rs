@@ -6,7 +6,7 @@ use crate::model::query::Index;
 pub(super) fn schema() -> Schema {
     let mut attributes = singular();
     attributes.extend(plural());
-    Schema { id: USER_URN.to_owned(), name: "User".into(), description: "User Account".into(), attributes }
+    Schema { id: USER_URN.to_owned(), name: "User".into(), description: "User Account".into(), attributes, registered: false }
 }
 
 fn singular() -> Vec<Attribute> {

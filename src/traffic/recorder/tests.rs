@@ -23,7 +23,7 @@ fn asked(at: Micros) -> Asked {
 fn seen(connection: &Arc<Connection>, at: Micros, status: u16, bytes: usize) -> Seen {
     let body = Some(Bytes::from(vec![b' '; bytes]));
     let answered = Answered { status, scim_type: None, cause: None, detail: None, body, took: Duration::ZERO };
-    Seen { connection: Arc::clone(connection), token: TokenId::new("t"), asked: asked(at), answered }
+    Seen { connection: Arc::clone(connection), token: TokenId::new("t"), asked: asked(at), answered, secrets: Arc::default() }
 }
 
 fn stranger(named: &str) -> Stranger {

@@ -118,3 +118,24 @@ proptest! {
         redactor.short(&text);
     }
 }
+
+#[test]
+fn names_that_are_told_to_be_secrets_are_masked_like_those_that_look_like_it() {
+    let names = || Arc::from([String::from("motto"), String::from("box-no")]);
+    for body in [
+        json!({"urn:acme:2.0:User": {"Motto": SECRET}}),
+        json!({"urn:acme:2.0:User:motto": {"value": SECRET}}),
+        json!({"Operations": [{"op": "add", "path": "urn:acme:2.0:User:motto", "value": SECRET}]}),
+        json!({"Operations": [{"op": "add", "path": format!("urn:acme:2.0:User:box-no[value eq \"{SECRET}\"].type"), "value": "x"}]}),
+        json!({"Operations": [{"op": "add", "value": {"urn:acme:2.0:User:box-no.value": SECRET}}]}),
+        json!({"filter": format!("urn:acme:2.0:User:motto sw \"{SECRET}\"")}),
+    ] {
+        let kept = Redactor::of(names()).body(body.to_string().as_bytes(), Some(&mut body.clone())).expect("a body");
+        assert!(!kept.contains("Swordfish") && kept.contains(MASK), "{body} is kept as {kept}");
+        assert!(self::kept(&body).contains("Swordfish"), "{body}: only where it is told");
+    }
+    assert_eq!(Redactor::of(names()).query("filter=urn:acme:2.0:User:motto+eq+%22Swordfish%22"), "filter=***");
+    let near = json!({"mottos": "x", "title": "motto", "box": "no"});
+    let kept = Redactor::of(names()).body(near.to_string().as_bytes(), Some(&mut near.clone())).expect("a body");
+    assert_eq!(kept, near.to_string(), "no other name, and no value");
+}

@@ -6,6 +6,7 @@ mod bombs;
 mod bulk;
 mod cursors;
 mod injection;
+mod schemas;
 mod secrets;
 mod tenancy;
 mod tokens;
@@ -17,11 +18,12 @@ use super::support::gateway::{Answer, Gateway, Store};
 use super::support::rows::Database;
 
 /// Tables that a SCIM request may write, and those it must never.
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 18] = [
     "tenants",
     "organizations",
     "connections",
     "mapping_versions",
+    "schema_extensions",
     "users",
     "user_values",
     "identities",

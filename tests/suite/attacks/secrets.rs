@@ -142,6 +142,50 @@ on_both_gateways! {
         }
     }
 
+    /// An attribute of a tenant's own that is never returned is a secret, whatever its name.
+    async fn looking_for_what_an_extension_never_returns(store) {
+        const URN: &str = "urn:example:hr:2.0:User";
+        let world = World::with(store, &[("log.level", "trace")]).await;
+        let schema = json!({"id": URN, "name": "Hr", "attributes": [
+            {"name": "motto", "mutability": "writeOnly", "returned": "never"},
+            {"name": "locker", "type": "complex", "subAttributes": [{"name": "door"}, {"name": "word", "returned": "never"}]},
+            {"name": "boxes", "type": "complex", "multiValued": true, "returned": "never", "subAttributes": [{"name": "value"}]},
+        ]});
+        std::fs::write(world.gateway.folder().join("schema.json"), schema.to_string()).expect("a file");
+        world.gateway.cli(&["schema", "create", "schema.json"]);
+        let mut body = user("secretive");
+        body[URN] = json!({"motto": PASSWORD, "locker": {"door": "7", "word": PASSWORD}, "boxes": [{"value": PASSWORD}]});
+        let created = world.ours.send("POST", "/Users", Some(&body)).await;
+        assert_eq!((created.status, &created.json()[URN]), (201, &json!({"locker": {"door": "7"}})), "{}", created.text);
+        let path = format!("/Users/{}", created.json()["id"].as_str().expect("an id"));
+        let mut texts = vec![created.text, world.ours.send("PUT", &path, Some(&body)).await.text];
+        for operation in [
+            json!({"op": "replace", "path": format!("{URN}:motto"), "value": PASSWORD}),
+            json!({"op": "replace", "path": format!("{URN}:MOTTO"), "value": [PASSWORD]}),
+            json!({"op": "replace", "path": URN, "value": {"motto": PASSWORD}}),
+            json!({"op": "replace", "value": {format!("{URN}:motto"): PASSWORD}}),
+            json!({"op": "add", "path": format!("{URN}:locker.word"), "value": PASSWORD}),
+            json!({"op": "add", "path": format!("{URN}:locker"), "value": {"word": PASSWORD}}),
+            json!({"op": "add", "path": format!("{URN}:boxes"), "value": [{"value": PASSWORD}]}),
+            json!({"op": "remove", "path": format!("{URN}:boxes[value eq \"{PASSWORD}\"]")}),
+        ] {
+            texts.push(world.ours.patch(&path, json!([operation])).await.text);
+        }
+        for filter in [format!("{URN}:motto eq \"{PASSWORD}\""), format!("{URN}:boxes[value sw \"{PASSWORD}\"]")] {
+            let refused = world.ours.get(&format!("/Users?filter={}", encoded(&filter))).await;
+            assert_refused(&refused, 400, Some("invalidFilter"));
+            texts.push(refused.text);
+            texts.push(world.ours.send("POST", "/Users/.search", Some(&json!({"filter": filter}))).await.text);
+        }
+        texts.push(world.ours.get(&format!("{path}?attributes={URN}:motto,{URN}:boxes,{URN}:locker.word")).await.text);
+        texts.extend(traffic_to_the_end(&world).await);
+        texts.push(printed_to_the_end(&world).await);
+        for text in texts {
+            assert!(!holds(text.as_bytes(), PASSWORD), "{text}");
+        }
+        assert!(!holds(&everything_stored(&world.gateway).await, PASSWORD), "the database");
+    }
+
     async fn looking_for_tokens_everywhere(store) {
         let world = World::with(store, &[("log.level", "trace")]).await;
         world.ours.create("Users", &user("anybody")).await;
