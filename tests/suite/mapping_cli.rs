@@ -63,7 +63,7 @@ fn a_sound_mapping_is_counted_and_a_broken_one_is_shown_at_its_place() {
     let sandbox = folder();
     let sound = sandbox.run("mapping check acme.mapping");
     assert_eq!((sound.code, sound.out.as_str()), (0, "checked 1 mapping: 0 errors, 0 warnings\n"));
-    sandbox.write("broken.mapping", &ACME.replace("$mail", "$mial"));
+    sandbox.write("broken.mapping", &ACME.replace("$mail", "$mial").replace("mapping acme", "mapping broken"));
     let broken = sandbox.run("mapping check broken.mapping");
     assert_eq!(broken.code, 1);
     assert!(broken.out.starts_with("error[M003]: unknown source attribute `mial`\n"), "{broken:?}");
@@ -89,6 +89,16 @@ fn lints_fail_only_when_that_is_asked_for() {
     let found = &reports[0]["diagnostics"][0];
     assert_eq!((&reports[0]["file"], &reports[0]["warnings"]), (&json!("lint.mapping"), &json!(1)));
     assert_eq!((&found["code"], &found["severity"], &found["line"]), (&json!("L09"), &json!("warning"), &json!(3)));
+}
+
+#[test]
+fn a_header_with_another_name_than_its_file_is_warned_of() {
+    let sandbox = folder();
+    sandbox.write("copy.mapping", ACME);
+    let checked = sandbox.run("mapping check copy.mapping");
+    assert!(checked.code == 0 && checked.out.contains("warning[L17]: the file is called `copy`"), "{checked:?}");
+    assert!(checked.out.contains("--> copy.mapping:1:9") && checked.out.contains("write `mapping copy …`"), "{checked:?}");
+    assert_eq!(sandbox.run("mapping check copy.mapping --deny-warnings").code, 1);
 }
 
 #[test]

@@ -56,7 +56,8 @@ pub const fn explanation(code: Code) -> Explanation {
         | Code::L13
         | Code::L14
         | Code::L15
-        | Code::L16 => lint(code),
+        | Code::L16
+        | Code::L17 => lint(code),
     }
 }
 
@@ -330,6 +331,12 @@ const fn lint(code: Code) -> Explanation {
             "Providers may send any claim, so an unknown name is no error; this one is a letter away from a standard one.",
             "mapping m from oidc to profile\nemail = $emial",
             "mapping m from oidc to profile\nemail = $email",
+        ),
+        Code::L17 => explained(
+            "A mapping goes by the name of its file: that is what connections use, what is published and what provenance\n\
+             names. A header that says another name, left from a copy perhaps, sends readers to the wrong text.",
+            "mapping acme from ldap to profile\nname = $cn",
+            "mapping example from ldap to profile\nname = $cn",
         ),
         _ => explained(
             "Groups that are pushed or read from a directory are rows of their own, under the name the group mapping gives.\n\
