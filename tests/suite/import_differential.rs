@@ -320,7 +320,6 @@ fn compare(name: &str, told: impl Fn(&Case, &[&str]) -> bool) -> Tally {
             assert!(told(&case, &read), "{}: {}: {was} became {is}", shown_entry(), rule.target);
         }
     }
-    println!("{name}: {tally:?}");
     assert_eq!(shapes_seen.len(), names.len() * SHAPES.len(), "every attribute took every shape");
     probes.went_both_ways();
     tally

@@ -15,27 +15,29 @@ const IDENTITY: &str = "tried";
 
 /// The connection's option of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
 pub enum RootAttributes {
-    OnEachLogin,
-    OnFirstLogin,
-    NeverOnLogin,
+    #[value(name = "on_each_login")]
+    Each,
+    #[value(name = "on_first_login")]
+    First,
+    #[value(name = "never_on_login")]
+    Never,
 }
 
 impl RootAttributes {
     const fn option(self) -> SetUserRootAttributes {
         match self {
-            Self::OnEachLogin => SetUserRootAttributes::OnEachLogin,
-            Self::OnFirstLogin => SetUserRootAttributes::OnFirstLogin,
-            Self::NeverOnLogin => SetUserRootAttributes::NeverOnLogin,
+            Self::Each => SetUserRootAttributes::OnEachLogin,
+            Self::First => SetUserRootAttributes::OnFirstLogin,
+            Self::Never => SetUserRootAttributes::NeverOnLogin,
         }
     }
 
     const fn word(self) -> &'static str {
         match self {
-            Self::OnEachLogin => "on_each_login",
-            Self::OnFirstLogin => "on_first_login",
-            Self::NeverOnLogin => "never_on_login",
+            Self::Each => "on_each_login",
+            Self::First => "on_first_login",
+            Self::Never => "never_on_login",
         }
     }
 }
@@ -213,7 +215,7 @@ mod tests {
         Mapped { given: vec![(rule, given)], ..Mapped::default() }
     }
 
-    const PUSH: Writing = Writing { by: By::Push, root_attributes: RootAttributes::OnEachLogin };
+    const PUSH: Writing = Writing { by: By::Push, root_attributes: RootAttributes::Each };
 
     fn effect(target: &str, policy: Option<WritePolicy>, absent: Absent, value: Given) -> String {
         let mapped = given(target, policy, absent, value);
@@ -245,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_connections_option_decides_where_the_rule_says_nothing() {
-        use RootAttributes::{NeverOnLogin, OnEachLogin, OnFirstLogin};
+        use RootAttributes::{Each, First, Never};
         let decided = |by, root_attributes, policy| {
             let mapped = given("name", policy, Absent::Clear, Given::Value("Bob".into()));
             let writing = Writing { by, root_attributes };
@@ -254,12 +256,12 @@ mod tests {
         };
         let changed = "changed (was \"Ann\")";
         for (by, option, policy, outcome, words, says) in [
-            (By::Login, OnEachLogin, None, Outcome::Changes, changed, "on_each_login"),
-            (By::Login, OnFirstLogin, None, Outcome::Stays, "kept by create (was \"Ann\")", "on_first_login"),
-            (By::Login, NeverOnLogin, None, Outcome::Stays, "kept by never_on_login (was \"Ann\")", "never_on_login"),
-            (By::Push, NeverOnLogin, None, Outcome::Changes, changed, "never_on_login"),
-            (By::Login, NeverOnLogin, Some(WritePolicy::Always), Outcome::Changes, changed, "rule"),
-            (By::Push, OnEachLogin, Some(WritePolicy::IfEmpty), Outcome::Stays, "kept by if_empty (was \"Ann\")", "rule"),
+            (By::Login, Each, None, Outcome::Changes, changed, "on_each_login"),
+            (By::Login, First, None, Outcome::Stays, "kept by create (was \"Ann\")", "on_first_login"),
+            (By::Login, Never, None, Outcome::Stays, "kept by never_on_login (was \"Ann\")", "never_on_login"),
+            (By::Push, Never, None, Outcome::Changes, changed, "never_on_login"),
+            (By::Login, Never, Some(WritePolicy::Always), Outcome::Changes, changed, "rule"),
+            (By::Push, Each, Some(WritePolicy::IfEmpty), Outcome::Stays, "kept by if_empty (was \"Ann\")", "rule"),
         ] {
             assert_eq!(decided(by, option, policy), (outcome, words.to_owned(), says), "{by:?} {option:?} {policy:?}");
         }

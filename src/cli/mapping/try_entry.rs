@@ -48,7 +48,7 @@ pub struct TryArgs {
     #[arg(long, value_name = "FILE")]
     previous: Option<PathBuf>,
     /// What the connection's option says where a rule does not
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = RootAttributes::OnEachLogin)]
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = RootAttributes::Each)]
     set_user_root_attributes: RootAttributes,
     /// Who hands the entry over; without it a login for saml, oidc and oauth, a push or sync for the others
     #[arg(long, value_enum)]

@@ -256,7 +256,7 @@ impl<'s, 'd> Program<'s, 'd> {
                 let optional = parts.into_iter().map(|part| match part {
                     Part::Hole { code, .. } if code.level == Level::Post => Some(Part::Hole { code, optional: true }),
                     Part::Hole { .. } => None,
-                    text => Some(text),
+                    text @ Part::Text(_) => Some(text),
                 });
                 let template = Val::Template(optional.collect::<Option<_>>()?);
                 self.scope.text(&template).ok().map(|code| code.text)
