@@ -5,6 +5,7 @@
 pub mod compiled;
 pub mod javascript;
 
+pub use rosterd_mapping::said::none_of;
 pub use rosterd_mapping::target::{Absent, Merge, WritePolicy};
 
 use serde_json::{Map, Value};

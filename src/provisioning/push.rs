@@ -7,7 +7,7 @@ use super::plan::{Decision, IdentityWrite, Refusal, UserPlan};
 use super::rounds::Rounds;
 use super::{Error, Expected, Provisioner, Request, apply, user_id};
 use crate::clock::Micros;
-use crate::mapping::{Given, Mapped};
+use crate::mapping::{Given, Mapped, none_of};
 use crate::model::connection::{Connection, Deprovision};
 use crate::model::fold::fold;
 use crate::model::identity::Identity;
@@ -115,7 +115,7 @@ impl Provisioner {
             let free = keys.iter().position(|key| !taken.contains(key));
             *given = match free {
                 Some(at) => Given::Value(candidates.swap_remove(at).into()),
-                None => Given::Error(format!("none of {} candidates is free", keys.len())),
+                None => Given::Error(none_of(keys.len())),
             };
         }
         Ok(mapped)

@@ -21,6 +21,7 @@ mod faults;
 mod filter_equivalence;
 mod gateway;
 mod idp_sequences;
+mod import_differential;
 mod joining;
 mod kill;
 mod kill_bulk;

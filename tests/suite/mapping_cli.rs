@@ -1,6 +1,9 @@
 //! `rosterd mapping …` end to end: the built program on files and a database of its own.
 
 use crate::support::binary::Sandbox;
+use crate::support::postgres::cluster;
+use crate::support::rows::Database;
+use crate::support::stores::TestStore;
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 
@@ -63,7 +66,7 @@ fn a_sound_mapping_is_counted_and_a_broken_one_is_shown_at_its_place() {
     let sandbox = folder();
     let sound = sandbox.run("mapping check acme.mapping");
     assert_eq!((sound.code, sound.out.as_str()), (0, "checked 1 mapping: 0 errors, 0 warnings\n"));
-    sandbox.write("broken.mapping", &ACME.replace("$mail", "$mial"));
+    sandbox.write("broken.mapping", &ACME.replace("$mail", "$mial").replace("mapping acme", "mapping broken"));
     let broken = sandbox.run("mapping check broken.mapping");
     assert_eq!(broken.code, 1);
     assert!(broken.out.starts_with("error[M003]: unknown source attribute `mial`\n"), "{broken:?}");
@@ -89,6 +92,16 @@ fn lints_fail_only_when_that_is_asked_for() {
     let found = &reports[0]["diagnostics"][0];
     assert_eq!((&reports[0]["file"], &reports[0]["warnings"]), (&json!("lint.mapping"), &json!(1)));
     assert_eq!((&found["code"], &found["severity"], &found["line"]), (&json!("L09"), &json!("warning"), &json!(3)));
+}
+
+#[test]
+fn a_header_with_another_name_than_its_file_is_warned_of() {
+    let sandbox = folder();
+    sandbox.write("copy.mapping", ACME);
+    let checked = sandbox.run("mapping check copy.mapping");
+    assert!(checked.code == 0 && checked.out.contains("warning[L17]: the file is called `copy`"), "{checked:?}");
+    assert!(checked.out.contains("--> copy.mapping:1:9") && checked.out.contains("write `mapping copy …`"), "{checked:?}");
+    assert_eq!(sandbox.run("mapping check copy.mapping --deny-warnings").code, 1);
 }
 
 #[test]
@@ -203,6 +216,98 @@ fn a_trial_beside_a_stored_profile_tells_what_would_become_of_it() {
     assert_eq!(effect("app_metadata.number"), "changed (was ‹redacted›)");
     assert_eq!(tried[1]["gate"], json!({"kind": "skip", "reason": "line 3: computer PC1"}));
     assert!(!tried.to_string().contains("4711") && !tried.to_string().contains("0815"));
+}
+
+#[test]
+fn the_write_policy_is_tried_against_what_the_source_gave_before() {
+    let sandbox = folder();
+    let before = json!({"email": "ann@x.example", "name": "Ann L.", "picture": "p", "app_metadata": {"number": "4711"}});
+    sandbox.write("before.json", &before.to_string());
+    let tried = |words: &str| {
+        let line = format!("mapping try acme.mapping --input entries.ldif --previous before.json --json {words}");
+        let rules = sandbox.run(&line).json()[0]["rules"].clone();
+        let of = |target: &str| {
+            let rule = rules.as_array().expect("rules").iter().find(|rule| rule["target"] == target).expect("the rule");
+            let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+            [&rule["outcome"], &rule["in_force"]["policy"], &rule["in_force"]["by"]].map(text).join(" ")
+        };
+        ["email", "name", "picture"].map(of)
+    };
+    assert_eq!(
+        tried("--set-user-root-attributes on_each_login"),
+        ["stays always on_each_login", "changes always on_each_login", "stays if_empty rule"]
+    );
+    assert_eq!(
+        tried("--by login --set-user-root-attributes on_first_login"),
+        ["stays create on_first_login", "stays create on_first_login", "stays if_empty rule"]
+    );
+    assert_eq!(
+        tried("--by login --set-user-root-attributes never_on_login"),
+        ["stays - never_on_login", "stays - never_on_login", "stays if_empty rule"]
+    );
+    assert_eq!(
+        tried("--by push --set-user-root-attributes never_on_login"),
+        ["stays on_change never_on_login", "changes on_change never_on_login", "stays if_empty rule"]
+    );
+    let shown = sandbox.run("mapping try acme.mapping --input entries.ldif --previous before.json --by login --set-user-root-attributes never_on_login");
+    let name = shown.out.lines().find(|line| line.starts_with("name ")).expect("the rule");
+    assert!(name.ends_with("never_on_login  kept by never_on_login (was \"Ann L.\")"), "{name}");
+    let edited = json!({"name": "Edited"});
+    sandbox.write("now.json", &edited.to_string());
+    sandbox.write("before.json", &json!({"name": "Ann Lee"}).to_string());
+    let line = "mapping try acme.mapping --input entries.ldif --previous before.json --existing now.json --set-user-root-attributes on_first_login";
+    assert!(sandbox.run(line).out.contains("kept by on_change (was \"Edited\")"), "an edit survives until the source changes");
+    let wrong = sandbox.run("mapping try acme.mapping --input entries.ldif --set-user-root-attributes sometimes");
+    assert!(wrong.code == 2 && wrong.err.contains("on_first_login"), "{wrong:?}");
+}
+
+/// The cases of the language's own golden files, through the program.
+#[test]
+fn a_trial_and_a_failing_test_say_why_where_and_the_way_out() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/mapping/tests/said");
+    let mut cases = 0;
+    for entry in std::fs::read_dir(&folder).expect("the cases are there") {
+        let path = entry.expect("a readable folder").path();
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        if path.extension().is_none_or(|extension| extension != "txt") || name.starts_with("l07") {
+            continue;
+        }
+        cases += 1;
+        let sandbox = Sandbox::new();
+        for file in [format!("{name}.mapping"), format!("{name}.json")] {
+            sandbox.write(&file, &std::fs::read_to_string(folder.join(&file)).expect("a case"));
+        }
+        std::fs::create_dir(sandbox.path().join("include")).expect("a folder");
+        let levels = std::fs::read_to_string(folder.join("include/levels.mapping")).expect("what is included");
+        sandbox.write("include/levels", &levels);
+        let words = std::fs::read_to_string(&path).expect("the words");
+        let taken = if name.starts_with("m114") { "--taken ann --taken ANN1" } else { "" };
+        let tried = sandbox.run(&format!("mapping try {name}.mapping --input {name}.json {taken}"));
+        assert!(tried.code == 0 && tried.out.ends_with(&format!("\n\n{words}")), "{name}: {tried:?}");
+        let tested = sandbox.run(&format!("mapping test {name}.mapping"));
+        if tested.out.contains("FAILED") {
+            let indented: String = words.lines().map(|line| format!("          {line}").trim_end().to_owned() + "\n").collect();
+            assert!(tested.out.contains(&indented), "{name}: {tested:?}");
+            let said =
+                serde_json::from_str::<Value>(&sandbox.run(&format!("mapping test {name}.mapping --json")).out).expect("JSON");
+            assert!(said[0]["tests"][0]["said"][0]["help"].is_string(), "{name}: {said}");
+        }
+    }
+    assert!(cases >= 20, "{cases} cases");
+}
+
+#[test]
+fn a_candidate_that_is_free_is_chosen_as_the_store_would() {
+    let sandbox = Sandbox::new();
+    sandbox.write("m.mapping", "mapping m from ldap to profile\nusername = first_free [$uid, \"{$uid}1\"] with create\n");
+    sandbox.write("ann.ldif", "dn: cn=a\nuid: ann\n");
+    let gave = |words: &str| {
+        let tried = sandbox.run(&format!("mapping try m.mapping --input ann.ldif --json {words}")).json();
+        tried[0]["rules"][0]["gave"].clone()
+    };
+    assert_eq!(gave(""), json!({"first_free": ["\"ann\"", "\"ann1\""]}));
+    assert_eq!(gave("--taken ANN"), json!({"value": "ann1"}));
+    assert_eq!(gave("--taken ann --taken ann1"), json!({"error": {"code": "M114", "message": "none of 2 candidates is free"}}));
 }
 
 #[test]
@@ -404,6 +509,45 @@ fn a_draft_is_published_version_by_version() {
     assert_eq!(sandbox.run("mapping show acme --version 1").out, ACME);
     assert!(sandbox.run("mapping show acme").out.contains("$mail[0]"));
     assert!(sandbox.run("mapping show acme --version 3").refusal().contains("acme has no version 3: the newest is 2"));
+}
+
+/// Publishing is on record, with who did it: the command by name, the program itself where it published at first use.
+async fn is_on_record(url: &str) {
+    let sandbox = Sandbox::new();
+    let run = |line: &str| sandbox.run_with(line, &[("ROSTERD__DATABASE__URL", url), ("ROSTERD__SECRETS__KEY", KEY)]);
+    run("bootstrap --json").succeeded();
+    std::fs::create_dir(sandbox.path().join("mappings")).expect("a folder");
+    sandbox.write("mappings/acme.mapping", ACME);
+    run("mapping publish acme --dry-run").succeeded();
+    run("mapping publish acme").succeeded();
+    run("mapping publish acme").succeeded();
+    let mut database = Database::open(url).await;
+    let sql = "SELECT outcome, actor, request_id, detail FROM log WHERE kind = 'mapping.published' ORDER BY id";
+    let rows = database.rows(sql).await;
+    let told: Vec<(&str, &str, bool)> = rows
+        .iter()
+        .filter(|row| row["detail"].as_str().is_some_and(|detail| detail.contains("acme version 1")))
+        .map(|row| {
+            let text = |name: &str| row[name].as_str().expect("text");
+            (text("outcome"), text("actor"), text("request_id").is_empty())
+        })
+        .collect();
+    assert_eq!(told, [("ok", "cli", false)], "once: neither a rehearsal nor a repetition publishes; {rows:?}");
+    let version = database.rows("SELECT published_by FROM mapping_versions WHERE name = 'acme'").await;
+    assert_eq!(version.iter().map(|row| &row["published_by"]).collect::<Vec<_>>(), ["cli"]);
+}
+
+const KEY: &str = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=";
+
+#[tokio::test]
+async fn publishing_is_on_record_with_who_did_it_on_sqlite() {
+    let (options, _folder) = TestStore::sqlite_options();
+    is_on_record(options.url.expose()).await;
+}
+
+#[tokio::test]
+async fn publishing_is_on_record_with_who_did_it_on_postgresql() {
+    is_on_record(&cluster().fresh_database().await).await;
 }
 
 #[test]

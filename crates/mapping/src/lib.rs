@@ -8,7 +8,7 @@
 //!
 //! A [`plan::Plan`] is compiled once, shared by all workers, and run per entry by an [`eval::Evaluator`], which owns
 //! the arena everything of one entry lives in. [`output`] writes what came of it, [`trace`] tells how it came about,
-//! [`tester`] runs a mapping's own tests. Refuses: I/O (included files and tables come through
+//! [`said`] why a part of it failed, [`tester`] runs a mapping's own tests. Refuses: I/O (included files and tables come through
 //! `check::Sources`), clocks and randomness (both are arguments), and knowing how a result is written: policy words
 //! are carried, never acted on.
 //!
@@ -26,6 +26,7 @@ pub mod limits;
 pub mod output;
 pub mod pattern;
 pub mod plan;
+pub mod said;
 pub mod shortcut;
 pub mod source;
 pub mod span;

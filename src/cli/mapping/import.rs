@@ -2,7 +2,7 @@
 //! captured entries that a script and its translation give the same.
 
 use crate::cli::output;
-use crate::mapping::{self, Given, Input, Language, Mapped, Published};
+use crate::mapping::{self, Gate, Given, Input, Language, Mapped, Published};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use jiff::Timestamp;
@@ -54,7 +54,7 @@ pub struct Difference {
 /// What the comparison found.
 #[derive(Debug, Default, PartialEq, serde::Serialize)]
 pub struct Proof {
-    /// Entries on which both ran.
+    /// Entries on which both ran, or which neither takes.
     compared: usize,
     /// Entries the original fails on: with what.
     failed: Vec<(usize, String)>,
@@ -70,7 +70,9 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     };
     let name = args.file.file_name().map_or_else(|| "standard input".into(), |name| name.to_string_lossy());
     let captured = entries.as_deref().unwrap_or_default();
-    let imported = import::import(&name, &text, format, &captured[..captured.len().min(ENTRIES_MAX)])?;
+    // A mapping goes by the name of its file.
+    let to = args.output.as_deref().and_then(Path::file_name).map_or_else(|| name.clone(), |name| name.to_string_lossy());
+    let imported = import::import_as(&to, &name, &text, format, &captured[..captured.len().min(ENTRIES_MAX)])?;
     let proof = match &entries {
         Some(entries) if format == Format::ProfileMapper => Some(prove(&text, &imported.text, entries)?),
         _ => None,
@@ -133,16 +135,34 @@ fn prove(script: &str, mapping: &str, entries: &[Map<String, Value>]) -> anyhow:
     let mut proof = Proof::default();
     for (at, entry) in entries.iter().enumerate() {
         let input = Input { payload: entry, stored: None, now: 0, seed: [0; 32] };
-        let original = original.map(&input);
-        if let Some(message) = original.given.iter().find_map(|(rule, given)| match given {
+        let (original, imported) = (original.map(&input), imported.map(&input));
+        let refusal = original.given.iter().find_map(|(rule, given)| match given {
             Given::Error(message) if rule.required => Some(message.clone()),
             _ => None,
-        }) {
-            proof.failed.push((at + 1, message));
-            continue;
+        });
+        match (refusal, &imported.gate) {
+            // Neither takes the entry.
+            (Some(_), Some(_)) => {
+                proof.compared += 1;
+                continue;
+            }
+            (Some(message), None) => {
+                proof.failed.push((at + 1, message));
+                continue;
+            }
+            (None, Some(Gate::Skip { reason } | Gate::Deny { reason })) => {
+                proof.compared += 1;
+                proof.differences.push(Difference {
+                    entry: at + 1,
+                    target: "the entry".to_owned(),
+                    original: "a profile".into(),
+                    imported: format!("skipped: {reason}").into(),
+                });
+                continue;
+            }
+            (None, None) => proof.compared += 1,
         }
-        proof.compared += 1;
-        for (rule, given) in imported.map(&input).given {
+        for (rule, given) in imported.given {
             let (was, is) = (value_of(&original, &rule.target), shown(Some(&given)));
             if !alike(&was, &is) {
                 proof.differences.push(Difference {

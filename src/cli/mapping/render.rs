@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use rosterd_mapping::check::Compiled;
 use rosterd_mapping::diagnostic::render::{self, Source};
 use rosterd_mapping::diagnostic::{Diagnostic, Severity};
+use rosterd_mapping::plan::Plan;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
 
@@ -33,16 +34,33 @@ impl ColourArg {
     }
 }
 
-pub fn sources(compiled: &Compiled) -> Vec<Source<'_>> {
-    compiled.files.iter().map(|(name, text)| Source { name, text }).collect()
+/// What a text was read from: a mapping that was compiled, or a plan of one.
+pub trait Texts {
+    fn files(&self) -> &[(Box<str>, Box<str>)];
 }
 
-pub fn terminal(diagnostics: &[Diagnostic], compiled: &Compiled, colour: bool) -> String {
-    render::terminal(diagnostics, &sources(compiled), colour)
+impl Texts for Compiled {
+    fn files(&self) -> &[(Box<str>, Box<str>)] {
+        &self.files
+    }
 }
 
-pub fn reports(diagnostics: &[Diagnostic], compiled: &Compiled) -> anyhow::Result<Vec<Value>> {
-    let sources = sources(compiled);
+impl Texts for Plan {
+    fn files(&self) -> &[(Box<str>, Box<str>)] {
+        &self.files
+    }
+}
+
+fn sources(texts: &impl Texts) -> Vec<Source<'_>> {
+    texts.files().iter().map(|(name, text)| Source { name, text }).collect()
+}
+
+pub fn terminal(diagnostics: &[Diagnostic], texts: &impl Texts, colour: bool) -> String {
+    render::terminal(diagnostics, &sources(texts), colour)
+}
+
+pub fn reports(diagnostics: &[Diagnostic], texts: &impl Texts) -> anyhow::Result<Vec<Value>> {
+    let sources = sources(texts);
     Ok(render::reports(diagnostics, &sources).iter().map(serde_json::to_value).collect::<Result<_, _>>()?)
 }
 

@@ -85,7 +85,7 @@ fn tests_of(text: &Text, colour: bool) -> anyhow::Result<Result<Outcome, Broken>
                 let said = render::terminal(&compiled.diagnostics, &compiled, colour);
                 Err((said, object(render::reports(&compiled.diagnostics, &compiled)?)))
             }
-            Some(plan) => Ok(outcome(text, &compiled, plan)?),
+            Some(plan) => Ok(outcome(text, &compiled, plan, colour)?),
         },
     })
 }
@@ -97,14 +97,14 @@ pub fn run_tests(compiled: &Compiled) -> Option<TestRun> {
 
 /// The failed tests in words, for whoever refuses because of them.
 pub fn failures(compiled: &Compiled, run: &TestRun) -> String {
-    run.tests.iter().filter(|test| !test.mismatches.is_empty()).map(|test| one(compiled, test)).collect()
+    run.tests.iter().filter(|test| !test.mismatches.is_empty()).map(|test| one(compiled, test, false)).collect()
 }
 
-fn outcome(text: &Text, compiled: &Compiled, plan: &Plan) -> anyhow::Result<Outcome> {
+fn outcome(text: &Text, compiled: &Compiled, plan: &Plan, colour: bool) -> anyhow::Result<Outcome> {
     let run = run_tests(compiled).context("a plan is there")?;
     let failed = run.tests.iter().filter(|test| !test.mismatches.is_empty()).count();
     let passed = run.tests.len() - failed;
-    let mut lines: String = run.tests.iter().map(|test| one(compiled, test)).collect();
+    let mut lines: String = run.tests.iter().map(|test| one(compiled, test, colour)).collect();
     let rules = plan.rules.len();
     lines.push_str(&format!("  {} of {} tested\n", rules - run.untested.len(), number(rules, "rule")));
     for diagnostic in run.lints(plan) {
@@ -112,25 +112,26 @@ fn outcome(text: &Text, compiled: &Compiled, plan: &Plan) -> anyhow::Result<Outc
     }
     let mismatch = |found: &tester::Mismatch| json!({ "what": found.what, "line": line(compiled, found.span), "expected": found.expected, "actual": found.actual });
     let test = |test: &TestReport| {
-        json!({
+        Ok(json!({
             "name": test.name,
             "line": line(compiled, test.span),
             "passed": test.mismatches.is_empty(),
             "mismatches": test.mismatches.iter().map(mismatch).collect::<Vec<_>>(),
-        })
+            "said": render::reports(&test.said, compiled)?,
+        }))
     };
     let untested = |&rule: &usize| json!({ "target": plan.rules[rule].target, "line": plan.rules[rule].line });
     let object = json!({
         "file": text.shown,
         "diagnostics": render::reports(&run.lints(plan), compiled)?,
-        "tests": run.tests.iter().map(test).collect::<Vec<_>>(),
+        "tests": run.tests.iter().map(test).collect::<anyhow::Result<Vec<_>>>()?,
         "rules": rules,
         "untested": run.untested.iter().map(untested).collect::<Vec<_>>(),
     });
     Ok(Outcome { passed, failed, text: lines, object })
 }
 
-fn one(compiled: &Compiled, test: &TestReport) -> String {
+fn one(compiled: &Compiled, test: &TestReport, colour: bool) -> String {
     let name = printable(&test.name);
     if test.mismatches.is_empty() {
         return format!("  ok      {name}\n");
@@ -141,6 +142,11 @@ fn one(compiled: &Compiled, test: &TestReport) -> String {
         let (expected, actual) = (printable(&found.expected), printable(&found.actual));
         lines.push_str(&format!("          {:width$}  expected {expected}  (line {})\n", found.what, line(compiled, found.span)));
         lines.push_str(&format!("          {:width$}  actual   {actual}\n", ""));
+    }
+    // Why what came is no value, at the place in the rule.
+    for line in render::terminal(&test.said, compiled, colour).lines() {
+        lines.push_str(format!("          {line}").trim_end());
+        lines.push('\n');
     }
     lines
 }

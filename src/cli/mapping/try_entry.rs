@@ -1,17 +1,22 @@
 //! `rosterd mapping try`: each rule with what it gave, how that came about and what it would do to a stored profile.
 
-use super::change::Existing;
+use super::change::{By, Effect, Existing, RootAttributes, Writing};
 use super::files::{self, Text};
 use super::input::{self, Captured, Entries, Format};
+use super::render::{self, ColourArg};
 use super::value::{cut, instant, seed, short};
 use crate::cli::output::{self, printable};
 use crate::clock::{Clock, Micros};
 use crate::mapping::{Gate, Given, Input, Language, Mapped, Mapping};
+use crate::model::fold::fold;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use jiff::Timestamp;
+use rosterd_mapping::diagnostic::Diagnostic;
+use rosterd_mapping::diagnostic::codes::Code;
 use rosterd_mapping::eval::{self, Environment, Evaluator};
 use rosterd_mapping::plan::Plan;
+use rosterd_mapping::said;
 use rosterd_mapping::source::{Names, json};
 use rosterd_mapping::target::{Kind, WritePolicy};
 use rosterd_mapping::trace::{self, Gave, RuleReport, WithTrace};
@@ -39,12 +44,26 @@ pub struct TryArgs {
     /// A stored profile as JSON: shows what would become of it
     #[arg(long, value_name = "FILE")]
     existing: Option<PathBuf>,
+    /// The profile this source gave the last time, as JSON: what is stored, unless --existing says that it was edited since
+    #[arg(long, value_name = "FILE")]
+    previous: Option<PathBuf>,
+    /// What the connection's option says where a rule does not
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = RootAttributes::Each)]
+    set_user_root_attributes: RootAttributes,
+    /// Who hands the entry over; without it a login for saml, oidc and oauth, a push or sync for the others
+    #[arg(long, value_enum)]
+    by: Option<By>,
     /// What `now` is, for instance 2026-11-20T23:50:00Z
     #[arg(long, value_name = "TIME", value_parser = instant)]
     at: Option<Micros>,
     /// Decides what uuid() and random_string() give
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
+    /// A text that another profile bears already, for `first_free`; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    taken: Vec<String>,
+    #[command(flatten)]
+    colour: ColourArg,
     #[arg(long, help = "Print JSON")]
     json: bool,
 }
@@ -55,6 +74,8 @@ struct Subject {
     /// A script has none, hence no trace.
     plan: Option<(Plan, Names)>,
     evaluator: Evaluator,
+    /// Texts that others bear, folded.
+    taken: Vec<String>,
 }
 
 /// One rule over one entry.
@@ -66,7 +87,9 @@ struct Row {
     place: String,
     how: String,
     policy: Option<WritePolicy>,
-    effect: Option<String>,
+    /// The word that counts, and who says it.
+    in_force: (Option<WritePolicy>, &'static str),
+    effect: Option<Effect>,
     notes: Vec<String>,
 }
 
@@ -76,26 +99,36 @@ struct Trial {
     rows: Vec<Row>,
     extras: Map<String, Value>,
     unused: Vec<String>,
+    /// What failed, and why.
+    said: Vec<Diagnostic>,
 }
 
 pub fn run(args: &TryArgs) -> anyhow::Result<ExitCode> {
     let text = files::read(&args.file)?;
-    let mut subject = Subject::load(&text)?;
-    let existing = args.existing.as_deref().map(input::object).transpose()?.map(Existing::new);
+    let mut subject = Subject::load(&text, &args.taken)?;
+    let colour = args.colour.wanted();
+    let previous = args.previous.as_deref().map(input::object).transpose()?;
+    let stored = args.existing.as_deref().map(input::object).transpose()?;
+    let existing = stored.or_else(|| previous.clone()).map(|stored| Existing::new(stored, previous));
+    let by = args.by.unwrap_or_else(|| subject.usually_by());
+    let writing = Writing { by, root_attributes: args.set_user_root_attributes };
     let now = args.at.unwrap_or_else(|| Clock::system().now());
     let mut count = 0;
     for entry in Entries::open(&args.input, args.format, &subject.binary())? {
         let entry = entry.with_context(|| args.input.display().to_string())?;
-        let trial = subject.run(&entry.payload, existing.as_ref(), now, seed(args.seed))?;
+        let trial = subject.run(&entry.payload, (existing.as_ref(), writing), now, seed(args.seed))?;
         if args.json {
             // One array, of which only one element is ever in memory.
             output::line(format_args!(
                 "{}{}",
                 if count == 0 { "[" } else { "," },
-                serde_json::to_string_pretty(&trial.as_json(&entry))?
+                serde_json::to_string_pretty(&trial.as_json(&entry, &subject)?)?
             ))?;
         } else {
             trial.print(&entry, count > 0)?;
+            if let (Some((plan, _)), false) = (&subject.plan, trial.said.is_empty()) {
+                output::text(format_args!("\n{}", render::terminal(&trial.said, plan, colour)))?;
+            }
         }
         count += 1;
     }
@@ -109,7 +142,7 @@ pub fn run(args: &TryArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl Subject {
-    fn load(text: &Text) -> anyhow::Result<Self> {
+    fn load(text: &Text, taken: &[String]) -> anyhow::Result<Self> {
         let mapping = text.load().map_err(|reason| anyhow!("{}: {reason}", text.shown))?;
         let plan = match text.language {
             Language::Mapping => text.compile().plan,
@@ -119,22 +152,32 @@ impl Subject {
             let names = Names::new(&plan);
             (plan, names)
         });
-        Ok(Self { mapping, plan, evaluator: Evaluator::new() })
+        let taken = taken.iter().map(|text| fold(text)).collect();
+        Ok(Self { mapping, plan, evaluator: Evaluator::new(), taken })
     }
 
     fn binary(&self) -> Vec<String> {
         self.plan.as_ref().map(|(plan, _)| binary(plan)).unwrap_or_default()
     }
 
+    /// A login where nothing else is known of the kind; a script is of a directory's connector.
+    fn usually_by(&self) -> By {
+        match self.plan.as_ref().map(|(plan, _)| plan.from) {
+            Some(Kind::Saml | Kind::Oidc | Kind::Oauth) => By::Login,
+            _ => By::Push,
+        }
+    }
+
     fn run(
         &mut self,
         payload: &Map<String, Value>,
-        existing: Option<&Existing>,
+        (existing, writing): (Option<&Existing>, Writing),
         now: Micros,
         seed: [u8; 32],
     ) -> anyhow::Result<Trial> {
         let stored = existing.map(Existing::document);
-        let mapped = self.mapping.map(&Input { payload, stored, now, seed });
+        let mut mapped = self.mapping.map(&Input { payload, stored, now, seed });
+        let none_free = if self.taken.is_empty() { Vec::new() } else { choose(&mut mapped, &self.taken) };
         let mut trial = match &self.plan {
             None => untraced(&mapped),
             Some((plan, names)) => {
@@ -144,18 +187,40 @@ impl Subject {
                 let environment = Environment { seed, stored, ..Environment::at(now) };
                 let mut trace = WithTrace::new(plan);
                 let evaluation = eval::run(arena, plan, &entry, &environment, &mut trace);
-                traced(plan, trace.report(&evaluation), &mapped, trace::unused(names, attributes(plan, payload)))
+                let mut said = said::of_run(plan, &evaluation);
+                said.extend(none_free.iter().filter_map(|rule| Some(said::none_is_free(plan, plan.rules.get(*rule)?))));
+                let unused = trace::unused(names, attributes(plan, payload));
+                Trial { said, ..traced(plan, trace.report(&evaluation), &mapped, unused) }
             }
         };
+        trial.rows.iter_mut().zip(&mapped.given).for_each(|(row, (rule, _))| row.in_force = writing.in_force(rule));
         if let Some(existing) = existing
             && trial.gate.is_none()
         {
             let hidden = |target: &str| self.plan.as_ref().is_some_and(|(plan, _)| is_hidden(plan, target));
-            let effects = existing.effects(&mapped, hidden);
+            let effects = existing.effects(&mapped, writing, hidden);
             trial.rows.iter_mut().zip(effects).for_each(|(row, effect)| row.effect = Some(effect));
         }
         Ok(trial)
     }
+}
+
+/// Candidates become the first that nobody bears, as a gateway would have it; the rules of which none is free.
+fn choose(mapped: &mut Mapped, taken: &[String]) -> Vec<usize> {
+    let mut none_free = Vec::new();
+    for (index, (_, given)) in mapped.given.iter_mut().enumerate() {
+        let Given::FirstFree(candidates) = given else { continue };
+        let count = candidates.len();
+        let free = candidates.iter().position(|candidate| !taken.contains(&fold(candidate)));
+        *given = match free {
+            Some(at) => Given::Value(candidates.swap_remove(at).into()),
+            None => {
+                none_free.push(index);
+                Given::Error(said::none_of(count))
+            }
+        };
+    }
+    none_free
 }
 
 /// The source's own attributes: neither the DN nor what a reader adds under `$`.
@@ -195,10 +260,11 @@ fn untraced(mapped: &Mapped) -> Trial {
         };
         let place = format!("line {}", rule.line);
         let target = rule.target.to_string();
-        Row { target, gave, value, place, how: String::new(), policy: rule.policy, effect: None, notes: Vec::new() }
+        let (policy, in_force) = (rule.policy, (rule.policy, "rule"));
+        Row { target, gave, value, place, how: String::new(), policy, in_force, effect: None, notes: Vec::new() }
     };
     let rows = mapped.given.iter().map(row).collect();
-    Trial { gate: gate_of(mapped), rows, extras: mapped.extras.clone(), unused: Vec::new() }
+    Trial { gate: gate_of(mapped), rows, extras: mapped.extras.clone(), unused: Vec::new(), said: Vec::new() }
 }
 
 fn traced(plan: &Plan, report: trace::Report, mapped: &Mapped, unused: Vec<&str>) -> Trial {
@@ -208,15 +274,25 @@ fn traced(plan: &Plan, report: trace::Report, mapped: &Mapped, unused: Vec<&str>
         (word, format!("line {}: {}{failed}", gate.line, gate.reason))
     });
     let mut rows: Vec<Row> = report.rules.iter().map(|rule| row(plan, rule)).collect();
-    // The trace holds excerpts; a program wants the value itself, unless nobody may see it.
-    for (row, (rule, given)) in rows.iter_mut().zip(&mapped.given) {
-        if let Given::Value(value) = given
-            && !is_hidden(plan, &rule.target)
-        {
-            row.gave = json!({ "value": value });
+    for ((row, report), (rule, given)) in rows.iter_mut().zip(&report.rules).zip(&mapped.given) {
+        let chosen = matches!(report.gave, Gave::FirstFree(_));
+        match given {
+            Given::Value(_) if is_hidden(plan, &rule.target) => {}
+            // The trace holds excerpts; a program wants the value itself, unless nobody may see it.
+            Given::Value(value) => {
+                row.gave = json!({ "value": value });
+                if chosen {
+                    row.value = short(value);
+                }
+            }
+            Given::Error(reason) if chosen => {
+                row.gave = json!({ "error": { "code": Code::M114.as_str(), "message": reason } });
+                row.value = format!("error {}", Code::M114);
+            }
+            _ => {}
         }
     }
-    Trial { gate, rows, extras: Map::new(), unused: unused.into_iter().map(str::to_owned).collect() }
+    Trial { gate, rows, extras: Map::new(), unused: unused.into_iter().map(str::to_owned).collect(), said: Vec::new() }
 }
 
 fn row(plan: &Plan, rule: &RuleReport) -> Row {
@@ -240,6 +316,7 @@ fn row(plan: &Plan, rule: &RuleReport) -> Row {
         place,
         how: how(rule),
         policy: rule.policy,
+        in_force: (rule.policy, "rule"),
         effect: None,
         notes: notes(rule),
     }
@@ -285,7 +362,11 @@ fn notes(rule: &RuleReport) -> Vec<String> {
 }
 
 impl Trial {
-    fn as_json(&self, entry: &Captured) -> Value {
+    fn as_json(&self, entry: &Captured, subject: &Subject) -> anyhow::Result<Value> {
+        let said = match &subject.plan {
+            Some((plan, _)) => render::reports(&self.said, plan)?,
+            None => Vec::new(),
+        };
         let row = |row: &Row| {
             let mut object = json!({
                 "target": row.target,
@@ -296,17 +377,20 @@ impl Trial {
                 "notes": row.notes,
             });
             if let Some(effect) = &row.effect {
-                object["effect"] = effect.as_str().into();
+                object["effect"] = effect.words.as_str().into();
+                object["outcome"] = json!(effect.outcome);
+                object["in_force"] = json!({ "policy": row.in_force.0.map(WritePolicy::as_str), "by": row.in_force.1 });
             }
             object
         };
-        json!({
+        Ok(json!({
             "entry": entry.place,
             "gate": self.gate.as_ref().map(|(word, reason)| json!({ "kind": word, "reason": reason })),
             "rules": self.rows.iter().map(row).collect::<Vec<_>>(),
             "extras": self.extras,
             "unused": self.unused,
-        })
+            "said": said,
+        }))
     }
 
     fn print(&self, entry: &Captured, follows: bool) -> std::io::Result<()> {
@@ -325,9 +409,8 @@ impl Trial {
         let (target, value) = (width(|row| &row.target, VALUE_WIDTH), width(|row| &row.value, VALUE_WIDTH));
         let (place, how) = (width(|row| &row.place, VALUE_WIDTH), width(|row| &row.how, HOW_WIDTH));
         for row in &self.rows {
-            // What a connection says unless it is told otherwise.
-            let policy = row.policy.map_or("always", WritePolicy::as_str);
-            let effect = row.effect.as_deref().unwrap_or_default();
+            let policy = row.in_force.0.map_or(row.in_force.1, WritePolicy::as_str);
+            let effect = row.effect.as_ref().map(|effect| effect.words.as_str()).unwrap_or_default();
             let line = format!(
                 "{:target$}  {:value$}  {:place$}  {:how$}  {policy:9}  {effect}",
                 row.target, row.value, row.place, row.how

@@ -1,14 +1,56 @@
 //! Lints over whole rules: what compiles and is probably not meant.
 
+use super::include::Loaded;
 use super::lower::{Checker, Low, Needs};
 use super::rules::shown;
-use crate::ast::{self, Expr, ExprKind, RuleValue};
+use super::sink::Sink;
+use crate::ast::{self, Expr, ExprKind, Item, RuleValue};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes::Code;
 use crate::plan;
+use crate::span::FileId;
 use crate::target::Kind;
 
+/// A header with another name than its file (L17). A text that lies in no file has none to differ from.
+pub fn name_of_file(files: &[Loaded], sink: &mut Sink) {
+    let Some((file, header)) = files.first().and_then(|file| Some((file, file.ast.header.as_ref()?))) else { return };
+    let Some(path) = file.name.strip_suffix(".mapping") else { return };
+    let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
+    if name.is_empty() || *name == *header.name.value {
+        return;
+    }
+    let written = name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_'));
+    let diagnostic =
+        Diagnostic::new(Code::L17, header.name.span, format!("the file is called `{name}`, and the mapping goes by that"));
+    sink.push(if written {
+        diagnostic.help(format!("write `mapping {name} …`, or rename the file")).fix(header.name.span, name)
+    } else {
+        diagnostic.help(format!("call the file {}.mapping", header.name.value))
+    });
+}
+
 impl<'a> Checker<'a> {
+    /// A `default` of the mapping itself that none of its own rules hears (L02): what it includes keeps its own words.
+    pub fn unheard_default(&mut self, order: &[usize]) {
+        let Some(main) = self.files.first() else { return };
+        let own_rule = order.iter().any(|&index| self.rules[index].file == FileId(0));
+        // `strict` is about reading, which lets and gates do as well.
+        let reads = main.ast.items.iter().any(|item| matches!(item, Item::Let { .. } | Item::Gate(_)));
+        for item in &main.ast.items {
+            let Item::Default { modifiers, .. } = item else { continue };
+            for modifier in modifiers {
+                if own_rule || reads && &*modifier.word.value == "strict" {
+                    continue;
+                }
+                let message =
+                    format!("`default {}` is heard by no rule: it counts for the rules of its own file", modifier.word.value);
+                let help = "say it in the file that is included, or in the rule: override name = inherited with …";
+                self.sink.push(Diagnostic::new(Code::L02, modifier.span, message).help(help));
+            }
+        }
+    }
+
     /// A sensitive attribute's value in a target that shows (L13).
     pub fn sensitive_leak(&mut self, rule: &'a ast::Rule, low: &Low, needs: &Needs) {
         let read = needs.slots.iter().any(|slot| self.slots.specs.get(usize::from(*slot)).is_some_and(|spec| spec.sensitive));

@@ -76,6 +76,7 @@ pub fn compile(name: &str, text: &str, sources: &dyn Sources) -> Compiled {
     let files = include::load(name, text, sources, &mut sink);
     let texts: Vec<(Box<str>, Box<str>)> = files.iter().map(|file| (file.name.clone(), file.text.clone())).collect();
     let scope = Scope::collect(&files, &mut sink);
+    lints::name_of_file(&files, &mut sink);
     let Some((schema, to)) = rules::header(&files, &mut sink) else {
         let (diagnostics, uncounted) = sink.finish();
         return Compiled { plan: None, diagnostics, uncounted, tests: Vec::new(), facts: Vec::new(), files: texts };
@@ -90,6 +91,7 @@ pub fn compile(name: &str, text: &str, sources: &dyn Sources) -> Compiled {
     let lowered = checker.lower_rules(&order);
     let run_order = checker.order_of(&lowered);
     checker.rule_lints(&order, &lowered);
+    checker.unheard_default(&order);
     checker.unused_declarations();
     let tests = checker.tests();
     let by_default: Vec<bool> =

@@ -72,6 +72,7 @@ codes! {
     L14 "override equal to what it replaces"
     L15 "looks like a misspelt attribute"
     L16 "`groups` of a push or a synced directory comes from the group mapping"
+    L17 "the header's name is not the file's"
 }
 
 impl Code {

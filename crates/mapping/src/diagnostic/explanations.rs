@@ -54,9 +54,8 @@ pub const fn explanation(code: Code) -> Explanation {
         | Code::L11
         | Code::L12
         | Code::L13
-        | Code::L14
-        | Code::L15
         | Code::L16 => lint(code),
+        Code::L14 | Code::L15 | Code::L17 => slip(code),
     }
 }
 
@@ -321,6 +320,18 @@ const fn lint(code: Code) -> Explanation {
             "attrs { employeeNumber: string sensitive }\napp_metadata.number = $employeeNumber",
             "attrs { employeeNumber: string sensitive }\napp_metadata.number = $employeeNumber with sensitive",
         ),
+        _ => explained(
+            "Groups that are pushed or read from a directory are rows of their own, under the name the group mapping gives.\n\
+             `groups` in a user mapping counts for logins only.",
+            "mapping m from scim to profile\ngroups = [ g.display for g in $groups[*] if g.display like \"app-*\" ]",
+            "mapping m from scim to group\nname = $displayName",
+        ),
+    }
+}
+
+/// Lints of what was probably mistyped, or left over from a copy.
+const fn slip(code: Code) -> Explanation {
+    match code {
         Code::L14 => explained(
             "The rule replaces an included one by the same.",
             "use \"shared.mapping\"\noverride name = $displayName",
@@ -332,10 +343,10 @@ const fn lint(code: Code) -> Explanation {
             "mapping m from oidc to profile\nemail = $email",
         ),
         _ => explained(
-            "Groups that are pushed or read from a directory are rows of their own, under the name the group mapping gives.\n\
-             `groups` in a user mapping counts for logins only.",
-            "mapping m from scim to profile\ngroups = [ g.display for g in $groups[*] if g.display like \"app-*\" ]",
-            "mapping m from scim to group\nname = $displayName",
+            "A mapping goes by the name of its file: that is what connections use, what is published and what provenance\n\
+             names. A header that says another name, left from a copy perhaps, sends readers to the wrong text.",
+            "mapping acme from ldap to profile\nname = $cn",
+            "mapping example from ldap to profile\nname = $cn",
         ),
     }
 }

@@ -42,9 +42,27 @@ pub struct Draft {
     prefixes: Vec<(String, String)>,
     attributes: Vec<(String, &'static str)>,
     default: Option<&'static str>,
+    gates: Vec<Gate>,
     rules: Vec<Rule>,
     pub untranslated: Vec<Untranslated>,
     differences: Vec<String>,
+}
+
+/// An entry for which `condition` holds is not taken.
+#[derive(Debug)]
+struct Gate {
+    condition: String,
+    /// A text or template as written.
+    reason: String,
+    at: Place,
+    what: String,
+}
+
+/// What stands in a line of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Item {
+    Gate(usize),
+    Rule(usize),
 }
 
 #[derive(Debug)]
@@ -125,6 +143,7 @@ impl Draft {
             prefixes: Vec::new(),
             attributes: Vec::new(),
             default: None,
+            gates: Vec::new(),
             rules: Vec::new(),
             untranslated: Vec::new(),
             differences: Vec::new(),
@@ -156,7 +175,22 @@ impl Draft {
 
     pub fn leave(&mut self, at: Place, what: &str, why: impl Into<String>, suggestion: Option<String>) {
         let what: String = write::comment(what).chars().take(200).collect();
-        self.untranslated.push(Untranslated { at, what, why: why.into(), suggestion });
+        let left = Untranslated { at, what, why: why.into(), suggestion };
+        // What is reached on several ways is listed once.
+        if !self.untranslated.contains(&left) {
+            self.untranslated.push(left);
+        }
+    }
+
+    /// Entries that are not taken, in the order of asking; the same once.
+    pub fn gate(&mut self, condition: String, reason: String, at: Place, what: &str) {
+        if self.gates.iter().any(|gate| gate.condition == condition) {
+            return;
+        }
+        if condition.len() > CODE_BYTES_MAX || self.gates.len() >= RULES_MAX {
+            return self.leave(at, what, "the result would be too large", Some("write it by hand: skip when …".to_owned()));
+        }
+        self.gates.push(Gate { condition, reason, at, what: what.to_owned() });
     }
 
     /// One rule. A second one for the same target, or one that is too long, is left out and listed.
@@ -172,17 +206,23 @@ impl Draft {
         self.rules.push(Rule { path, code, rest, at, what: what.to_owned() });
     }
 
-    /// The formatted text with a test per entry.
-    pub fn finish(mut self, file: &str, format: Format, captured: &[Map<String, Value>]) -> Result<Imported, ImportError> {
+    /// The formatted text with a test per entry, called `name`.
+    pub fn finish(
+        mut self,
+        name: &str,
+        file: &str,
+        format: Format,
+        captured: &[Map<String, Value>],
+    ) -> Result<Imported, ImportError> {
         let compiled = loop {
-            let (text, lines) = self.compose(file, format);
+            let (text, lines) = self.compose(name, file, format);
             let compiled = check::compile("imported", &text, &NoSources);
             if compiled.plan.is_some() {
                 break compiled;
             }
             self.take_out(&compiled, &text, &lines)?;
         };
-        let (text, _) = self.compose(file, format);
+        let (text, _) = self.compose(name, file, format);
         let text = syntax::format(&text).map_err(|said| uncompilable(&said))?;
         let (text, tests) = match &compiled.plan {
             Some(plan) => entries::with_tests(text, plan, captured),
@@ -191,41 +231,49 @@ impl Draft {
         Ok(Imported { format, text, untranslated: self.untranslated, differences: self.differences, tests })
     }
 
-    /// Takes out the rules the checker refuses, and lists them.
-    fn take_out(&mut self, compiled: &Compiled, text: &str, lines: &[u32]) -> Result<(), ImportError> {
-        let mut refused: Vec<(usize, &Diagnostic)> = Vec::new();
+    /// Takes out the gates and rules the checker refuses, and lists them.
+    fn take_out(&mut self, compiled: &Compiled, text: &str, lines: &[(Item, u32)]) -> Result<(), ImportError> {
+        let mut refused: Vec<(Item, &Diagnostic)> = Vec::new();
         for diagnostic in compiled.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error) {
             let line = line_of(text, diagnostic.span.start);
-            if let Some(rule) = lines.iter().position(|at| *at == line)
-                && !refused.iter().any(|(known, _)| *known == rule)
+            if let Some((item, _)) = lines.iter().find(|(_, at)| *at == line)
+                && !refused.iter().any(|(known, _)| known == item)
             {
-                refused.push((rule, diagnostic));
+                refused.push((*item, diagnostic));
             }
         }
         if refused.is_empty() {
             return Err(uncompilable(&compiled.diagnostics));
         }
-        refused.sort_by_key(|(rule, _)| std::cmp::Reverse(*rule));
-        for (rule, diagnostic) in refused {
-            let Rule { path, code, at, what, .. } = self.rules.remove(rule);
-            let why = format!("`{} = {code}` would be wrong: {}", write::target(&path), diagnostic.message);
-            self.leave(at, &what, why, diagnostic.help.clone());
+        refused.sort_by_key(|(item, _)| std::cmp::Reverse(*item));
+        for (item, diagnostic) in refused {
+            let (written, at, what) = match item {
+                Item::Gate(at) => {
+                    let gate = self.gates.remove(at);
+                    (format!("skip when {}", gate.condition), gate.at, gate.what)
+                }
+                Item::Rule(at) => {
+                    let rule = self.rules.remove(at);
+                    (format!("{} = {}", write::target(&rule.path), rule.code), rule.at, rule.what)
+                }
+            };
+            self.leave(at, &what, format!("`{written}` would be wrong: {}", diagnostic.message), diagnostic.help.clone());
         }
         Ok(())
     }
 
-    /// The text, and for each rule the line it stands in.
-    fn compose(&self, file: &str, format: Format) -> (String, Vec<u32>) {
+    /// The text, and for each gate and rule the line it stands in.
+    fn compose(&self, name: &str, file: &str, format: Format) -> (String, Vec<(Item, u32)>) {
         let mut out = Lines::default();
         out.line(&format!("# From {}: {}.", write::comment(file), format.described()));
         if !self.differences.is_empty() {
             out.line("# Where it means something else than the original:");
             self.differences.iter().for_each(|text| out.line(&format!("#   - {}", write::comment(text))));
         }
-        out.line(&format!("mapping {} from {} to profile", write::mapping_name(file), self.from.as_str()));
+        out.line(&format!("mapping {name} from {} to profile", self.from.as_str()));
         out.line("");
-        for (name, value) in &self.prefixes {
-            out.line(&format!("prefix {name} = {}", write::string(value)));
+        for (prefix, value) in &self.prefixes {
+            out.line(&format!("prefix {prefix} = {}", write::string(value)));
         }
         if !self.attributes.is_empty() {
             let list: Vec<String> = self.attributes.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
@@ -235,9 +283,16 @@ impl Draft {
             out.line(&format!("default {default}"));
         }
         out.line("");
-        let mut lines = Vec::with_capacity(self.rules.len());
-        for rule in &self.rules {
-            lines.push(out.next);
+        let mut lines = Vec::with_capacity(self.gates.len() + self.rules.len());
+        for (at, gate) in self.gates.iter().enumerate() {
+            lines.push((Item::Gate(at), out.next));
+            out.line(&format!("skip when {} because {}", gate.condition, gate.reason));
+        }
+        if !self.gates.is_empty() {
+            out.line("");
+        }
+        for (at, rule) in self.rules.iter().enumerate() {
+            lines.push((Item::Rule(at), out.next));
             out.line(&format!("{} = {}{}", write::target(&rule.path), rule.code, rule.rest));
         }
         if !self.untranslated.is_empty() {
@@ -305,7 +360,7 @@ mod tests {
         let mut draft = Draft::new(Kind::Saml);
         draft.rule(vec!["groups".into()], "$a".into(), "", Place::Path("groups".into()), "\"a\"");
         draft.rule(vec!["name".into()], "$b".into(), "", Place::Path("name".into()), "\"b\"");
-        let imported = draft.finish("x.json", Format::Auth0Saml, &[]).unwrap();
+        let imported = draft.finish("x", "x.json", Format::Auth0Saml, &[]).unwrap();
         assert_eq!(imported.untranslated.len(), 1);
         assert!(imported.untranslated[0].why.contains("needs list<string>"), "{:?}", imported.untranslated);
         assert!(imported.text.contains("name = $b") && imported.text.contains("#   groups: \"a\""), "{}", imported.text);

@@ -52,7 +52,11 @@ fn block(number: usize, plan: &Plan, names: &Names, evaluator: &mut Evaluator, e
     let now = Timestamp::from_second(tester::NOW_SECONDS).ok()?;
     let evaluation = run(arena, plan, &read, &Environment::at(now), &mut NoTrace);
     let given = write::record(entry.iter().map(|(name, value)| (name.as_str(), write::literal(value))))?;
-    Some(format!("test \"captured entry {number}\" {{\n  given {given}\n  expect {}\n}}", expected(plan, &evaluation)?))
+    let expected = match &evaluation.gate {
+        Some(hit) => format!("skip {}", write::string(hit.reason)),
+        None => expected(plan, &evaluation)?,
+    };
+    Some(format!("test \"captured entry {number}\" {{\n  given {given}\n  expect {expected}\n}}"))
 }
 
 /// Values as they came; what came not is `absent` or `keep`. A rule that failed is not spoken of.

@@ -142,11 +142,26 @@ pub fn detect(text: &str) -> Result<Format, ImportError> {
     connection::detect(&json(text)?)
 }
 
-/// Translates `text`, which came from `file` (a name, for the comment at the top). Captured `entries` become tests.
+/// Translates `text`, which came from `file` (a name, for the comment at the top and the header). Captured `entries` become
+/// tests.
 ///
 /// # Errors
 /// Nothing could be made of it: see [`ImportError`].
 pub fn import(file: &str, text: &str, format: Format, entries: &[Map<String, Value>]) -> Result<Imported, ImportError> {
+    import_as(file, file, text, format, entries)
+}
+
+/// The same for a mapping that goes to the file `to`, after which it is called.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_as(
+    to: &str,
+    file: &str,
+    text: &str,
+    format: Format,
+    entries: &[Map<String, Value>],
+) -> Result<Imported, ImportError> {
     bounded(text)?;
     let draft = match format {
         Format::Auth0Saml => auth0_saml::draft(&json(text)?)?,
@@ -154,7 +169,7 @@ pub fn import(file: &str, text: &str, format: Format, entries: &[Map<String, Val
         Format::Auth0Oauth => auth0_oauth::draft(&json(text)?)?,
         Format::ProfileMapper => javascript::draft(text)?,
     };
-    draft.finish(file, format, entries)
+    draft.finish(&write::mapping_name(to), file, format, entries)
 }
 
 fn bounded(text: &str) -> Result<(), ImportError> {

@@ -140,9 +140,11 @@ fn expressions_of_a_script_have_their_counterpart() {
         ("typeof raw.a === 'undefined'", "not has($a)"),
         ("'a' in raw", "has($a)"),
         ("!!raw.a", "present($a)"),
-        ("(raw.userAccountControl & 2) === 2", "bit($userAccountControl, 2)"),
+        ("(raw.userAccountControl & 2) === 2", "bit($userAccountControl, 2) == true"),
+        ("(raw.userAccountControl & 2) ? 'off' : 'on'", "if bit($userAccountControl, 2) then \"off\" else \"on\""),
         ("!(raw.userAccountControl & 2)", "not bit($userAccountControl, 2)"),
-        ("raw.userAccountControl & 2", "band($userAccountControl, 2)"),
+        ("raw.userAccountControl & 2", "band($userAccountControl, 2) ?? 0"),
+        ("raw.a ? 1 : raw.b ? 2 : undefined", "if present($a) then 1 else if present($b) then 2 else absent"),
         ("parseInt(raw.a, 10) > 5", "int?($a) > 5"),
         ("raw.a.indexOf('x') === -1", "not contains($a, \"x\")"),
         ("raw.a.indexOf('x') === 0", "starts_with($a, \"x\")"),
@@ -194,6 +196,75 @@ fn branches_become_one_value() {
     );
 }
 
+/// The gates and rules of a script that is called with `raw` and `done`.
+fn whole(body: &str) -> (Vec<String>, Vec<Untranslated>) {
+    let text = format!("module.exports = function (raw, done) {{\n{body}\n}};");
+    let imported = import("m.js", &text, Format::ProfileMapper, &[]).expect("a script");
+    let lines =
+        imported.text.lines().filter(|line| line.starts_with("skip when") || line.contains(" = ") && !line.starts_with('#'));
+    (lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect(), imported.untranslated)
+}
+
+#[test]
+fn an_error_or_no_profile_becomes_a_gate() {
+    for (body, gate) in [
+        ("if (!raw.mail) { return done(new Error('no mail')); }", "skip when not present($mail) because \"no mail\""),
+        ("if (!raw.mail) throw new Error(`${raw.cn}: no mail`);", "skip when not present($mail) because \"{$cn?}: no mail\""),
+        ("if (raw.title === 'x') { done('an x'); return; }", "skip when $title == \"x\" because \"an x\""),
+        ("if (raw.title === 'x') return;", "skip when $title == \"x\" because \"refused in line 2 of the script\""),
+        (
+            "if (raw.title === 'x') return done(null, null);",
+            "skip when $title == \"x\" because \"refused in line 2 of the script\"",
+        ),
+        (
+            "if (raw.mail) { if (raw.title === 'x') throw 'both'; }",
+            "skip when present($mail) and $title == \"x\" because \"both\"",
+        ),
+        ("if (raw.mail) { } else { throw Error('no mail') }", "skip when not present($mail) because \"no mail\""),
+    ] {
+        let (lines, left) = whole(&format!("{body}\ndone(null, {{ displayName: raw.cn }});"));
+        assert_eq!((lines, left), (vec![gate.to_owned(), "name = $cn".to_owned()], vec![]), "{body}");
+    }
+}
+
+#[test]
+fn another_profile_becomes_a_choice_and_a_profile_on_one_way_only_a_gate() {
+    let (lines, left) =
+        whole("if (raw.title === 'x') return done(null, { displayName: raw.cn });\ndone(null, { displayName: raw.sn });");
+    assert_eq!((lines, left), (vec!["name = if $title == \"x\" then $cn else $sn".to_owned()], vec![]));
+    let (lines, left) = whole("if (raw.mail) { done(null, { displayName: raw.cn }); }");
+    let gate = "skip when not present($mail) because \"refused in line 2 of the script\"";
+    assert_eq!((lines, left), (vec![gate.to_owned(), "name = $cn".to_owned()], vec![]));
+    let body =
+        "var p = {};\n['cn', 'sn'].forEach(function (name) { if (!raw[name]) return; p[name] = raw[name]; });\ndone(null, p);";
+    assert_eq!(whole(body), (vec!["app_metadata.cn = $cn".to_owned(), "app_metadata.sn = $sn".to_owned()], vec![]));
+}
+
+#[test]
+fn leaving_from_inside_what_is_not_followed_is_listed_with_the_reason() {
+    for (body, why) in [
+        ("for (var i = 0; i < 2; i++) { if (raw.mail) return done(new Error('x')); }", "a loop, in which the script may end"),
+        ("try { if (raw.mail) throw new Error('x'); } catch (e) { return done(e); }", "try … catch, in which the script may end"),
+        ("if (Math.random() > 0.5) throw new Error('x');", "`random`"),
+        ("function f(x) { if (!x) throw 'x'; return x; }\nvar y = f(raw.mail);", "a function that does more than choose"),
+    ] {
+        let (lines, left) = whole(&format!("{body}\ndone(null, {{ displayName: raw.cn }});"));
+        assert_eq!(lines, ["name = $cn"], "{body}");
+        assert!(left[0].why.contains(why), "{body}: {left:?}");
+    }
+}
+
+#[test]
+fn ways_through_a_script_are_bounded() {
+    let forks: String =
+        (0..60).map(|n| format!("if (raw.a{n}) {{ p.x = 'v{n}'; if (raw.b{n}) return done(null, p); }}\n")).collect();
+    let (_, left) = whole(&format!("var p = {{ displayName: raw.cn }};\n{forks}done(null, p);"));
+    assert!(
+        left.iter().any(|left| left.why.contains("too many ways") || left.why.contains("too long to be followed")),
+        "{left:?}"
+    );
+}
+
 #[test]
 fn what_an_unknown_statement_may_have_written_is_left_out_too() {
     let imported = script("var p = { x: raw.a, y: raw.b };\nfor (var i = 0; i < 3; i++) { p.x = p.x + '!'; }\nreturn p;");
@@ -217,7 +288,7 @@ fn members_the_connector_reads_have_their_targets() {
             "given_name = $givenName",
             "email = $mail",
             "email_verified = true",
-            "blocked = bit($userAccountControl, 2)",
+            "blocked = bit($userAccountControl, 2) == true",
             "user_metadata.a.b = $l",
         ]
     );

@@ -2,8 +2,10 @@
 
 use super::{Mismatch, literal, reads_rules, rejections};
 use crate::ast::{Expect, Expr, ExprKind, Test};
+use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes::Code;
 use crate::plan::{Evaluation, Given, Plan, Rule};
+use crate::said;
 use crate::span::{Span, Spanned};
 use crate::target::Absent;
 use crate::trace::excerpt;
@@ -17,6 +19,8 @@ pub struct Matcher<'a, 'e> {
     /// By rule: a test expects something of it.
     pub tested: &'e mut [bool],
     pub mismatches: Vec<Mismatch>,
+    /// The failures behind them.
+    pub said: Vec<Diagnostic>,
 }
 
 impl<'a> Matcher<'a, '_> {
@@ -30,13 +34,16 @@ impl<'a> Matcher<'a, '_> {
                 Expect::Error { .. } => "an error",
                 _ => "a warning",
             };
+            self.undecided();
             return self.differs(test.name.span, "outcome", expected, format!("{kind} {:?}", hit.reason));
         }
         match &test.expect {
             Expect::Record { exactly, record } => {
                 let rejections = rejections(self.plan, self.evaluation);
                 if !rejections.is_empty() {
-                    self.differs(record.span, "outcome", "a profile", format!("rejected: {}", rejections.join("; ")));
+                    rejections.iter().for_each(|(rule, _)| self.failed(*rule));
+                    let reasons: Vec<&str> = rejections.iter().map(|(_, reason)| reason.as_str()).collect();
+                    self.differs(record.span, "outcome", "a profile", format!("rejected: {}", reasons.join("; ")));
                 }
                 let mut named = vec![false; self.plan.rules.len()];
                 self.record(record, &mut Vec::new(), &mut named);
@@ -59,6 +66,7 @@ impl<'a> Matcher<'a, '_> {
                     Given::Failed { failure, .. } if format!("{} {}", failure.code, failure.message).contains(wanted) => {}
                     given => {
                         let actual = shown(given);
+                        self.failed(rule);
                         self.differs(*span, &path.join("."), &format!("error {wanted:?}"), actual);
                     }
                 }
@@ -82,6 +90,7 @@ impl<'a> Matcher<'a, '_> {
                 let found = self.plan.gates[usize::from(hit.gate)].deny;
                 if found != deny || reason.is_some_and(|reason| *reason.value != *hit.reason) || hit.failure.is_some() {
                     let word = if found { "deny" } else { "skip" };
+                    self.undecided();
                     self.differs(span, "outcome", &expected, format!("{word} {:?}", hit.reason));
                 }
             }
@@ -100,6 +109,7 @@ impl<'a> Matcher<'a, '_> {
                 let given = &self.evaluation.given[rule];
                 if !self.fits(&self.plan.rules[rule], expected, given) {
                     let actual = shown(given);
+                    self.failed(rule);
                     self.differs(expected.span, &path.join("."), self.plan.text_at(expected.span), actual);
                 }
             } else if matches!(expected.kind, ExprKind::Record(_)) && self.has_rules_below(path) {
@@ -115,6 +125,7 @@ impl<'a> Matcher<'a, '_> {
     fn nothing_else(&mut self, span: Span, named: &[bool]) {
         for (index, given) in self.evaluation.given.iter().enumerate() {
             if !named[index] && !matches!(given, Given::Absent | Given::Keep) {
+                self.failed(index);
                 self.differs(span, &self.plan.rules[index].target, "nothing", shown(given));
             }
         }
@@ -164,6 +175,19 @@ impl<'a> Matcher<'a, '_> {
     fn has_rules_below(&self, path: &[&str]) -> bool {
         let below = |rule: &Rule| rule.path.len() > path.len() && rule.path.iter().zip(path).all(|(a, b)| **a == **b);
         self.plan.rules.iter().any(below)
+    }
+
+    /// Says why this rule failed, if it did; once.
+    fn failed(&mut self, rule: usize) {
+        let said = said::failed(self.plan, &self.plan.rules[rule], &self.evaluation.given[rule]);
+        if let Some(said) = said.filter(|said| !self.said.contains(said)) {
+            self.said.push(said);
+        }
+    }
+
+    /// Says why the gate that ended the run could not be decided, if that is so.
+    fn undecided(&mut self) {
+        self.said.extend(self.evaluation.gate.as_ref().and_then(|hit| said::undecided(self.plan, hit)));
     }
 
     fn differs(&mut self, span: Span, what: &str, expected: &str, actual: String) {

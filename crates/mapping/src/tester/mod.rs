@@ -35,6 +35,8 @@ pub struct TestReport {
     pub span: Span,
     /// Empty when the test passes.
     pub mismatches: Vec<Mismatch>,
+    /// Of a test that does not pass: the failures that were not expected.
+    pub said: Vec<Diagnostic>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -68,18 +70,25 @@ pub fn run_tests(plan: &Plan, tests: &[Test], keys: &[(&str, &[u8])]) -> TestRun
     let names = Names::new(plan);
     let mut evaluator = Evaluator::new();
     let mut tested = vec![false; plan.rules.len()];
-    let report = |test: &Test| TestReport {
-        name: test.name.value.to_string(),
-        span: test.name.span,
-        mismatches: run_test(evaluator.fresh(), plan, &names, test, keys, &mut tested),
+    let report = |test: &Test| {
+        let (mismatches, said) = run_test(evaluator.fresh(), plan, &names, test, keys, &mut tested);
+        TestReport { name: test.name.value.to_string(), span: test.name.span, mismatches, said }
     };
     let tests = tests.iter().map(report).collect();
     TestRun { tests, untested: (0..plan.rules.len()).filter(|rule| !tested[*rule]).collect() }
 }
 
-fn run_test(arena: &Bump, plan: &Plan, names: &Names, test: &Test, keys: &[(&str, &[u8])], tested: &mut [bool]) -> Vec<Mismatch> {
+fn run_test(
+    arena: &Bump,
+    plan: &Plan,
+    names: &Names,
+    test: &Test,
+    keys: &[(&str, &[u8])],
+    tested: &mut [bool],
+) -> (Vec<Mismatch>, Vec<Diagnostic>) {
     let refused = |span: Span, message: String| {
-        vec![Mismatch { span, what: "test".to_owned(), expected: "literal values".to_owned(), actual: message }]
+        let mismatch = Mismatch { span, what: "test".to_owned(), expected: "literal values".to_owned(), actual: message };
+        (vec![mismatch], Vec::new())
     };
     let entry = match entry(arena, names, &test.given) {
         Ok(entry) => entry,
@@ -94,9 +103,10 @@ fn run_test(arena: &Bump, plan: &Plan, names: &Names, test: &Test, keys: &[(&str
     let now = test.at.as_ref().map_or_else(|| Timestamp::from_second(NOW_SECONDS).unwrap_or_default(), |at| at.value);
     let stored = existing.as_ref().and_then(serde_json::Value::as_object);
     let evaluation = run(arena, plan, &entry, &Environment { now, seed, stored, keys }, &mut NoTrace);
-    let mut matcher = matching::Matcher { arena, plan, evaluation: &evaluation, tested, mismatches: Vec::new() };
+    let mut matcher =
+        matching::Matcher { arena, plan, evaluation: &evaluation, tested, mismatches: Vec::new(), said: Vec::new() };
     matcher.outcome(test);
-    matcher.mismatches
+    (matcher.mismatches, matcher.said)
 }
 
 /// What a test gives, as the source's own reader would have read it.
@@ -114,14 +124,14 @@ fn entry<'a>(arena: &'a Bump, names: &Names, given: &'a Expr) -> Result<Entry<'a
     Ok(builder.finish())
 }
 
-/// Why the whole entry is refused: a required value is missing, or has failed.
-fn rejections(plan: &Plan, evaluation: &Evaluation<'_>) -> Vec<String> {
+/// The rules for which the whole entry is refused: a required value is missing, or has failed.
+fn rejections(plan: &Plan, evaluation: &Evaluation<'_>) -> Vec<(usize, String)> {
     let mut out = Vec::new();
-    for (rule, given) in plan.rules.iter().zip(evaluation.given) {
+    for (index, (rule, given)) in plan.rules.iter().zip(evaluation.given).enumerate() {
         if let Given::Failed { failure, .. } = given
             && (rule.required || failure.code == Code::M110)
         {
-            out.push(format!("`{}` {}: {}", rule.target, failure.code, failure.message));
+            out.push((index, format!("`{}` {}: {}", rule.target, failure.code, failure.message)));
         }
     }
     out

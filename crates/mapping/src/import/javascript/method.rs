@@ -261,13 +261,7 @@ fn question(scope: &mut Scope<'_>, base: &Val, name: &str, arguments: &[Node]) -
         return Ok(Code::new(format!("{} ~ {pattern}", text.at(Level::Post)), Ty::Bool, Level::Compare));
     }
     let part = scope.text_of(part)?;
-    let several = match base {
-        Val::OrEmpty(inner) => matches!(&**inner, Val::Attr(name) if value::is_list(name)),
-        Val::Attr(name) => value::is_list(name),
-        Val::Code(code) => code.ty == Ty::List,
-        Val::Mapped(..) | Val::Array(_) | Val::Filled(_) => true,
-        _ => false,
-    };
+    let several = value::is_several(base);
     let function = match name {
         "includes" if several => {
             let list = scope.list(base)?;
@@ -284,14 +278,7 @@ fn question(scope: &mut Scope<'_>, base: &Val, name: &str, arguments: &[Node]) -
 }
 
 fn concat(scope: &mut Scope<'_>, base: Val, arguments: &[Node]) -> Made<Val> {
-    let is_list = match &base {
-        Val::Code(code) => code.ty == Ty::List,
-        Val::Mapped(..) | Val::Array(_) | Val::Filled(_) => true,
-        Val::OrEmpty(inner) => matches!(&**inner, Val::Attr(name) if value::is_list(name)),
-        Val::Attr(name) => value::is_list(name),
-        _ => false,
-    };
-    if is_list {
+    if value::is_several(&base) {
         let mut lists = vec![scope.list(&base)?];
         for argument in arguments {
             let value = scope.value(argument)?;

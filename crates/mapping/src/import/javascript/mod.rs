@@ -14,7 +14,7 @@ use super::draft::Draft;
 use super::{ImportError, Place};
 use crate::target::Kind;
 use expression::Scope;
-use program::Program;
+use program::{End, Program};
 use value::Val;
 
 /// # Errors
@@ -31,14 +31,15 @@ pub fn draft(text: &str) -> Result<Draft, ImportError> {
             wanted: "`module.exports = function (raw_data) { … }`".to_owned(),
         });
     };
-    let returned = program.call(&function);
-    match returned {
-        Some(Val::Object(members)) => profile::rules(&mut scope, &members),
-        Some(Val::Unknown(_)) => {}
-        Some(_) => {
+    match program.call(&function) {
+        End::Profile(Val::Object(members)) => profile::rules(&mut scope, &members),
+        End::Profile(Val::Unknown(_)) => {}
+        End::Profile(_) => {
             draft.leave(Place::Line(1), "return", "what is returned is not put together in a way that can be followed", None);
         }
-        None => draft.leave(Place::Line(1), "module.exports", "no profile is returned at the end", None),
+        End::Runs | End::Refused => {
+            draft.leave(Place::Line(1), "module.exports", "no profile is returned at the end", None);
+        }
     }
     Ok(draft)
 }

@@ -2,7 +2,7 @@
 //! (mapping.md §10), the rest below `app_metadata`.
 
 use super::expression::Scope;
-use super::value::{self, Code, Made, Member, Ty, Val, why, why_but};
+use super::value::{self, Code, Level, Made, Member, Ty, Val, why, why_but};
 use crate::import::Place;
 use crate::import::draft::{Destination, destination};
 use crate::target;
@@ -113,7 +113,7 @@ fn code(scope: &mut Scope<'_>, value: &Val, path: &[String], wanted: &Type) -> M
                     Code::call(format!("bool?({})", text.text), Ty::Bool, &text, false)
                 }
             };
-            code.text
+            value_of(&code)
         }
         Type::String => {
             if let Val::Number(_) | Val::Bool(_) = value {
@@ -135,6 +135,7 @@ fn extra(scope: &mut Scope<'_>, value: &Val, or_absent: impl Fn(Code) -> String)
         }
         Val::Number(number) => number.to_string(),
         Val::Bool(truth) => truth.to_string(),
+        Val::Code(code) if matches!(code.ty, Ty::Bool | Ty::Int) => value_of(code),
         Val::Code(code) => or_absent(code.clone()),
         Val::OrEmpty(inner) if matches!(**inner, Val::Array(_) | Val::Mapped(..)) => or_absent(scope.list(value)?),
         Val::OrEmpty(inner) => extra(scope, inner, or_absent)?,
@@ -142,24 +143,32 @@ fn extra(scope: &mut Scope<'_>, value: &Val, or_absent: impl Fn(Code) -> String)
             return why("a list of objects");
         }
         Val::Array(_) | Val::Filled(_) | Val::Mapped(..) => or_absent(scope.list(value)?),
-        Val::If(_, then, other)
-            if [then, other].iter().any(|side| matches!(***side, Val::Array(_) | Val::Mapped(..)) || is_list(side)) =>
-        {
-            or_absent(scope.list(value)?)
-        }
-        Val::If(..) => {
-            return why_but("an object, a number or a list under a condition", "write one rule per case: x = … when …");
-        }
+        Val::If(..) if value::is_several(value) => or_absent(scope.list(value)?),
+        Val::If(..) => or_absent(chosen(scope, value)?),
         other => or_absent(scope.text(other)?),
     })
 }
 
-fn is_list(value: &Val) -> bool {
-    match value {
-        Val::Attr(name) => value::is_list(name),
-        Val::Code(code) => code.ty == Ty::List,
-        Val::OrEmpty(inner) => is_list(inner),
-        _ => false,
+/// One of several values of one kind; of two kinds the checker says so.
+fn chosen(scope: &mut Scope<'_>, value: &Val) -> Made {
+    Ok(match value {
+        Val::If(condition, then, other) => Code::chosen(condition, &chosen(scope, then)?, &chosen(scope, other)?),
+        Val::Number(number) => Code::new(number.to_string(), Ty::Int, Level::Post),
+        Val::Bool(truth) => Code::truth(*truth),
+        Val::Code(code) if matches!(code.ty, Ty::Bool | Ty::Int) => Code { text: value_of(code), ..code.clone() },
+        Val::Object(_) => return why_but("an object under a condition", "write one rule per member: x.y = … when …"),
+        other => scope.text(other)?,
+    })
+}
+
+/// A truth or a number as a value: what a mask gives of a number that is missing is false, or 0.
+fn value_of(code: &Code) -> String {
+    if code.text.starts_with("bit(") {
+        format!("{} == true", code.text)
+    } else if code.text.starts_with("band(") {
+        format!("{} ?? 0", code.text)
+    } else {
+        code.text.clone()
     }
 }
 
@@ -190,7 +199,7 @@ fn email(scope: &mut Scope<'_>, value: &Val) -> Made {
                 other => {
                     let list = scope.list(other)?;
                     let first = list.text.strip_suffix("[*]").map_or_else(|| format!("first({})", list.text), str::to_owned);
-                    Val::Code(Code { needs: vec![first.clone()], ..Code::new(first, Ty::Text, value::Level::Post) })
+                    Val::Code(Code { needs: vec![first.clone()], ..Code::new(first, Ty::Text, Level::Post) })
                 }
             };
             let item = scope.apply(function, &[first])?;

@@ -1,11 +1,16 @@
 //! Statements of a script, in their order: what every name holds, and what the exported function returns. A branch is
-//! followed on both sides and its two outcomes become one value. A statement that is not understood is listed, and all
-//! it may have assigned is unknown from there on.
+//! followed on both sides and its two outcomes become one value. One that leaves early is followed to the end of the
+//! script: with an error it is a gate, with another profile the two profiles become one. A statement that is not understood
+//! is listed, and all it may have assigned is unknown from there on.
 
 use super::expression::Scope;
 use super::tree::{Function, Kind, Node, Statement, StatementKind, visit};
-use super::value::{Code, Made, Member, Val, why, why_but};
+use super::value::{Code, Level, Made, Member, Part, Val, why, why_but};
+use crate::import::{Place, write};
 use std::collections::HashMap;
+
+/// Branches that leave early, each followed to the end: where both of its ways go on, what is left is followed twice.
+const FORKS_MAX: usize = 100;
 
 type Names = HashMap<Box<str>, Val>;
 
@@ -13,12 +18,34 @@ pub struct Program<'s, 'd> {
     pub scope: &'s mut Scope<'d>,
     /// The name of `callback(err, profile)`.
     callback: Option<Box<str>>,
+    /// Under which conditions the statement at hand is reached, as far as they decide how the script ends.
+    path: Vec<Code>,
+    forks: usize,
+    /// Inside a function that is called per name: there `return` ends one round and hands over nothing.
+    in_loop: bool,
+}
+
+/// How it ends.
+pub enum End {
+    /// Behind the last statement: nothing was handed over.
+    Runs,
+    /// With what was handed over.
+    Profile(Val),
+    /// With an error: the entry is refused.
+    Refused,
+}
+
+/// Statements still to come, and those behind the block they stand in.
+#[derive(Clone, Copy)]
+struct Rest<'r> {
+    statements: &'r [Statement],
+    then: Option<&'r Self>,
 }
 
 impl<'s, 'd> Program<'s, 'd> {
     /// Runs the text outside of functions; the exported function, if there is one.
     pub fn module(scope: &'s mut Scope<'d>, script: &[Statement]) -> (Self, Option<Function>) {
-        let mut program = Self { scope, callback: None };
+        let mut program = Self { scope, callback: None, path: Vec::new(), forks: 0, in_loop: false };
         for statement in script {
             if let StatementKind::Function(name, function) = &statement.kind {
                 program.scope.names.insert(name.clone(), Val::Function(function.clone()));
@@ -42,13 +69,13 @@ impl<'s, 'd> Program<'s, 'd> {
         (program, exported)
     }
 
-    /// The profile the function returns.
-    pub fn call(&mut self, function: &Function) -> Option<Val> {
+    /// How the function ends.
+    pub fn call(&mut self, function: &Function) -> End {
         if let Some(raw) = function.parameters.first() {
             self.scope.names.insert(raw.clone(), Val::Raw);
         }
         self.callback = function.parameters.get(1).cloned();
-        self.all(&function.body)
+        self.all(Rest { statements: &function.body, then: None })
     }
 
     fn leave(&mut self, statement: &Statement, refused: Made<()>) {
@@ -57,15 +84,42 @@ impl<'s, 'd> Program<'s, 'd> {
         }
     }
 
-    /// Until something is returned.
-    fn all(&mut self, statements: &[Statement]) -> Option<Val> {
-        statements.iter().find_map(|statement| self.run(statement))
+    /// Until the script ends.
+    fn all(&mut self, mut rest: Rest<'_>) -> End {
+        loop {
+            let Some((first, after)) = rest.statements.split_first() else {
+                match rest.then {
+                    Some(then) => rest = *then,
+                    None => return End::Runs,
+                }
+                continue;
+            };
+            let behind = Rest { statements: after, then: rest.then };
+            let end = match &first.kind {
+                StatementKind::Block(inner) => return self.all(Rest { statements: inner, then: Some(&behind) }),
+                StatementKind::If(condition, then, other) if self.leaves(then) || self.leaves(other) => {
+                    match self.fork(first, condition, [then, other], &behind) {
+                        Ok(end) => return end,
+                        Err(refused) => {
+                            self.forget(first);
+                            self.leave(first, Err(refused));
+                            End::Runs
+                        }
+                    }
+                }
+                _ => self.run(first),
+            };
+            if !matches!(end, End::Runs) {
+                return end;
+            }
+            rest = behind;
+        }
     }
 
-    fn run(&mut self, statement: &Statement) -> Option<Val> {
+    fn run(&mut self, statement: &Statement) -> End {
         let outcome = match &statement.kind {
             StatementKind::Empty => Ok(()),
-            StatementKind::Block(inner) => return self.all(inner),
+            StatementKind::Block(inner) => return self.all(Rest { statements: inner, then: None }),
             StatementKind::Function(name, function) => {
                 self.scope.names.insert(name.clone(), Val::Function(function.clone()));
                 Ok(())
@@ -77,27 +131,138 @@ impl<'s, 'd> Program<'s, 'd> {
                 }
                 Ok(())
             }
-            StatementKind::Return(node) => {
-                return Some(match node {
-                    None => Val::Nothing,
-                    Some(node) => match self.handed_over(node) {
-                        Some(handed) => handed,
-                        None => self.scope.kept(node),
+            StatementKind::Return(_) if self.in_loop => return End::Profile(Val::Nothing),
+            StatementKind::Return(None) => return self.refuse(statement, None),
+            StatementKind::Throw(node) => return self.refuse(statement, Some(node)),
+            StatementKind::Return(Some(node)) => {
+                return match self.handed_over(statement, node) {
+                    Some(end) => end,
+                    None => match self.scope.kept(node) {
+                        Val::Nothing => self.refuse(statement, None),
+                        profile => End::Profile(profile),
                     },
-                });
+                };
             }
-            StatementKind::Expr(node) => match self.handed_over(node) {
-                Some(handed) => return Some(handed),
+            StatementKind::Expr(node) => match self.handed_over(statement, node) {
+                Some(end) => return end,
                 None => self.effect(node),
             },
             StatementKind::If(condition, then, other) => self.branch(condition, then, other),
+            StatementKind::Other(what, inner) if self.leaves(inner) => why_but(
+                format!("{what}, in which the script may end"),
+                "which entries are not taken: skip when … because \"…\", or deny when … because \"…\"",
+            ),
             StatementKind::Other(what, _) => why(*what),
         };
         if outcome.is_err() {
             self.forget(statement);
         }
         self.leave(statement, outcome);
-        None
+        End::Runs
+    }
+
+    /// Whether the script may end inside.
+    fn leaves(&self, statements: &[Statement]) -> bool {
+        statements.iter().any(|statement| match &statement.kind {
+            StatementKind::Return(_) | StatementKind::Throw(_) => true,
+            StatementKind::Block(inner) | StatementKind::Other(_, inner) => self.leaves(inner),
+            StatementKind::If(_, then, other) => self.leaves(then) || self.leaves(other),
+            StatementKind::Expr(node) => self.answer(node).is_some(),
+            StatementKind::Declare(_) | StatementKind::Function(..) | StatementKind::Empty => false,
+        })
+    }
+
+    /// A branch that leaves early on one side at least: each side with all that comes behind it.
+    fn fork(&mut self, statement: &Statement, condition: &Node, sides: [&[Statement]; 2], behind: &Rest<'_>) -> Made<End> {
+        self.forks += 1;
+        if self.forks > FORKS_MAX {
+            return why_but("too many ways through the script", "say which entries are not taken: skip when … because \"…\"");
+        }
+        let condition = self.scope.condition(condition)?;
+        let before = self.scope.names.clone();
+        let then = self.under(condition.clone(), sides[0], behind);
+        let after_then = std::mem::replace(&mut self.scope.names, before);
+        let other = match then {
+            // Whoever gets so far was not stopped by the gates.
+            End::Refused => self.all(Rest { statements: sides[1], then: Some(behind) }),
+            _ => self.under(condition.not(), sides[1], behind),
+        };
+        let otherwise = condition.not();
+        Ok(match (then, other) {
+            (End::Refused, end) => end,
+            (end, End::Refused) => {
+                self.scope.names = after_then;
+                end
+            }
+            (End::Runs | End::Profile(_), End::Runs | End::Profile(_)) if self.in_loop => {
+                self.merge(&condition, after_then)?;
+                End::Runs
+            }
+            (End::Runs, End::Runs) => End::Runs,
+            (End::Runs, end) => self.without_profile(statement, condition, end),
+            (end, End::Runs) => self.without_profile(statement, otherwise, end),
+            (End::Profile(then), End::Profile(other)) => match self.either(&condition, then, other) {
+                Ok(profile) => End::Profile(profile),
+                Err(refused) => {
+                    self.leave(statement, Err(refused));
+                    End::Profile(Val::Unknown(statement.line))
+                }
+            },
+        })
+    }
+
+    fn under(&mut self, condition: Code, statements: &[Statement], behind: &Rest<'_>) -> End {
+        self.path.push(condition);
+        let end = self.all(Rest { statements, then: Some(behind) });
+        self.path.pop();
+        end
+    }
+
+    /// On one side the script ends without a profile, on the other with one.
+    fn without_profile(&mut self, statement: &Statement, condition: Code, end: End) -> End {
+        self.path.push(condition);
+        self.gate(statement, None);
+        self.path.pop();
+        end
+    }
+
+    /// Here the entry is refused: by an error, or because there is no profile.
+    fn refuse(&mut self, statement: &Statement, error: Option<&Node>) -> End {
+        let reason = error.and_then(|error| self.reason(error));
+        self.gate(statement, reason);
+        End::Refused
+    }
+
+    fn gate(&mut self, statement: &Statement, reason: Option<String>) {
+        let Some((first, rest)) = self.path.split_first() else { return };
+        let condition = rest.iter().fold(first.clone(), |all, one| all.and(one));
+        let draft = &mut self.scope.draft;
+        draft.differs("an entry that ends in an error, or without a profile, is refused in the original; here it is skipped");
+        let reason = reason.unwrap_or_else(|| write::string(&format!("refused in line {} of the script", statement.line)));
+        draft.gate(condition.text, reason, Place::Line(statement.line), &statement.text);
+    }
+
+    /// The text of `new Error("…")`, or of a text itself, as written here.
+    fn reason(&mut self, error: &Node) -> Option<String> {
+        let said = match &error.kind {
+            Kind::New(_, arguments) => arguments.first()?,
+            Kind::Call(callee, arguments) if callee.is_name("Error") => arguments.first()?,
+            _ => error,
+        };
+        match self.scope.value(said).ok()? {
+            Val::Text(text) => Some(write::string(&text)),
+            Val::Template(parts) => {
+                // In a reason what is missing is left out.
+                let optional = parts.into_iter().map(|part| match part {
+                    Part::Hole { code, .. } if code.level == Level::Post => Some(Part::Hole { code, optional: true }),
+                    Part::Hole { .. } => None,
+                    text @ Part::Text(_) => Some(text),
+                });
+                let template = Val::Template(optional.collect::<Option<_>>()?);
+                self.scope.text(&template).ok().map(|code| code.text)
+            }
+            _ => None,
+        }
     }
 
     fn declared(&mut self, node: &Node) -> Val {
@@ -111,16 +276,26 @@ impl<'s, 'd> Program<'s, 'd> {
         }
     }
 
-    /// `callback(null, profile)`
-    fn handed_over(&mut self, node: &Node) -> Option<Val> {
-        let callback = self.callback.clone()?;
-        match &node.kind {
-            Kind::Call(callee, arguments) if callee.is_name(&callback) => match arguments.as_slice() {
-                [Node { kind: Kind::Null | Kind::Undefined, .. }, profile] => Some(self.scope.kept(profile)),
-                _ => None,
-            },
+    /// The arguments of `callback(…)`.
+    fn answer<'n>(&self, node: &'n Node) -> Option<&'n [Node]> {
+        match (&node.kind, &self.callback) {
+            (Kind::Call(callee, arguments), Some(callback)) if callee.is_name(callback) => Some(arguments),
             _ => None,
         }
+    }
+
+    /// `callback(null, profile)`, `callback(new Error("…"))`
+    fn handed_over(&mut self, statement: &Statement, node: &Node) -> Option<End> {
+        let arguments = self.answer(node).filter(|_| !self.in_loop)?;
+        let is_nothing = |node: &Node| matches!(node.kind, Kind::Null | Kind::Undefined);
+        Some(match arguments {
+            [error, profile, ..] if is_nothing(error) => match self.scope.kept(profile) {
+                Val::Nothing => self.refuse(statement, None),
+                profile => End::Profile(profile),
+            },
+            [error, ..] if !is_nothing(error) => self.refuse(statement, Some(error)),
+            _ => self.refuse(statement, None),
+        })
     }
 
     /// An expression for what it does.
@@ -155,15 +330,18 @@ impl<'s, 'd> Program<'s, 'd> {
             return why("a loop over more than 200 names, or over something else than names");
         }
         let before = self.scope.names.get(name).cloned();
+        let outer = std::mem::replace(&mut self.in_loop, true);
+        let mut fails = false;
         for item in items {
             self.scope.names.insert(name.clone(), item);
-            self.all(&function.body);
+            fails |= matches!(self.all(Rest { statements: &function.body, then: None }), End::Refused);
         }
+        self.in_loop = outer;
         match before {
             Some(before) => self.scope.names.insert(name.clone(), before),
             None => self.scope.names.remove(name),
         };
-        Ok(())
+        if fails { why("a loop that ends in an error") } else { Ok(()) }
     }
 
     /// `list.push(x)` on a list that is made of literals so far.
@@ -174,17 +352,11 @@ impl<'s, 'd> Program<'s, 'd> {
     }
 
     fn branch(&mut self, condition: &Node, then: &[Statement], other: &[Statement]) -> Made<()> {
-        if returns(then) || returns(other) {
-            return why_but(
-                "leaving early: which entries are not taken is said apart from the values",
-                "skip when … because \"…\", or deny when … because \"…\"",
-            );
-        }
         let condition = self.scope.condition(condition)?;
         let before = self.scope.names.clone();
-        self.all(then);
+        self.all(Rest { statements: then, then: None });
         let after_then = std::mem::replace(&mut self.scope.names, before);
-        self.all(other);
+        self.all(Rest { statements: other, then: None });
         self.merge(&condition, after_then)
     }
 
@@ -359,14 +531,4 @@ fn is_export(target: &Node) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether a profile or an error may be handed over inside.
-fn returns(statements: &[Statement]) -> bool {
-    statements.iter().any(|statement| match &statement.kind {
-        StatementKind::Return(_) => true,
-        StatementKind::Block(inner) | StatementKind::Other(_, inner) => returns(inner),
-        StatementKind::If(_, then, other) => returns(then) || returns(other),
-        StatementKind::Declare(_) | StatementKind::Function(..) | StatementKind::Expr(_) | StatementKind::Empty => false,
-    })
 }

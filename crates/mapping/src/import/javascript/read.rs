@@ -101,6 +101,10 @@ impl Reader<'_> {
                 let value = named(node).first().map(|inner| self.node(*inner, depth)).transpose()?;
                 StatementKind::Return(value)
             }
+            "throw_statement" => match named(node).first() {
+                Some(inner) => StatementKind::Throw(self.node(*inner, depth)?),
+                None => StatementKind::Empty,
+            },
             "if_statement" => {
                 let condition = self.field(node, "condition", depth)?;
                 let then = self.branch(node.child_by_field_name("consequence"), depth)?;

@@ -68,6 +68,7 @@ pub enum StatementKind {
     If(Node, Vec<Statement>, Vec<Statement>),
     Block(Vec<Statement>),
     Return(Option<Node>),
+    Throw(Node),
     Empty,
     /// What it is in words, and what stands in it.
     Other(&'static str, Vec<Statement>),
@@ -108,7 +109,7 @@ pub fn visit<'n>(statements: &'n [Statement], see: &mut dyn FnMut(&'n Node)) {
                 declared.iter().filter_map(|(_, value)| value.as_ref()).for_each(|n| visit_node(n, see));
             }
             StatementKind::Function(_, function) => visit(&function.body, see),
-            StatementKind::Expr(node) | StatementKind::Return(Some(node)) => visit_node(node, see),
+            StatementKind::Expr(node) | StatementKind::Return(Some(node)) | StatementKind::Throw(node) => visit_node(node, see),
             StatementKind::If(condition, then, otherwise) => {
                 visit_node(condition, see);
                 visit(then, see);

@@ -150,8 +150,9 @@ impl Code {
             return self.clone();
         }
         let side = |code: &Self| if code.level == Level::Coalesce { code.text.clone() } else { code.at(Level::Post) };
-        let needs = self.needs.iter().filter(|need| other.needs.contains(need)).cloned().collect();
         let text = format!("{} ?? {}", side(self), side(other));
+        let mut needs: Vec<String> = self.needs.iter().filter(|need| other.needs.contains(need)).cloned().collect();
+        needs.push(text.clone());
         Self { text, ty: self.ty, level: Level::Coalesce, needs, empty: other.empty, inner: None }
     }
 
@@ -225,6 +226,18 @@ pub type Made<T = Code> = Result<T, Why>;
 
 fn known(name: &str) -> Option<Known> {
     SCHEMA.find(name).filter(|_| !matches!(name, "dn" | "all"))
+}
+
+/// A list, whatever it is made of.
+pub fn is_several(value: &Val) -> bool {
+    match value {
+        Val::Attr(name) => is_list(name),
+        Val::Code(code) => code.ty == Ty::List,
+        Val::Mapped(..) | Val::Array(_) | Val::Filled(_) => true,
+        Val::OrEmpty(inner) => is_several(inner),
+        Val::If(_, then, other) => is_several(then) || is_several(other),
+        _ => false,
+    }
 }
 
 /// Known to have several values.
@@ -433,7 +446,11 @@ pub fn list(draft: &mut Draft, value: &Val, each: &mut dyn FnMut(&mut Draft, &Va
         }
         Val::If(condition, then, other) => {
             let (then, other) = (list(draft, then, each)?, list(draft, other, each)?);
-            let asked = condition.text.strip_prefix("present(").and_then(|rest| rest.strip_suffix(')'));
+            let (condition, then, other) = match &condition.inner {
+                Some(inner) => (&**inner, other, then),
+                None => (condition, then, other),
+            };
+            let asked = ["present(", "has("].iter().find_map(|asks| condition.text.strip_prefix(asks)?.strip_suffix(')'));
             // Of nothing the list is empty anyway.
             if other.text == "[]"
                 && asked
