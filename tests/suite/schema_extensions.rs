@@ -440,7 +440,7 @@ fn what_is_wrong_with_a_schema_is_told_by_field_and_nothing_is_stored() {
         sandbox.write("bad.json", &schema.to_string());
         sandbox.run("schema create bad.json").refusal().to_owned()
     };
-    let said = refusal(json!({"id": "urn:ietf:params:scim:schemas:extension:acme:2.0:User", "attributes": [
+    let said = refusal(json!({"id": "urn:ietf:params:scim:schemas:core:2.0:Device", "attributes": [
         {"name": "a b"}, {"name": "badge", "type": "text", "uniqueness": "server"}]}));
     for line in [
         "the schema in bad.json can't be registered",

@@ -118,6 +118,34 @@ fn no_statement_says_what_the_two_databases_read_differently() {
     }
 }
 
+/// Tenant first (ARCHITECTURE.md, invariant 4): what is read, changed or removed is of the tenant that is named.
+#[test]
+fn every_statement_names_the_tenant() {
+    // Those that find the tenant, and those that work for all of them.
+    let without = [
+        "tenants::ANY_TENANT",
+        "tenants::FIND_TENANT_BY_HOST",
+        "tenants::LIST_TENANTS",
+        "connections::FIND_CONNECTION_ANYWHERE",
+        "tokens::FIND_TOKEN_BY_HASH",
+        "positions::WAITING_LOG",
+        "positions::WAITING_OUTBOX",
+    ];
+    let mut nameless = Vec::new();
+    for (name, sql) in statements::all() {
+        let creates = sql.split_once(" (tenant_id, ").is_some_and(|(before, after)| {
+            before.starts_with("INSERT INTO") && (after.contains("VALUES ($1, ") || after.contains("SELECT $1, "))
+        });
+        if !creates && !sql.contains("tenant_id = $1") {
+            nameless.push(name.strip_prefix("rosterd::store::").unwrap_or(name));
+        }
+    }
+    nameless.sort_unstable();
+    let mut without = without;
+    without.sort_unstable();
+    assert_eq!(nameless, without);
+}
+
 #[test]
 fn names_and_texts_of_statements_are_unique() {
     let (mut names, mut texts) = (BTreeMap::new(), BTreeMap::new());

@@ -35,8 +35,10 @@ const DEPTH_MAX: usize = 7;
 /// Most problems told at once.
 const PROBLEMS_MAX: usize = 20;
 
-/// URNs that only the RFCs and their registry give (RFC 7643 §10), and those of SCIM 1.1.
-const RESERVED: [&str; 2] = ["urn:ietf:params:scim:", "urn:scim:"];
+/// URNs that only the RFCs and their registry give (RFC 7643 §10), and those of SCIM 1.1…
+const RESERVED: [&str; 3] = ["urn:ietf:params:scim:schemas:extension:enterprise:", "urn:ietf:params:scim:", "urn:scim:"];
+/// …but for this form: the guides of Entra and Okta have customers name their extensions so.
+const CUSTOMARY: &str = "urn:ietf:params:scim:schemas:extension:";
 
 /// The members of a schema (RFC 7643 §7).
 const SCHEMA_MEMBERS: [&str; 6] = ["schemas", "id", "name", "description", "attributes", "meta"];
@@ -213,7 +215,8 @@ impl Reading {
 
     /// A URN (RFC 8141 §2) of characters that paths and filters can hold.
     fn urn(&mut self, id: &str) {
-        if let Some(prefix) = RESERVED.iter().find(|prefix| begins_with(id, prefix)) {
+        let is_customary = |prefix: &str| CUSTOMARY.starts_with(prefix) && begins_with(id, CUSTOMARY);
+        if let Some(prefix) = RESERVED.iter().find(|prefix| begins_with(id, prefix) && !is_customary(prefix)) {
             let reason = format!(
                 "URNs that begin with \"{prefix}\" are the standard's; take one of your own, as in urn:example:params:2.0:User"
             );

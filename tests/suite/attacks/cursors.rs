@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::World;
 use crate::support::caller::{Caller, assert_refused, on_both_gateways, user};
 use crate::support::gateway::Gateway;
 
@@ -55,6 +56,14 @@ on_both_gateways! {
         let token: Value = serde_json::from_str(&gateway.cli(&["token", "create", "--connection", "scim", "--json"])).expect("JSON");
         let colleague = Caller::of(&gateway, "scim", token["token"].as_str().expect("a token"));
         assert_refused(&colleague.get(&format!("/Users?count=2&cursor={real}")).await, 400, Some("invalidCursor"));
+        let world = World::new(store).await;
+        for name in ["c0", "c1", "c2"] {
+            world.ours.create("Users", &user(name)).await;
+            world.theirs.create("Users", &user(name)).await;
+        }
+        let foreign = cursor(&world.theirs, "").await;
+        assert_refused(&world.ours.get(&format!("/Users?count=2&cursor={foreign}")).await, 400, Some("invalidCursor"));
+        assert_eq!(world.theirs.get(&format!("/Users?count=2&cursor={foreign}")).await.json()["itemsPerPage"], 1);
         assert_eq!(caller.get(&format!("/Users?count=2&cursor={real}")).await.status, 200, "whose it is may follow it");
     }
 

@@ -2,9 +2,11 @@
 //! the attack and shows that it gets nothing and leaves nothing.
 
 mod adoption;
+mod audit;
 mod bombs;
 mod bulk;
 mod cursors;
+mod groups;
 mod injection;
 mod schemas;
 mod secrets;

@@ -1,10 +1,15 @@
 //! Reaching for what belongs to another tenant, or to another connection of the same one, through every position that
 //! takes an id.
 
+use std::time::Duration;
+
+use rosterd::args;
+use rosterd::store::{Batch, Error};
 use serde_json::{Value, json};
 
 use super::{World, told};
 use crate::support::caller::{Caller, ENTERPRISE_URN, encoded, group, on_both_gateways, patch, user};
+use crate::support::stores::on_both;
 
 /// An id in the form of ours that nobody has.
 const MISSING: &str = "01900000-0000-7000-8000-00000000dead";
@@ -105,8 +110,8 @@ on_both_gateways! {
         // Until our own is there, and with it theirs.
         let began = std::time::Instant::now();
         while !ask(world.gateway.bootstrapped("connection_id")).await.text.contains("our-own") {
-            assert!(began.elapsed() < std::time::Duration::from_secs(10), "never recorded");
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            assert!(began.elapsed() < Duration::from_secs(10), "never recorded");
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let missing = "con_00000000000000000000000000000000";
         let (foreign, made_up) = (ask(&world.theirs_id).await, ask(missing).await);
@@ -130,6 +135,28 @@ on_both_gateways! {
     async fn telling_foreign_ids_of_another_connection_from_missing_ones(store) {
         let world = World::new(store).await;
         assert_indistinguishable(&world.ours, &world.sibling).await;
+    }
+
+    /// Asked in turn, so that whatever else the machine does falls on both alike.
+    async fn telling_foreign_ids_from_missing_ones_by_the_clock(store) {
+        let world = World::new(store).await;
+        let foreign = world.theirs.create("Users", &user("target")).await;
+        let rename = patch(json!([{"op": "replace", "path": "displayName", "value": "Stolen"}]));
+        for (method, body) in [("GET", None), ("PATCH", Some(&rename)), ("DELETE", None)] {
+            let mut took = [vec![], vec![]];
+            for round in 0..402 {
+                let id = [foreign.as_str(), MISSING][round % 2];
+                let answer = world.ours.send(method, &format!("/Users/{id}"), body).await;
+                assert_eq!(answer.status, 404);
+                took[round % 2].push(answer.took);
+            }
+            let [theirs, nobodys] = took.map(|mut took| {
+                took.sort();
+                took[took.len() / 2]
+            });
+            let (less, more) = (theirs.min(nobodys), theirs.max(nobodys));
+            assert!(more < less * 3 / 2 + Duration::from_millis(1), "{method}: {theirs:?} for theirs, {nobodys:?} for nobody's");
+        }
     }
 
     async fn naming_somebody_elses_user_as_manager_reads_nothing_of_them(store) {
@@ -237,5 +264,46 @@ on_both_gateways! {
         assert_eq!(members.as_array().map(Vec::len), Some(1), "{members}");
         assert_eq!(members[0]["value"], own.as_str());
         assert!(world.theirs.get(&format!("/Users/{foreign}")).await.json()["groups"][0]["value"] == foreign_group.as_str());
+    }
+}
+
+on_both! {
+    /// Were a handler to mix two tenants up, the database would still refuse: every key begins with the tenant.
+    async fn writing_a_row_that_points_into_another_tenant(test) {
+        const TENANT: &str = "INSERT INTO tenants (tenant_id, name, created_at, updated_at) VALUES ($1, $1, 0, 0)";
+        const CONNECTION: &str =
+            "INSERT INTO connections (tenant_id, id, name, kind, created_at, updated_at) VALUES ($1, $2, $2, 'scim', 0, 0)";
+        const USER: &str = "INSERT INTO users (tenant_id, id, user_id, doc, provenance, created_at, updated_at) VALUES ($1, $2, $2, '{}', '{}', 0, 0)";
+        const IDENTITY: &str = "INSERT INTO identities (tenant_id, id, connection_id, profile_id, state, listed, last_source, first_seen, \
+            last_seen, created_at, updated_at) VALUES ($1, $2, $3, $4, 'active', TRUE, 'push', 0, 0, 0, 0)";
+        const VALUE: &str = "INSERT INTO identity_values (tenant_id, connection_id, attribute, value_key, identity_id) VALUES ($1, 'c', 'a', 'v', $2)";
+        const GROUP: &str = "INSERT INTO groups (tenant_id, id, connection_id, name, name_key, raw, raw_hash, created_at, updated_at) \
+            VALUES ($1, $2, $3, $2, $2, '{}', '', 0, 0)";
+        const MEMBER: &str = "INSERT INTO members (tenant_id, group_id, member_id, kind, added_at) VALUES ($1, $2, $3, 'User', 0)";
+        const BLOCK: &str = "INSERT INTO blocks (tenant_id, profile_id, kind, origin, since, actor, reason) VALUES ($1, $2, 'admin', '', 0, 'a', 'r')";
+        let none: Option<&str> = None;
+        let mut batch = Batch::default();
+        batch.each(TENANT, vec![args!["ours"], args!["theirs"]]);
+        batch.each(CONNECTION, vec![args!["ours", "our-connection"], args!["theirs", "their-connection"]]);
+        batch.each(USER, vec![args!["ours", "our-user"], args!["theirs", "their-user"]]);
+        batch.each(IDENTITY, vec![args!["ours", "our-identity", "our-connection", "our-user"], args!["theirs", "their-identity", "their-connection", "their-user"]]);
+        batch.each(GROUP, vec![args!["ours", "our-group", "our-connection"], args!["theirs", "their-group", "their-connection"]]);
+        test.store.apply(batch).await.unwrap();
+        for (sql, crossing, inside) in [
+            (IDENTITY, args!["ours", "x", "their-connection", none], args!["ours", "x", "our-connection", none]),
+            (IDENTITY, args!["ours", "y", "our-connection", "their-user"], args!["ours", "y", "our-connection", "our-user"]),
+            (VALUE, args!["ours", "their-identity"], args!["ours", "our-identity"]),
+            (GROUP, args!["ours", "z", "their-connection"], args!["ours", "z", "our-connection"]),
+            (MEMBER, args!["ours", "their-group", "our-identity"], args!["ours", "our-group", "our-identity"]),
+            (BLOCK, args!["ours", "their-user"], args!["ours", "our-user"]),
+        ] {
+            let write = |args| {
+                let mut batch = Batch::default();
+                batch.one(sql, args);
+                test.store.apply(batch)
+            };
+            assert!(matches!(write(crossing).await, Err(Error::Stale)), "{sql}");
+            assert!(write(inside).await.is_ok(), "{sql}");
+        }
     }
 }

@@ -62,6 +62,22 @@ on_both_gateways! {
         assert_eq!(world.ours.get("/Users?count=0").await.json()["totalResults"], 0);
     }
 
+    /// Who is signed in to a page is no client of a connection, whatever their browser sends along.
+    async fn a_session_on_the_scim_endpoint(store) {
+        let world = World::new(store).await;
+        let code = world.gateway.bootstrapped("console_code");
+        let url = format!("{}/Users", world.gateway.scim_url("scim"));
+        for cookie in ["rosterd_session", "__Host-rosterd_session", "__Host-rosterd_console", "token", "authorization"] {
+            for value in [world.gateway.token(), world.gateway.bootstrapped("admin_token"), code] {
+                let headers = [("cookie".to_owned(), format!("{cookie}={value}"))];
+                assert_refused(&world.gateway.send("GET", &url, &headers, None).await.expect("an answer"), 401, None);
+            }
+        }
+        assert_refused(&Caller::of(&world.gateway, "scim", code).get("/Users").await, 401, None);
+        assert_refused(&Caller::of(&world.gateway, "scim", code).send("POST", "/Users", Some(&user("signed-in"))).await, 401, None);
+        assert_eq!(world.ours.get("/Users?count=0").await.json()["totalResults"], 0);
+    }
+
     async fn a_scim_token_on_the_management_api(store) {
         let world = World::new(store).await;
         let headers = [("authorization".to_owned(), format!("Bearer {}", world.gateway.token()))];

@@ -99,7 +99,7 @@ fn urns_of_the_standard_are_nobodys_to_define() {
     for urn in [
         ENTERPRISE_URN,
         "urn:ietf:params:scim:schemas:core:2.0:User",
-        "URN:IETF:params:SCIM:schemas:extension:acme:2.0:User",
+        "URN:IETF:params:SCIM:schemas:extension:Enterprise:2.0:Group",
         "urn:ietf:params:scim:api:messages:2.0:PatchOp",
         "urn:scim:schemas:core:1.0",
     ] {
@@ -109,7 +109,9 @@ fn urns_of_the_standard_are_nobodys_to_define() {
 
 #[test]
 fn an_id_is_a_urn_that_a_path_can_hold() {
-    for urn in ["urn:acme:x", "urn:ex-ample:params:HR_1:2.0:User", "URN:acme:x.y"] {
+    // One is what providers' guides have customers write.
+    let customary = "urn:ietf:params:scim:schemas:extension:acme:2.0:User";
+    for urn in ["urn:acme:x", customary, "urn:ex-ample:params:HR_1:2.0:User", "URN:acme:x.y"] {
         taken(&json!({"id": urn, "name": "X", "attributes": [{"name": "a"}]}));
     }
     for urn in [
