@@ -2,7 +2,7 @@
 //! of half a million. Every statement names tenant and connection, so an id of another one is simply not there.
 
 use super::dialect::{in_list, pad_list};
-use super::statements::statements;
+use super::statements::{Form, statements};
 use super::{Batch, Error, Row, Store, Value, Write};
 use crate::args;
 use crate::model::connection::Connection;
@@ -37,20 +37,20 @@ statements! {
         ORDER BY m.member_id LIMIT $4";
     /// Of a user or group up through nested groups: how near, and which.
     COUNT_MEMBERS_TO = "SELECT count(*) FROM (SELECT 1 FROM members m WHERE m.tenant_id = $1 AND m.group_id = $2 LIMIT $3) AS few";
-    /// Does `$3` hold `$2`, at any depth?
+    /// Does `$3` hold `$2`, at any depth? `CROSS JOIN` here and below is for SQLite: it keeps to that order and looks members up.
     FIND_CYCLE = "WITH RECURSIVE up(id, depth) AS (\
         SELECT m.group_id, CAST(1 AS BIGINT) FROM members m WHERE m.tenant_id = $1 AND m.member_id = $2 \
-        UNION SELECT m.group_id, up.depth + 1 FROM members m JOIN up ON m.member_id = up.id \
-        WHERE m.tenant_id = $1 AND up.depth < 20) \
+        UNION SELECT m.group_id, up.depth + 1 FROM up CROSS JOIN members m \
+        WHERE m.tenant_id = $1 AND m.member_id = up.id AND up.depth < 20) \
         SELECT up.id FROM up WHERE up.id = $3 LIMIT 1";
 
     /// The groups of every identity of a profile, nested ones included, and what logins gave.
     OF_PROFILE = "WITH RECURSIVE up(id, depth) AS (\
         SELECT m.group_id, CAST(1 AS BIGINT) FROM identities i \
-        JOIN members m ON m.tenant_id = i.tenant_id AND m.member_id = i.id WHERE i.tenant_id = $1 AND i.profile_id = $2 \
-        UNION SELECT m.group_id, up.depth + 1 FROM members m JOIN up ON m.member_id = up.id \
-        WHERE m.tenant_id = $1 AND up.depth < 20) \
-        SELECT 'row', g.name, g.mapped FROM up JOIN groups g ON g.tenant_id = $1 AND g.id = up.id AND g.listed \
+        CROSS JOIN members m WHERE i.tenant_id = $1 AND i.profile_id = $2 AND m.tenant_id = i.tenant_id AND m.member_id = i.id \
+        UNION SELECT m.group_id, up.depth + 1 FROM up CROSS JOIN members m \
+        WHERE m.tenant_id = $1 AND m.member_id = up.id AND up.depth < 20) \
+        SELECT 'row', g.name, g.mapped FROM up CROSS JOIN groups g WHERE g.tenant_id = $1 AND g.id = up.id AND g.listed \
         UNION ALL SELECT 'login', NULL, i.login_mapped FROM identities i \
         WHERE i.tenant_id = $1 AND i.profile_id = $2 AND i.login_mapped IS NOT NULL";
 
@@ -74,7 +74,9 @@ statements! {
     /// only because it stands first in the batch.
     TOUCH_GROUPS_OF = "UPDATE groups SET version = version + 1, updated_at = $3 WHERE tenant_id = $1 AND id IN \
         (SELECT m.group_id FROM members m WHERE m.tenant_id = $1 AND m.member_id = $2)";
-    DELETE_MEMBERSHIPS_OF = "DELETE FROM members WHERE tenant_id = $1 AND member_id = $2";
+    /// By way of the groups: SQLite takes the key of this table before its index, and would walk over the tenant's members.
+    DELETE_MEMBERSHIPS_OF = "DELETE FROM members WHERE tenant_id = $1 AND group_id IN \
+        (SELECT m.group_id FROM members m WHERE m.tenant_id = $1 AND m.member_id = $2) AND member_id = $2";
     COUNT = "INSERT INTO counters (tenant_id, scope, kind, slot, total) VALUES ($1, $2, $3, $4, $5) \
         ON CONFLICT (tenant_id, scope, kind, slot) DO UPDATE SET total = counters.total + excluded.total";
     FIND_NESTINGS = "SELECT total FROM counters WHERE tenant_id = $1 AND scope = $2 AND kind = 'nesting' AND slot = 0";
@@ -180,31 +182,67 @@ pub async fn count_members(store: &Store, tenant: &TenantId, group: &str, most: 
 pub async fn find_members_among(store: &Store, tenant: &TenantId, group: &str, ids: &[String]) -> Result<HashSet<String>, Error> {
     let mut found = HashSet::new();
     for chunk in ids.chunks(IDS_PER_READ) {
-        let list = in_list(3, chunk.len());
-        let sql = format!("SELECT member_id FROM members WHERE tenant_id = $1 AND group_id = $2 AND member_id IN ({list})");
-        let mut args = args![tenant, group];
-        pad_list(&mut args, chunk.iter().map(Value::from));
-        for row in store.read_built(sql, args).await? {
+        let form = members_among(tenant, group, chunk);
+        for row in store.read_built(form.sql, form.args).await? {
             found.insert(row.text(0)?);
         }
     }
     Ok(found)
 }
 
+fn form(name: &str, sql: String, mut args: Vec<Value>, ids: &[String]) -> Form {
+    pad_list(&mut args, ids.iter().map(Value::from));
+    Form { name: name.to_owned(), sql, args }
+}
+
+fn members_among(tenant: &TenantId, group: &str, ids: &[String]) -> Form {
+    let list = in_list(3, ids.len()).replace(", ", "), (");
+    // Asked one by one: as a list, PostgreSQL may take it for a filter and read a large group whole.
+    let sql = format!(
+        "SELECT wanted.column1 FROM (VALUES ({list})) AS wanted WHERE (SELECT 1 FROM members m \
+         WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.member_id = wanted.column1 LIMIT 1) IS NOT NULL"
+    );
+    form("members among", sql, args![tenant, group], ids)
+}
+
+fn listed(connection: &Connection, ids: &[String]) -> Form {
+    let list = in_list(3, ids.len());
+    let sql = format!(
+        "SELECT id, 'User', label FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND listed AND id IN ({list}) \
+         UNION ALL SELECT id, 'Group', name FROM groups WHERE tenant_id = $1 AND connection_id = $2 AND listed AND id IN ({list})"
+    );
+    form("listed", sql, args![&connection.tenant_id, &connection.id], ids)
+}
+
+fn memberships(tenant: &TenantId, ids: &[String]) -> Form {
+    let list = in_list(2, ids.len());
+    let sql = format!(
+        "WITH RECURSIVE up(member, id, depth) AS (\
+         SELECT m.member_id, m.group_id, CAST(1 AS BIGINT) FROM members m WHERE m.tenant_id = $1 AND m.member_id IN ({list}) \
+         UNION SELECT up.member, m.group_id, up.depth + 1 FROM up CROSS JOIN members m \
+         WHERE m.tenant_id = $1 AND m.member_id = up.id AND up.depth < {NESTING_MAX}) \
+         SELECT nearest.member, nearest.id, \
+         (SELECT g.name FROM groups g WHERE g.tenant_id = $1 AND g.id = nearest.id AND g.listed LIMIT 1), nearest.depth \
+         FROM (SELECT member, id, min(depth) AS depth FROM up GROUP BY member, id) AS nearest \
+         ORDER BY nearest.member, nearest.id"
+    );
+    form("memberships", sql, args![tenant], ids)
+}
+
+/// The texts of this file that are built.
+pub fn forms(connection: &Connection, group: &str, ids: &[String]) -> Vec<Form> {
+    let tenant = &connection.tenant_id;
+    vec![members_among(tenant, group, ids), listed(connection, ids), memberships(tenant, ids)]
+}
+
 /// What each of `ids` is on this connection; an id that is nothing here is missing from the answer.
 pub async fn find_listed(store: &Store, connection: &Connection, ids: &[String]) -> Result<HashMap<String, Listed>, Error> {
     let mut found = HashMap::new();
     for chunk in ids.chunks(IDS_PER_READ) {
-        let list = in_list(3, chunk.len());
-        let sql = format!(
-            "SELECT id, 'User', label FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND listed AND id IN ({list}) \
-             UNION ALL SELECT id, 'Group', name FROM groups WHERE tenant_id = $1 AND connection_id = $2 AND listed AND id IN ({list})"
-        );
-        let mut args = args![&connection.tenant_id, &connection.id];
-        pad_list(&mut args, chunk.iter().map(Value::from));
-        for row in store.read_built(sql, args).await? {
-            let listed = Listed { id: row.text(0)?, kind: kind(&row.text(1)?)?, label: row.opt_text(2)? };
-            found.insert(listed.id.clone(), listed);
+        let form = listed(connection, chunk);
+        for row in store.read_built(form.sql, form.args).await? {
+            let one = Listed { id: row.text(0)?, kind: kind(&row.text(1)?)?, label: row.opt_text(2)? };
+            found.insert(one.id.clone(), one);
         }
     }
     Ok(found)
@@ -226,19 +264,11 @@ pub async fn find_memberships(
 ) -> Result<HashMap<String, Vec<Membership>>, Error> {
     let mut found: HashMap<String, Vec<Membership>> = HashMap::new();
     for chunk in ids.chunks(IDS_PER_READ) {
-        let list = in_list(2, chunk.len());
-        let sql = format!(
-            "WITH RECURSIVE up(member, id, depth) AS (\
-             SELECT m.member_id, m.group_id, CAST(1 AS BIGINT) FROM members m WHERE m.tenant_id = $1 AND m.member_id IN ({list}) \
-             UNION SELECT up.member, m.group_id, up.depth + 1 FROM members m JOIN up ON m.member_id = up.id \
-             WHERE m.tenant_id = $1 AND up.depth < {NESTING_MAX}) \
-             SELECT up.member, g.id, g.name, min(up.depth) FROM up JOIN groups g ON g.tenant_id = $1 AND g.id = up.id AND g.listed \
-             GROUP BY up.member, g.id, g.name ORDER BY up.member, g.id"
-        );
-        let mut args = args![tenant];
-        pad_list(&mut args, chunk.iter().map(Value::from));
-        for row in store.read_built(sql, args).await? {
-            let membership = Membership { group_id: row.text(1)?, name: row.text(2)?, direct: row.int(3)? == 1 };
+        let form = memberships(tenant, chunk);
+        for row in store.read_built(form.sql, form.args).await? {
+            // A group that is gone has no name.
+            let Some(name) = row.opt_text(2)? else { continue };
+            let membership = Membership { group_id: row.text(1)?, name, direct: row.int(3)? == 1 };
             found.entry(row.text(0)?).or_default().push(membership);
         }
     }

@@ -71,10 +71,10 @@ statements! {
     FIND_JOIN_USER_NAME = "SELECT i.profile_id FROM identities i JOIN connections c ON c.tenant_id = i.tenant_id AND c.id = i.connection_id \
         WHERE i.tenant_id = $1 AND c.name = $2 AND c.organization_id IS NOT DISTINCT FROM $3 AND i.user_name_key = $4 AND i.listed AND i.profile_id IS NOT NULL";
     /// Only a verified address, in a domain this organization has proven.
-    FIND_JOIN_EMAIL = "SELECT i.profile_id FROM users u JOIN identities i ON i.tenant_id = u.tenant_id AND i.profile_id = u.id \
-        JOIN connections c ON c.tenant_id = i.tenant_id AND c.id = i.connection_id \
-        JOIN domains d ON d.tenant_id = u.tenant_id AND d.domain = $5 AND d.verified_at IS NOT NULL AND d.organization_id = $3 \
-        WHERE u.tenant_id = $1 AND c.name = $2 AND c.organization_id IS NOT DISTINCT FROM $3 AND u.email_key = $4 AND u.email_trusted";
+    FIND_JOIN_EMAIL = "SELECT i.profile_id FROM users u CROSS JOIN identities i CROSS JOIN connections c CROSS JOIN domains d \
+        WHERE u.tenant_id = $1 AND i.tenant_id = u.tenant_id AND i.profile_id = u.id AND c.tenant_id = i.tenant_id \
+        AND c.id = i.connection_id AND d.tenant_id = u.tenant_id AND d.domain = $5 AND d.verified_at IS NOT NULL \
+        AND d.organization_id = $3 AND c.name = $2 AND c.organization_id IS NOT DISTINCT FROM $3 AND u.email_key = $4 AND u.email_trusted";
     FIND_PROFILE = concat!("SELECT ", user_columns!(), ", \
         CAST((SELECT coalesce(max(i.position), -1) FROM identities i WHERE i.tenant_id = u.tenant_id AND i.profile_id = u.id) AS BIGINT) \
         FROM users u WHERE u.tenant_id = $1 AND u.id = $2");

@@ -7,6 +7,7 @@
 
 use super::dialect::{in_list, pad_list};
 use super::query_sql::{Compiled, Target};
+use super::statements::Form;
 use super::{Error, Row, Store, Value};
 use crate::args;
 use crate::model::connection::Connection;
@@ -132,8 +133,9 @@ fn table(target: Target) -> &'static str {
 fn in_groups(target: Target) -> &'static str {
     match target {
         Target::Users => {
-            "CAST(CASE WHEN EXISTS (SELECT 1 FROM members m WHERE m.tenant_id = identities.tenant_id AND m.member_id = identities.id) \
-             THEN 1 ELSE 0 END AS BIGINT)"
+            // No EXISTS: PostgreSQL would make one table of all members for it, however few rows the page has.
+            "coalesce((SELECT CAST(1 AS BIGINT) FROM members m WHERE m.tenant_id = identities.tenant_id \
+             AND m.member_id = identities.id LIMIT 1), 0)"
         }
         Target::Groups => "CAST(0 AS BIGINT)",
     }
@@ -173,7 +175,8 @@ fn stretch_sql(sequence: Sequence, target: Target, stretch: Stretch) -> (String,
     let way = if sequence.descending { " DESC" } else { "" };
     match (stretch, sequence.name(target)) {
         (Stretch::Keyed, Some(key)) => (format!(" AND {key} IS NOT NULL"), format!("{key}{way}")),
-        (Stretch::Keyless, Some(key)) => (format!(" AND {key} IS NULL"), format!("{id}{way}")),
+        // The key is the same in all of them: it is named for PostgreSQL to see that the index has this order.
+        (Stretch::Keyless, Some(key)) => (format!(" AND {key} IS NULL"), format!("{key}{way}, {id}{way}")),
         (_, None) => (String::new(), format!("{id}{way}")),
     }
 }
@@ -185,7 +188,7 @@ fn arguments(connection: &Connection, limit: i64, begin: [Value; 2], compiled: O
     args
 }
 
-/// One page by offset. Without a condition the index alone is walked to the offset, then the page's rows are read.
+/// One page by offset. Without a condition the index alone is walked to the offset, and the page's rows are read from there.
 pub async fn page(
     store: &Store,
     connection: &Connection,
@@ -223,13 +226,21 @@ fn page_text(target: Target, compiled: Option<&Compiled>, sequence: Sequence, st
     let select = select(target, sequence.name(target));
     let (part, by) = stretch_sql(sequence, target, stretch);
     if compiled.is_none() && offset > 0 {
+        // Where the page begins is read from the index, and the page from there.
+        let (begin, sign) = (begin_of(sequence, target, stretch), if sequence.descending { '<' } else { '>' });
         format!(
-            "{select} WHERE {table}.tenant_id = $1 AND {table}.id IN \
-             (SELECT {table}.id FROM {table} {scope}{part} AND $5 = 0 ORDER BY {by} LIMIT $3 OFFSET $4) ORDER BY {by}"
+            "{select} {scope}{part} AND {begin} {sign}= \
+             (SELECT {begin} FROM {table} {scope}{part} AND $5 = 0 ORDER BY {by} LIMIT 1 OFFSET $4) ORDER BY {by} LIMIT $3"
         )
     } else {
         format!("{select} {scope}{part} AND $5 = 0 ORDER BY {by} LIMIT $3 OFFSET $4")
     }
+}
+
+/// What no two rows of a stretch have in common, in its order.
+fn begin_of(sequence: Sequence, target: Target, stretch: Stretch) -> String {
+    let key = sequence.name(target).filter(|_| stretch == Stretch::Keyed);
+    key.map_or_else(|| format!("{}.id", table(target)), str::to_owned)
 }
 
 /// How many rows one stretch has.
@@ -297,18 +308,21 @@ pub async fn by_ids(
     target: Target,
     ids: &[String],
 ) -> Result<HashMap<String, Item>, Error> {
-    let (table, select, scope) = (table(target), select(target, None), scope(target, None));
     let mut found = HashMap::new();
     for chunk in ids.chunks(IDS_PER_READ) {
-        let sql = format!("{select} {scope} AND {table}.id IN ({})", in_list(3, chunk.len()));
         let mut args = args![&connection.tenant_id, &connection.id];
         pad_list(&mut args, chunk.iter().map(Value::from));
-        for row in &store.read_built(sql, args).await? {
+        for row in &store.read_built(by_ids_text(target, chunk.len()), args).await? {
             let item = item(row)?;
             found.insert(item.id.clone(), item);
         }
     }
     Ok(found)
+}
+
+fn by_ids_text(target: Target, count: usize) -> String {
+    let (table, select, scope) = (table(target), select(target, None), scope(target, None));
+    format!("{select} {scope} AND {table}.id IN ({})", in_list(3, count))
 }
 
 /// How many rows satisfy an exact condition.
@@ -323,8 +337,62 @@ async fn count_of(
     compiled: Option<&Compiled>,
     part: &str,
 ) -> Result<i64, Error> {
-    // $3 to $5 stand in every text so that the condition's numbers fit; here they are always true.
-    let sql = format!("SELECT count(*) FROM {} {}{part} AND $3 = $4 AND $4 = $5", table(target), scope(target, compiled));
-    let rows = store.read_built(sql, arguments(connection, 1, [1_i64.into(), 1_i64.into()], compiled)).await?;
+    let rows = store.read_built(count_text(target, compiled, part), count_arguments(connection, compiled)).await?;
     rows.first().map_or(Ok(0), |row| row.int(0))
+}
+
+fn count_text(target: Target, compiled: Option<&Compiled>, part: &str) -> String {
+    // $3 to $5 stand in every text so that the condition's numbers fit; here they are always true.
+    format!("SELECT count(*) FROM {} {}{part} AND $3 = $4 AND $4 = $5", table(target), scope(target, compiled))
+}
+
+fn count_arguments(connection: &Connection, compiled: Option<&Compiled>) -> Vec<Value> {
+    arguments(connection, 1, [1_i64.into(), 1_i64.into()], compiled)
+}
+
+/// Every text of a page of `limit` rows, by offset and after a position, in every sequence that `target` has.
+pub fn page_forms(
+    connection: &Connection,
+    target: Target,
+    compiled: Option<&Compiled>,
+    (offset, position): (i64, &Position),
+    limit: i64,
+) -> Vec<Form> {
+    let columns = match target {
+        Target::Users => [Column::Id, Column::UserName, Column::ExternalId],
+        Target::Groups => [Column::Id, Column::GroupName, Column::ExternalId],
+    };
+    let sequences = columns.into_iter().flat_map(|column| [false, true].map(|descending| Sequence { column, descending }));
+    let mut forms = Vec::new();
+    for sequence in sequences {
+        for stretch in sequence.stretches() {
+            let name = |what: &str| format!("{what} of {target:?}, {sequence:?}, {stretch:?}");
+            for at in [0, offset] {
+                let sql = page_text(target, compiled, sequence, *stretch, at);
+                let args = arguments(connection, limit, [at.into(), 0_i64.into()], compiled);
+                forms.push(Form { name: name(if at == 0 { "first page" } else { "page by offset" }), sql, args });
+            }
+            let key = position.key.as_deref().filter(|_| *stretch == Stretch::Keyed && sequence.has_keys());
+            for (what, inside, key, id) in
+                [("first page by cursor", false, "", ""), ("page by cursor", true, key.unwrap_or_default(), position.id.as_str())]
+            {
+                let sql = after_text(target, compiled, sequence, *stretch, inside);
+                let args = arguments(connection, limit, [key.into(), id.into()], compiled);
+                forms.push(Form { name: name(what), sql, args });
+            }
+        }
+    }
+    forms
+}
+
+/// The texts that look rows up, by id and by a condition, and the one that counts them.
+pub fn look_up_forms(connection: &Connection, target: Target, compiled: &Compiled, ids: &[String]) -> Vec<Form> {
+    let mut args = args![&connection.tenant_id, &connection.id];
+    pad_list(&mut args, ids.iter().map(Value::from));
+    let by_ids = Form { name: format!("{target:?} by id"), sql: by_ids_text(target, ids.len()), args };
+    let (sql, args) = (count_text(target, Some(compiled), ""), count_arguments(connection, Some(compiled)));
+    let count = Form { name: format!("count of {target:?}"), sql, args };
+    let sql = page_text(target, Some(compiled), Sequence::BY_CREATION, Stretch::Keyless, 0);
+    let args = arguments(connection, 100, [0_i64.into(), 0_i64.into()], Some(compiled));
+    vec![by_ids, count, Form { name: format!("{target:?} by condition"), sql, args }]
 }

@@ -1,7 +1,7 @@
 //! The registry of statements. Each store file lists its own with [`statements!`]; [`all`] chains them, and a test
 //! prepares every one on both databases.
 
-use super::{Batch, Error, dialect};
+use super::{Batch, Error, Value, dialect};
 
 /// `statements! { FIND_USER = "SELECT …"; }` makes a constant per statement and `ALL`, the list of them.
 macro_rules! statements {
@@ -35,6 +35,14 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         super::users_read::ALL,
     ];
     files.concat()
+}
+
+/// A text that is built and not fixed, with arguments: for the tests that ask the databases how they run each.
+#[derive(Clone, Debug)]
+pub struct Form {
+    pub name: String,
+    pub sql: String,
+    pub args: Vec<Value>,
 }
 
 /// What PostgreSQL is sent for `batch`: for the tests that prepare it.

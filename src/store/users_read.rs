@@ -13,16 +13,16 @@ statements! {
     USER_BY_ID = "SELECT id, user_id, organization_id, blocked, doc, provenance, version, created_at, updated_at, \
         last_login_at, logins_count FROM users WHERE tenant_id = $1 AND id = $2";
     USERS_BY_EMAIL = "SELECT id, user_id, organization_id, blocked, doc, provenance, version, created_at, updated_at, \
-        last_login_at, logins_count FROM users WHERE tenant_id = $1 AND email_key = $2 ORDER BY id LIMIT $3";
+        last_login_at, logins_count FROM users WHERE tenant_id = $1 AND id IN \
+        (SELECT id FROM users WHERE tenant_id = $1 AND email_key = $2) ORDER BY id LIMIT $3";
     USER_BY_IDENTITY = "SELECT u.id, u.user_id, u.organization_id, u.blocked, u.doc, u.provenance, u.version, u.created_at, \
         u.updated_at, u.last_login_at, u.logins_count FROM identities i \
         JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id WHERE i.tenant_id = $1 AND i.id = $2";
     /// By way of the connections, so that the index on names is used.
     USERS_BY_USER_NAME = "SELECT u.id, u.user_id, u.organization_id, u.blocked, u.doc, u.provenance, u.version, u.created_at, \
-        u.updated_at, u.last_login_at, u.logins_count FROM connections c \
-        JOIN identities i ON i.tenant_id = c.tenant_id AND i.connection_id = c.id \
-        JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id \
-        WHERE c.tenant_id = $1 AND i.user_name_key = $2 AND i.listed ORDER BY u.id LIMIT $3";
+        u.updated_at, u.last_login_at, u.logins_count FROM connections c CROSS JOIN identities i CROSS JOIN users u \
+        WHERE c.tenant_id = $1 AND i.tenant_id = c.tenant_id AND i.connection_id = c.id AND i.user_name_key = $2 AND i.listed \
+        AND u.tenant_id = i.tenant_id AND u.id = i.profile_id ORDER BY u.id LIMIT $3";
     LIST_USERS = "SELECT id, user_id, organization_id, blocked, doc, provenance, version, created_at, updated_at, \
         last_login_at, logins_count FROM users WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3";
     IDENTITIES_OF_USER = "SELECT i.id, c.id, c.name, c.kind, i.position, i.external_id, i.user_name, i.state, i.active, i.raw, \

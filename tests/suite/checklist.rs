@@ -12,7 +12,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 const PAGE: &str = "docs/scim-checklist.md";
 
 /// Rows of the tables of the RFCs: each with a test and a refusal, or one of [`NOTHING_TO_REFUSE`].
-const ITEMS: [&str; 85] = [
+const ITEMS: [&str; 86] = [
     "7643-2.1-a",
     "7643-2.2-a",
     "7643-2.3-a",
@@ -49,6 +49,7 @@ const ITEMS: [&str; 85] = [
     "7644-3.4.2-a",
     "7644-3.4.2-b",
     "7644-3.4.2-c",
+    "7644-3.4.2-d",
     "7644-3.4.2.2-a",
     "7644-3.4.2.2-b",
     "7644-3.4.2.2-c",

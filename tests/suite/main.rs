@@ -38,6 +38,7 @@ mod paging;
 mod policies;
 mod pooler;
 mod positions;
+mod query_plans;
 mod query_sql;
 mod reading;
 mod resources;

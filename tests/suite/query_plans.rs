@@ -1,0 +1,430 @@
+//! How the databases run what the store asks them, on tables that are filled: no statement goes through a whole table, and a
+//! page, a look-up or a member costs what it shows, wherever in whatever order it is (performance.md §3, scim.md §11.4, §11.8).
+//!
+//! SQLite counts the steps of its machine, PostgreSQL the rows each node of the plan read; both are held to a bound that
+//! a walk over the table is far beyond. Fixed statements are asked for their plan alone.
+
+use std::collections::BTreeSet;
+
+use rosterd::model::connection::{Connection, ConnectionKind, Options};
+use rosterd::model::ids::{ConnectionId, TenantId};
+use rosterd::scim::filter;
+use rosterd::scim::mode::Mode;
+use rosterd::scim::schema::registry;
+use rosterd::store::lists::{self, FIRST_ARGUMENT, Position};
+use rosterd::store::query_sql::{self, Compiled, Target};
+use rosterd::store::statements::{self, Form};
+use rosterd::store::{Value, groups};
+use rusqlite::StatementStatus;
+use rusqlite::config::DbConfig;
+use serde_json::Value as Json;
+#[expect(clippy::disallowed_types, reason = "the statements under test")]
+use sqlx::AssertSqlSafe;
+use sqlx::{Connection as _, Either, Executor, PgConnection, SqlSafeStr, Statement, TypeInfo};
+
+use super::support::stores::TestStore;
+
+/// Users of the connection that is asked, and groups. Other tenants have as many together.
+const USERS: i64 = 20_000;
+const GROUPS: i64 = 20_000;
+/// Rows of a page, and where a page by offset begins.
+const PAGE: i64 = 20;
+const OFFSET: i64 = 1_500;
+/// What one row may cost: steps of SQLite's machine, rows read by PostgreSQL (its own, and what hangs on it).
+const STEPS_PER_ROW: i64 = 250;
+const ROWS_PER_ROW: f64 = 12.0;
+/// What stepping over one row on the way to an offset may cost.
+const STEPS_PER_ROW_PASSED: i64 = 15;
+
+/// Tables that grow with the people of a tenant.
+const LARGE: [&str; 12] = [
+    "users",
+    "user_values",
+    "identities",
+    "identity_values",
+    "groups",
+    "members",
+    "blocks",
+    "conflicts",
+    "history",
+    "log",
+    "outbox",
+    "traffic",
+];
+
+/// Statements that go through an index or a table from its beginning, and why they may.
+const WALKS: [(&str, &str); 8] = [
+    ("positions::WAITING_LOG", "the index holds only rows that wait for their place, for a moment each"),
+    ("positions::WAITING_OUTBOX", "the same"),
+    ("connections::ANY_IDENTITY_OF_CONNECTION", "until the first, when an administrator removes a connection"),
+    ("tenants::ANY_USER", "until the first, when an administrator removes a tenant"),
+    ("tenants::DELETE_TENANT_LOG", "all of a tenant's rows are what goes"),
+    ("tenants::DELETE_TENANT_OUTBOX", "the same"),
+    ("tenants::DELETE_TENANT_CONFLICTS", "the same"),
+    ("identities::FIND_GRACE_OVER", "hourly, in the background, only for connections with a grace"),
+];
+
+fn connection() -> Connection {
+    Connection {
+        tenant_id: TenantId::new("t1"),
+        id: ConnectionId::new("c1"),
+        name: "scim".into(),
+        kind: ConnectionKind::Scim,
+        organization_id: None,
+        options: Options::defaults(ConnectionKind::Scim),
+        version: 1,
+        created_at: 0,
+        updated_at: 0,
+    }
+}
+
+/// Rows that both databases make themselves. `k00042` is what row 42 is called by, `i00042` and `g00042` are ids.
+fn filling() -> Vec<String> {
+    let name = |letter: &str| format!("'{letter}' || substr(CAST(100000 + i AS TEXT), 2)");
+    let (key, id, group) = (name("k"), name("i"), name("g"));
+    let numbers = |most: i64| format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {most})");
+    let mut all = vec![];
+    for (tenant, users, count) in [("t1", USERS, GROUPS), ("t2", USERS / 2, GROUPS / 2), ("t3", USERS / 2, GROUPS / 2)] {
+        let connection = tenant.replace('t', "c");
+        all.extend([
+            format!("INSERT INTO tenants (tenant_id, name, created_at, updated_at) VALUES ('{tenant}', '{tenant}', 0, 0)"),
+            format!("INSERT INTO connections (tenant_id, id, name, kind, created_at, updated_at) VALUES ('{tenant}', '{connection}', 'scim', 'scim', 0, 0)"),
+            format!("{} INSERT INTO users (tenant_id, id, user_id, email, email_key, username_key, doc, provenance, created_at, updated_at) \
+                SELECT '{tenant}', {id}, {key}, {key}, {key}, {key}, '{{}}', '{{}}', i, i FROM n", numbers(users)),
+            format!("{} INSERT INTO identities (tenant_id, id, connection_id, profile_id, external_id, user_name, user_name_key, label, state, \
+                listed, active, raw, last_source, first_seen, last_seen, created_at, updated_at) SELECT '{tenant}', {id}, '{connection}', {id}, \
+                CASE WHEN i % 3 = 0 THEN NULL ELSE {key} END, {key}, {key}, {key}, 'active', i % 10 <> 9, TRUE, '{{\"userName\":\"x\"}}', 'push', \
+                i, i, i, i FROM n", numbers(users)),
+            format!("{} INSERT INTO identity_values (tenant_id, connection_id, attribute, value_key, identity_id) \
+                SELECT '{tenant}', '{connection}', 'emails.value', {key}, {id} FROM n", numbers(users)),
+            format!("{} INSERT INTO groups (tenant_id, id, connection_id, external_id, name, name_key, raw, raw_hash, created_at, updated_at) \
+                SELECT '{tenant}', {group}, '{connection}', CASE WHEN i % 3 = 0 THEN NULL ELSE {key} END, {key}, {key}, '{{}}', '', i, i FROM n", numbers(count)),
+            // Ten members each, and one group of everybody.
+            format!("{} INSERT INTO members (tenant_id, group_id, member_id, kind, added_at) SELECT '{tenant}', \
+                'g' || substr(CAST(100002 + i % 2000 AS TEXT), 2), {id}, 'User', 0 FROM n", numbers(users)),
+            format!("{} INSERT INTO members (tenant_id, group_id, member_id, kind, added_at) SELECT '{tenant}', 'g00001', {id}, 'User', 0 FROM n", numbers(users)),
+            format!("{} INSERT INTO blocks (tenant_id, profile_id, kind, origin, since, actor, reason) \
+                SELECT '{tenant}', {id}, 'source', {id}, i, 'x', 'x' FROM n", numbers(users)),
+            format!("{} INSERT INTO traffic (tenant_id, id, connection_id, refused, created_at, request_id, method, path, status, duration_us, \
+                signs, request_bytes, response_bytes) SELECT '{tenant}', {id}, '{connection}', i % 2 = 0, i, 'x', 'GET', '/', 200, 1, '[]', 0, 0 FROM n", numbers(users)),
+            format!("{} INSERT INTO history (tenant_id, profile_id, id, version, event, actor, changes, created_at) \
+                SELECT '{tenant}', {id}, {id}, 1, 'x', 'x', '{{}}', i FROM n", numbers(users)),
+            format!("{} INSERT INTO log (tenant_id, id, position, kind, outcome, actor, request_id, created_at) \
+                SELECT '{tenant}', {id}, i, 'x', 'ok', 'x', 'x', i FROM n", numbers(users)),
+            format!("{} INSERT INTO outbox (tenant_id, id, position, kind, profile_id, version, changed, log_id, created_at) \
+                SELECT '{tenant}', {id}, i, 'x', {id}, 1, '[]', 'x', i FROM n", numbers(users)),
+        ]);
+    }
+    all
+}
+
+/// A database that was asked nothing yet but to be filled.
+enum Filled {
+    Sqlite(rusqlite::Connection, TestStore),
+    Postgres(Box<PgConnection>, TestStore),
+}
+
+impl Filled {
+    async fn sqlite(analyzed: bool) -> Self {
+        let test = TestStore::sqlite().await;
+        let connection = rusqlite::Connection::open(test.folder.path().join("roster.db")).expect("opens");
+        // As the store opens it: a plan does not depend on the values that are bound.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).expect("is set");
+        connection.execute_batch(&format!("BEGIN; {}; COMMIT", filling().join("; "))).expect("fills");
+        if analyzed {
+            connection.execute_batch("ANALYZE").expect("counts");
+        }
+        Self::Sqlite(connection, test)
+    }
+
+    async fn postgres(plans: &str) -> Self {
+        let test = TestStore::postgres().await;
+        let mut connection = Box::new(PgConnection::connect(test.options.url.expose()).await.expect("connects"));
+        for sql in filling().into_iter().chain(["ANALYZE".to_owned(), format!("SET plan_cache_mode = {plans}")]) {
+            sqlx::raw_sql(AssertSqlSafe(sql.clone()))
+                .execute(&mut *connection)
+                .await
+                .unwrap_or_else(|error| panic!("{error}: {sql}"));
+        }
+        Self::Postgres(connection, test)
+    }
+
+    /// The four ways a database may plan: without and with statistics, for any value and for this one.
+    async fn all() -> Vec<(&'static str, Self)> {
+        vec![
+            ("SQLite", Self::sqlite(false).await),
+            ("SQLite with statistics", Self::sqlite(true).await),
+            ("PostgreSQL, plans for any value", Self::postgres("force_generic_plan").await),
+            ("PostgreSQL, plans for one value", Self::postgres("force_custom_plan").await),
+        ]
+    }
+
+    /// What is wrong with how a form runs: more than `rows` shown and `passed` stepped over may cost.
+    async fn run_faults(&mut self, form: &Form, rows: i64, passed: i64) -> Vec<String> {
+        match self {
+            Self::Sqlite(connection, _) => sqlite_run(connection, form, rows * STEPS_PER_ROW + passed * STEPS_PER_ROW_PASSED),
+            Self::Postgres(connection, _) => {
+                let plan = postgres_plan(connection, &form.sql, &form.args, true).await;
+                #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+                let most = (rows as f64).mul_add(ROWS_PER_ROW, passed as f64);
+                let (read, mut faults) = (rows_read(&plan), vec![]);
+                if read > most {
+                    faults.push(format!("{read} rows are read, at most {most} would do\n  {}\n  {plan}", form.sql));
+                }
+                faults
+            }
+        }
+    }
+}
+
+/// `$1` as SQLite numbers it: none of the texts has a dollar elsewhere.
+fn numbered(sql: &str) -> String {
+    sql.replace('$', "?")
+}
+
+fn sqlite_run(connection: &rusqlite::Connection, form: &Form, most: i64) -> Vec<String> {
+    let mut statement = connection.prepare(&numbered(&form.sql)).unwrap_or_else(|error| panic!("{error}: {}", form.sql));
+    for (at, value) in form.args.iter().enumerate() {
+        let bound = match value {
+            Value::Text(text) => statement.raw_bind_parameter(at + 1, text.as_deref()),
+            Value::Int(number) => statement.raw_bind_parameter(at + 1, number),
+            Value::Bool(boolean) => statement.raw_bind_parameter(at + 1, boolean),
+            Value::Bytes(bytes) => statement.raw_bind_parameter(at + 1, bytes.as_deref()),
+        };
+        bound.expect("binds");
+    }
+    let mut rows = statement.raw_query();
+    while rows.next().expect("a row").is_some() {}
+    drop(rows);
+    let spent = |status| i64::from(statement.get_status(status));
+    let mut faults = vec![];
+    for (status, what, most) in [
+        (StatementStatus::FullscanStep, "steps through a whole table", 0),
+        (StatementStatus::AutoIndex, "rows of an index made for this once", 0),
+        (StatementStatus::VmStep, "steps", most),
+    ] {
+        if spent(status) > most {
+            faults.push(format!("{} {what}, at most {most} would do\n  {}", spent(status), form.sql));
+        }
+    }
+    faults
+}
+
+/// The plan of a statement, run if it is to count what it reads.
+async fn postgres_plan(connection: &mut PgConnection, sql: &str, args: &[Value], run: bool) -> Json {
+    let literals: Vec<String> = args
+        .iter()
+        .map(|value| match value {
+            Value::Text(Some(text)) => format!("'{}'", text.replace('\'', "''")),
+            Value::Int(Some(number)) => number.to_string(),
+            Value::Bool(Some(boolean)) => boolean.to_string(),
+            Value::Bytes(Some(_)) => "'\\x00'".to_owned(),
+            _ => "NULL".to_owned(),
+        })
+        .collect();
+    let execute =
+        if literals.is_empty() { "EXECUTE asked".to_owned() } else { format!("EXECUTE asked ({})", literals.join(", ")) };
+    let options = if run { "ANALYZE, TIMING OFF, FORMAT JSON" } else { "FORMAT JSON" };
+    let prepare = format!("PREPARE asked AS {sql}");
+    sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *connection).await.unwrap_or_else(|error| panic!("{error}: {sql}"));
+    let explain = format!("EXPLAIN ({options}) {execute}");
+    let rows =
+        sqlx::raw_sql(AssertSqlSafe(explain)).fetch_all(&mut *connection).await.unwrap_or_else(|error| panic!("{error}: {sql}"));
+    sqlx::raw_sql("DEALLOCATE asked").execute(&mut *connection).await.expect("forgets");
+    let text: String = rows.iter().map(|row| sqlx::Row::get_unchecked::<String, _>(row, 0)).collect();
+    let plans: Json = serde_json::from_str(&text).expect("JSON");
+    plans[0]["Plan"].clone()
+}
+
+fn nodes(plan: &Json) -> Vec<&Json> {
+    let below = plan["Plans"].as_array().into_iter().flatten().flat_map(nodes);
+    std::iter::once(plan).chain(below).collect()
+}
+
+/// Rows that the nodes over tables and indexes read, thrown away ones included.
+fn rows_read(plan: &Json) -> f64 {
+    let number = |node: &Json, name: &str| node[name].as_f64().unwrap_or(0.0);
+    let of_storage =
+        nodes(plan).into_iter().filter(|node| node.get("Relation Name").is_some() || node.get("Index Name").is_some());
+    of_storage
+        .map(|node| {
+            let thrown_away = number(node, "Rows Removed by Filter") + number(node, "Rows Removed by Index Recheck");
+            (number(node, "Actual Rows") + thrown_away) * number(node, "Actual Loops")
+        })
+        .sum()
+}
+
+fn compiled(target: Target, text: &str) -> Compiled {
+    let mode = Mode { strict: true };
+    let resource_type = if target == Target::Users { &registry().user } else { &registry().group };
+    let filter = filter::parse(text, mode).unwrap_or_else(|error| panic!("{text}: {error}"));
+    let query = filter::compile(&filter, resource_type, mode).unwrap_or_else(|error| panic!("{text}: {error}"));
+    query_sql::compile(&query, target, FIRST_ARGUMENT)
+}
+
+async fn check(forms: &[(Form, i64, i64)]) {
+    let mut faults = vec![];
+    for (database, mut filled) in Filled::all().await {
+        for (form, rows, passed) in forms {
+            let found = filled.run_faults(form, *rows, *passed).await;
+            faults.extend(found.into_iter().map(|fault| format!("{database}, {}: {fault}", form.name)));
+        }
+    }
+    assert!(faults.is_empty(), "{} faults\n{}", faults.len(), faults.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_costs_its_own_rows_in_every_order_and_wherever_it_begins() {
+    let mut forms = vec![];
+    for (target, id) in [(Target::Users, "i02000"), (Target::Groups, "g02000")] {
+        let position = Position { key: Some("k02000".to_owned()), id: id.to_owned() };
+        for form in lists::page_forms(&connection(), target, None, (OFFSET, &position), PAGE) {
+            // No position is there: nobody who was pushed has no user name.
+            if form.name.starts_with("page by cursor") && form.name.contains("UserName") && form.name.ends_with("Keyless") {
+                continue;
+            }
+            let passed = if form.name.starts_with("page by offset") { OFFSET + PAGE } else { 0 };
+            forms.push((form, PAGE, passed));
+        }
+    }
+    assert!(forms.len() > 60, "{} forms", forms.len());
+    check(&forms).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_looked_up_is_found_by_an_index() {
+    let mut forms = vec![];
+    let ids: Vec<String> = (100..110).map(|n| format!("i{n:05}")).collect();
+    let group_ids: Vec<String> = (100..110).map(|n| format!("g{n:05}")).collect();
+    for (target, filter, ids) in [
+        (Target::Users, "userName eq \"K00100\"", &ids),
+        (Target::Users, "userName sw \"k0010\"", &ids),
+        (Target::Users, "externalId eq \"k00100\"", &ids),
+        (Target::Users, "id eq \"i00100\"", &ids),
+        (Target::Users, "emails.value eq \"k00100\"", &ids),
+        (Target::Users, "emails[type eq \"work\" and value eq \"k00100\"]", &ids),
+        (Target::Users, "userName eq \"k00100\" and active eq true", &ids),
+        (Target::Groups, "displayName eq \"k00100\"", &group_ids),
+        (Target::Groups, "externalId eq \"k00100\"", &group_ids),
+        (Target::Groups, "id eq \"g00100\"", &group_ids),
+        (Target::Groups, "members.value eq \"i00100\"", &group_ids),
+        (Target::Groups, "id eq \"g00100\" and members eq \"i00100\"", &group_ids),
+    ] {
+        for mut form in lists::look_up_forms(&connection(), target, &compiled(target, filter), ids) {
+            form.name = format!("{}, {filter}", form.name);
+            forms.push((form, PAGE, 0));
+        }
+    }
+    for (group, name) in [("g00100", "a small group"), ("g00001", "a group of everybody")] {
+        for mut form in groups::forms(&connection(), group, &ids) {
+            form.name = format!("{} of {name}", form.name);
+            forms.push((form, PAGE, 0));
+        }
+    }
+    check(&forms).await;
+}
+
+/// The names that stand for tables in a text, with the table of each.
+fn aliases(sql: &str) -> Vec<(String, String)> {
+    let words: Vec<&str> = sql.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty()).collect();
+    let mut aliases = vec![];
+    for (at, word) in words.iter().enumerate() {
+        if ["FROM", "JOIN", "UPDATE", "INTO"].contains(word)
+            && let Some(table) = words.get(at + 1).filter(|table| LARGE.contains(*table))
+        {
+            let named = words.get(at + 2).filter(|next| next.len() <= 6 && next.bytes().all(|byte| byte.is_ascii_lowercase()));
+            aliases.push((named.unwrap_or(table).to_string(), (*table).to_owned()));
+            aliases.push(((*table).to_owned(), (*table).to_owned()));
+        }
+    }
+    aliases
+}
+
+fn short(name: &str) -> &str {
+    name.strip_prefix("rosterd::store::").unwrap_or(name)
+}
+
+/// Whether a large table is walked: from its beginning, or all that a tenant has in it.
+fn sqlite_walks(step: &str, aliases: &[(String, String)]) -> bool {
+    let mut words = step.split(' ');
+    let (what, named) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let is_large = aliases.iter().any(|(alias, _)| alias == named);
+    is_large && (what == "SCAN" || step.ends_with("(tenant_id=?)"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_fixed_statement_walks_over_a_large_table_on_sqlite() {
+    let mut faults = vec![];
+    for analyzed in [false, true] {
+        let Filled::Sqlite(connection, _test) = Filled::sqlite(analyzed).await else { unreachable!("asked for") };
+        for (name, sql) in statements::all() {
+            let aliases = aliases(sql);
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", numbered(sql))).expect("prepared elsewhere");
+            let steps =
+                statement.raw_query().mapped(|row| row.get::<_, String>(3)).collect::<Result<Vec<_>, _>>().expect("a plan");
+            let walks = steps.iter().filter(|step| sqlite_walks(step, &aliases));
+            faults.extend(walks.map(|step| (short(name), format!("{step}\n  {sql}"))));
+        }
+    }
+    only_those_that_may(&faults);
+    let walking: BTreeSet<&str> = faults.iter().map(|(name, _)| *name).collect();
+    let stale: Vec<&str> = WALKS.iter().map(|(may, _)| *may).filter(|may| !walking.contains(may)).collect();
+    assert_eq!(stale, Vec::<&str>::new(), "these walk no more");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_fixed_statement_walks_over_a_large_table_on_postgres() {
+    let mut faults = vec![];
+    for plans in ["force_generic_plan", "force_custom_plan"] {
+        let Filled::Postgres(mut connection, _test) = Filled::postgres(plans).await else { unreachable!("asked for") };
+        for (name, sql) in statements::all() {
+            let prepared = (&mut *connection).prepare(sql.into_sql_str()).await.expect("prepared elsewhere");
+            let kinds = match prepared.parameters() {
+                Some(Either::Left(types)) => types.iter().map(|kind| kind.name().to_owned()).collect(),
+                _ => vec![],
+            };
+            // A tenant that is there, so that nothing is known to be empty.
+            let args: Vec<Value> = kinds
+                .iter()
+                .enumerate()
+                .map(|(at, kind)| match kind.as_str() {
+                    "TEXT" if at == 0 => Value::from("t1"),
+                    "TEXT" if at == 1 && sql.contains("connection_id = $2") => Value::from("c1"),
+                    "TEXT" => Value::from("k00042"),
+                    "INT8" => Value::from(42_i64),
+                    "BOOL" => Value::from(true),
+                    _ => Value::Bytes(Some(vec![0])),
+                })
+                .collect();
+            let plan = postgres_plan(&mut connection, sql, &args, false).await;
+            for node in nodes(&plan) {
+                let table = node["Relation Name"].as_str().unwrap_or_default();
+                if LARGE.contains(&table) && postgres_walks(node) {
+                    faults.push((short(name), format!("{} over {table}: {node}\n  {sql}", node["Node Type"])));
+                }
+            }
+        }
+    }
+    only_those_that_may(&faults);
+}
+
+/// Whether a node reads a table whole, or all that a tenant has in it.
+fn postgres_walks(node: &Json) -> bool {
+    let conditions = node["Index Cond"].as_str().or_else(|| node["Recheck Cond"].as_str()).unwrap_or_default();
+    match node["Node Type"].as_str() {
+        Some("Seq Scan") => true,
+        Some("Index Scan" | "Index Only Scan" | "Bitmap Heap Scan") => !conditions.contains(" AND "),
+        _ => false,
+    }
+}
+
+fn only_those_that_may(faults: &[(&str, String)]) {
+    let strangers: Vec<&String> =
+        faults.iter().filter(|(name, _)| !WALKS.iter().any(|(may, _)| may == name)).map(|(_, fault)| fault).collect();
+    assert!(
+        strangers.is_empty(),
+        "{} walks\n{}",
+        strangers.len(),
+        strangers.iter().map(|s| s.as_str()).collect::<Vec<_>>().join("\n")
+    );
+}
