@@ -179,7 +179,8 @@ fn faults(page: &str, tests: &BTreeSet<String>, items: &[&str], attacks: &[&str]
         }
         for (at, cell) in row.cells.iter().enumerate().skip(1) {
             let may_lack = at == 2 && NOTHING_TO_REFUSE.contains(&cell.as_str());
-            if !may_lack && !(is_open && at == 1) {
+            let stays_open = is_open && at == 1;
+            if !may_lack && !stays_open {
                 faults.extend(cell_faults(cell, tests).into_iter().map(|fault| format!("{id}: {fault}")));
             }
         }

@@ -53,14 +53,17 @@ fn unless_strict(operation: Value, at: &'static str, does: Does, strict: Does) -
     Cell(operation, at, does, Some(strict))
 }
 
-/// Scim.md §6.3: operation by target, row by row.
-fn cells() -> Vec<Cell> {
-    let op = |op: &str, path: &str, value: Value| json!({"op": op, "path": path, "value": value});
-    let remove = |path: &str| json!({"op": "remove", "path": path});
+fn op(verb: &str, path: &str, value: Value) -> Value {
+    json!({"op": verb, "path": path, "value": value})
+}
+
+fn other() -> Value {
+    json!({"value": "o@x", "type": "other"})
+}
+
+/// Scim.md §6.3: operation by target, row by row; here what `add` and `replace` have in common.
+fn cells_of_both_verbs() -> Vec<Cell> {
     let department = format!("{ENTERPRISE_URN}:department");
-    let work = || json!({"value": "w@x", "type": "work", "primary": true});
-    let home = || json!({"value": "h@x", "type": "home"});
-    let other = || json!({"value": "o@x", "type": "other"});
     let mut cells = vec![];
     for verb in ["add", "replace"] {
         cells.extend([
@@ -117,6 +120,15 @@ fn cells() -> Vec<Cell> {
             ),
         ]);
     }
+    cells
+}
+
+/// All of the table.
+fn cells() -> Vec<Cell> {
+    let remove = |path: &str| json!({"op": "remove", "path": path});
+    let work = || json!({"value": "w@x", "type": "work", "primary": true});
+    let home = || json!({"value": "h@x", "type": "home"});
+    let mut cells = cells_of_both_verbs();
     cells.extend([
         both(op("add", "emails", json!([other()])), "/emails", Becomes(json!([work(), home(), other()]))),
         both(op("add", "emails", other()), "/emails", Becomes(json!([work(), home(), other()]))),
