@@ -96,8 +96,6 @@ pub fn service_provider_config(base_url: &str, features: &Features) -> Value {
         "sort": supported(features.sort),
         "etag": supported(features.etag),
         "pagination": pagination(&features.pagination),
-        // RFC 9967: no events are sent as SETs, and no request is answered before it is done.
-        "securityEvents": {"asyncRequest": "none"},
         "authenticationSchemes": features.authentication_schemes.iter().map(authentication_scheme).collect::<Vec<_>>(),
         "meta": {
             "resourceType": "ServiceProviderConfig",
