@@ -16,6 +16,9 @@ const ROUNDS: usize = 21;
 /// Tests share the machine: a difference below this says nothing.
 const NOISE: Duration = Duration::from_millis(25);
 
+/// Of one request the quickest of so many counts: another test may hold the machine just then.
+const TRIES: [&str; 5] = ["One", "Two", "Three", "Four", "Five"];
+
 /// The id of row `n`.
 fn id(n: usize) -> String {
     format!("01900000-0000-7000-8000-{n:012}")
@@ -71,10 +74,13 @@ on_both_gateways! {
         let of_small = middle_of_changes(&world.ours, &small, &person).await;
         let of_large = middle_of_changes(&world.ours, &large, &person).await;
         assert!(of_large < of_small * 3 + NOISE, "{of_large:?} beside {of_small:?}");
-        let rename = json!([{"op": "replace", "path": "displayName", "value": "Renamed"}]);
-        let renamed = world.ours.patch(&large, rename).await;
-        assert_eq!(renamed.status, 204, "too large for a body nobody asked for: {}", renamed.text.len());
-        assert!(renamed.took < of_small * 10 + NOISE * 4, "{:?}", renamed.took);
+        let mut quickest = Duration::MAX;
+        for name in TRIES {
+            let renamed = world.ours.patch(&large, json!([{"op": "replace", "path": "displayName", "value": name}])).await;
+            assert_eq!(renamed.status, 204, "too large for a body nobody asked for: {}", renamed.text.len());
+            quickest = quickest.min(renamed.took);
+        }
+        assert!(quickest < of_small * 10 + NOISE * 4, "{quickest:?}");
         for filtered in [format!("members[value eq \"{}\"]", id(7)), format!("members[value eq \"{}\"]", id(8))] {
             assert_eq!(world.ours.patch(&large, json!([{"op": "remove", "path": filtered}])).await.status, 204);
         }
@@ -90,11 +96,14 @@ on_both_gateways! {
             "/Groups?excludedAttributes=members".to_owned(), format!("/Groups/{crowded}?excludedAttributes=members"),
             "/Groups?attributes=displayName".to_owned(), format!("/Groups?excludedAttributes=members&filter=id%20eq%20%22{crowded}%22%20and%20members%20eq%20%22{}%22", id(5)),
         ] {
-            world.ours.get(&path).await;
-            let answer = world.ours.get(&path).await;
-            assert_eq!(answer.status, 200, "{path}: {}", answer.text);
-            assert!(answer.text.len() < 1_000 && answer.text.contains("Crowd"), "{path}: {}", answer.text);
-            assert!(answer.took < NOISE * 10, "{path}: {:?}", answer.took);
+            let mut quickest = Duration::MAX;
+            for _ in TRIES {
+                let answer = world.ours.get(&path).await;
+                assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+                assert!(answer.text.len() < 1_000 && answer.text.contains("Crowd"), "{path}: {}", answer.text);
+                quickest = quickest.min(answer.took);
+            }
+            assert!(quickest < NOISE * 10, "{path}: {quickest:?}");
         }
         // Who is in it is found without reading it, and reading it cuts nobody off.
         let one = world.ours.get(&format!("/Users/{}", id(77))).await;
