@@ -138,7 +138,8 @@ class Server:
             command.append("each")
         return subprocess.Popen(command, stdout=self.log, stderr=self.log)
 
-    def start_gateway(self):
+    def environment(self):
+        """Of every command on this gateway."""
         settings = {
             "ROSTERD__DATABASE__URL": self.url if self.postgres else f"sqlite://{self.file}",
             "ROSTERD__SERVER__LISTEN": f"127.0.0.1:{self.port}",
@@ -146,7 +147,10 @@ class Server:
             "ROSTERD__LOG__LEVEL": "warn",
             "ROSTERD__MAPPINGS__DIR": str(ROOT / "mappings"),
         }
-        environment = {**os.environ, **settings}
+        return {**os.environ, **settings}
+
+    def start_gateway(self):
+        environment = self.environment()
         bootstrap = [RELEASE / "rosterd", "bootstrap", "--json"]
         printed = subprocess.run(bootstrap, env=environment, cwd=self.folder, capture_output=True, text=True, check=False)
         if printed.returncode != 0:

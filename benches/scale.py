@@ -104,20 +104,11 @@ class Gateway(Server):
     def __init__(self, folder, postgres):
         super().__init__("gateway", folder, postgres, folder.name)
 
-    def start_gateway(self):
-        process = super().start_gateway()
-        self.environment = pathlib.Path(f"/proc/{process.pid}/environ").read_bytes()
-        return process
-
     def command(self, *arguments):
-        done = subprocess.run([RELEASE / "rosterd", *arguments], env=self.variables(), cwd=self.folder, capture_output=True, text=True)
+        done = subprocess.run([RELEASE / "rosterd", *arguments], env=self.environment(), cwd=self.folder, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"rosterd {' '.join(arguments)}: {done.stderr}")
         return done.stdout
-
-    def variables(self):
-        pairs = (pair.split(b"=", 1) for pair in self.environment.split(b"\0") if b"=" in pair)
-        return {os.fsdecode(name): os.fsdecode(value) for name, value in pairs}
 
     def down(self):
         self.process.send_signal(signal.SIGTERM)
@@ -128,7 +119,7 @@ class Gateway(Server):
             self.postgres.restart()
         began = time.monotonic()
         self.process = subprocess.Popen(
-            [RELEASE / "rosterd", "serve"], env=self.variables(), cwd=self.folder, stdout=self.log, stderr=self.log
+            [RELEASE / "rosterd", "serve"], env=self.environment(), cwd=self.folder, stdout=self.log, stderr=self.log
         )
         wait_for("gateway", self.listens)
         return time.monotonic() - began
