@@ -5,7 +5,7 @@ use super::Trace;
 use super::list::Seen;
 use super::machine::{Machine, Memo, is_absent};
 use crate::decode;
-use crate::functions::{DnApart, TestBody, TextBody, date, dn_below, identifier, lower_ascii};
+use crate::functions::{TestBody, TextBody, date, identifier, lower_ascii};
 use crate::limits::{LIST_VALUES_MAX, OUTPUT_BYTES_MAX, RUN_DEPTH_MAX, STRING_BYTES_MAX};
 use crate::plan::{Constant, Given, NodeId, SlotId, TableElse};
 use crate::shortcut::{DEPTH_MAX, Link, List, Shortcut, Step, Test, Text, Truth};
@@ -361,14 +361,12 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
                     machine.passed(test.as_ref(), links, text)
                 })
             }
-            List::Below { slot, under, rdn, base, kind, unique } => {
-                let mut apart = DnApart::default();
-                self.each(*slot, (*unique, true, 1), |machine, text| {
-                    match dn_below(&machine.call, text, base, kind, &mut apart) {
-                        Some(found) => found,
-                        // Needs a close look.
-                        None => machine.asked(*under, text, base).then(|| machine.body(*rdn, text, Some(kind))).flatten(),
-                    }
+            List::Below { slot, under, rdn, below, unique } => {
+                self.each(*slot, (*unique, true, 1), |machine, text| match below.value(&machine.call, text) {
+                    Some(found) => found,
+                    // Needs a close look.
+                    None if machine.asked(*under, text, below.base()) => machine.body(*rdn, text, Some(below.kind())),
+                    None => None,
                 })
             }
         }

@@ -142,8 +142,7 @@ pub(crate) fn sid_text<'a>(call: &Call<'a>, bytes: &[u8]) -> Result<Value<'a>, F
 /// `None` for what are not the bytes of one.
 pub(crate) fn sid_written<'a>(arena: &'a Bump, bytes: &[u8]) -> Option<&'a str> {
     let (authority, parts) = binary_parts(bytes)?;
-    // Fifteen parts of a dash and ten digits, after `S-1-0x` and twelve digits.
-    let mut text = [0; 15 * 11 + 18];
+    let mut text = [0; SID_BYTES_MAX];
     let mut length = match u32::try_from(authority) {
         Ok(authority) => put_decimal(&mut text, 0, b"S-1-", authority),
         Err(_) => {
@@ -156,8 +155,14 @@ pub(crate) fn sid_written<'a>(arena: &'a Bump, bytes: &[u8]) -> Option<&'a str> 
     for part in parts {
         length = put_decimal(&mut text, length, b"-", part);
     }
-    Some(arena.alloc_str(std::str::from_utf8(&text[..length]).unwrap_or_default()))
+    // All of a part whose length does not depend on the text, zeros and all, is checked faster than just the text.
+    let part = if length <= 64 { &text[..64] } else { &text[..] };
+    let text = std::str::from_utf8(part).unwrap_or_default();
+    Some(arena.alloc_str(text.get(..length).unwrap_or_default()))
 }
+
+/// Fifteen parts of a dash and ten digits, after `S-1-0x` and twelve digits.
+const SID_BYTES_MAX: usize = 15 * 11 + 18;
 
 /// The authority and the sub-authorities, of which there are 1 to 15.
 fn binary_parts(bytes: &[u8]) -> Option<(u64, impl Iterator<Item = u32>)> {

@@ -39,7 +39,7 @@ mod hostile;
 mod testing;
 
 pub(crate) use case::lower_ascii;
-pub(crate) use dn::{Apart as DnApart, below as dn_below, has_one_spelling as dn_has_one_spelling, reads as dn_reads};
+pub use dn::Below as DnBelow;
 
 use crate::diagnostic::codes::Code;
 use crate::types::{Type, Typed};

@@ -1,7 +1,7 @@
 //! Which nodes have a shortcut. Only looks: the nodes stay.
 
 use super::{Link, List, Shortcut, Shortcuts, Step, Test, Text, Truth};
-use crate::functions::{Body, Function, Presence, dn_has_one_spelling, dn_reads};
+use crate::functions::{Body, DnBelow, Function, Presence};
 use crate::plan::{Constant, Conversion, Node, NodeId, Part, Plan, Rule, RuleValue};
 use crate::target::Absent;
 
@@ -232,14 +232,8 @@ impl Finder<'_> {
         let is_item = |id: NodeId| matches!(self.node(id), Some(Node::Local(found)) if *found == local);
         let (base, kind) = (self.literal(*base)?, self.literal(*kind)?);
         let fits = under.name == "under" && rdn.name == "rdn" && is_item(*name) && is_item(*named);
-        (fits && dn_reads(base) && dn_has_one_spelling(kind)).then(|| List::Below {
-            slot,
-            under: under_body,
-            rdn: rdn_body,
-            base: base.into(),
-            kind: kind.into(),
-            unique,
-        })
+        let below = Box::new(DnBelow::new(base, kind).filter(|_| fits)?);
+        Some(List::Below { slot, under: under_body, rdn: rdn_body, below, unique })
     }
 
     fn test(&self, id: NodeId, local: u16) -> Option<Test> {

@@ -10,7 +10,7 @@ mod find;
 
 pub use find::DEPTH_MAX;
 
-use crate::functions::{TestBody, TextBody};
+use crate::functions::{DnBelow, TestBody, TextBody};
 use crate::plan::{NodeId, Plan, SlotId};
 
 /// Of one plan.
@@ -132,7 +132,7 @@ pub enum List {
     /// A comprehension over all values of an attribute.
     Each { slot: SlotId, test: Option<Test>, links: Box<[Link]>, unique: bool },
     /// `[ g.rdn(kind) for g in … if g.under(base) ]`: one pass over each name.
-    Below { slot: SlotId, under: TestBody, rdn: TextBody, base: Box<str>, kind: Box<str>, unique: bool },
+    Below { slot: SlotId, under: TestBody, rdn: TextBody, below: Box<DnBelow>, unique: bool },
     /// `list ?? absent`
     OrNothing { list: Box<List>, node: NodeId, right_node: NodeId },
 }

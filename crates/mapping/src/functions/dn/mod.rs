@@ -1,7 +1,10 @@
 //! Distinguished names. Text that is none gives absent (or `false` where the answer is a boolean), never a failure: a
 //! directory's `memberOf` of 10 000 values must not fail as a whole for one. `rdn` reads no further than to its answer.
 
+mod below;
 pub(super) mod parse;
+
+pub use below::Below;
 
 use super::build::{ListBuilder, TextBuilder};
 use super::write::{BOOL, PLAIN, STRING, STRINGS, example, optional, required};
@@ -10,8 +13,8 @@ use crate::types::Type;
 use crate::value::{Failure, Value};
 use bumpalo::collections::Vec as ArenaVec;
 use parse::{
-    Part, all_parts, common_tail, comparable, depth, ends_apart, is_plain_kind, parts, plain_first, plain_first_up_to,
-    plain_parts, push_escaped, rdn_equal, rdns, reads_up_to,
+    Part, all_parts, common_tail, comparable, depth, ends_apart, is_plain_kind, parts, plain_first, plain_parts, push_escaped,
+    rdn_equal, rdns, reads_up_to,
 };
 
 pub(super) static RDN: Function = Function {
@@ -122,65 +125,8 @@ pub(super) static UNDER: Function = Function {
 };
 
 /// Whether text is a name, and not the root's.
-pub(crate) fn reads(name: &str) -> bool {
+fn reads(name: &str) -> bool {
     depth(name).is_some_and(|depth| depth > 0)
-}
-
-/// What a loop over names has found of those that are not below its base: the groups of one entry lie in few places.
-#[derive(Default)]
-pub(crate) struct Apart<'a> {
-    /// Their ends, from a comma on.
-    tails: [&'a [u8]; 4],
-    next: usize,
-    /// See [`ends_apart`].
-    plain_base: u64,
-}
-
-impl<'a> Apart<'a> {
-    #[inline]
-    fn holds(&self, name: &[u8]) -> bool {
-        self.tails.iter().any(|tail| {
-            let Some(comma) = name.len().checked_sub(tail.len()) else { return false };
-            // An escaped comma begins nothing.
-            comma > 0 && name.get(comma) == Some(&b',') && name[comma - 1] != b'\\' && name[comma..] == **tail
-        })
-    }
-
-    fn shows(&mut self, name: &'a [u8], base: &[u8], common: usize) -> bool {
-        let Some(comma) = ends_apart(name, base, common, &mut self.plain_base) else { return false };
-        self.tails[self.next] = &name[comma..];
-        self.next = (self.next + 1) % self.tails.len();
-        true
-    }
-}
-
-/// Of a name below a base that [`reads`], the value of the first part of a type that [`is_plain_kind`]: `under` and `rdn` in
-/// one pass. The inner `None` = not below; the outer = ask those two.
-#[inline]
-pub(crate) fn below<'a>(
-    call: &Call<'a>,
-    name: &'a str,
-    base: &'a str,
-    kind: &'a str,
-    apart: &mut Apart<'a>,
-) -> Option<Option<&'a str>> {
-    let (written, spelt) = (name.as_bytes(), base.as_bytes());
-    if !written.ends_with(spelt) {
-        if apart.holds(written) {
-            return Some(None);
-        }
-        let common = common_tail(written, spelt);
-        if common < spelt.len() {
-            return apart.shows(written, spelt, common).then_some(None);
-        }
-    }
-    let comma = written.len().checked_sub(spelt.len() + 1)?;
-    plain_first_up_to(name, comma, kind).map(|part| Some(part.text(call)))
-}
-
-/// See [`parse::is_plain_kind`].
-pub(crate) fn has_one_spelling(kind: &str) -> bool {
-    is_plain_kind(kind)
 }
 
 fn under_by_rdns<'a>(call: &Call<'a>, name: &'a str, base: &'a str) -> bool {
@@ -323,6 +269,7 @@ pub(super) static DOMAIN: Function = Function {
 
 #[cfg(test)]
 mod tests {
+    use super::parse::unescaped_letters;
     use super::*;
     use crate::functions::testing::context;
     use bumpalo::Bump;
@@ -392,6 +339,17 @@ mod tests {
         }
 
         #[test]
+        fn escaped_characters_come_back_by_pieces_as_they_do_by_bytes(value in r"([a-cé ]|\\[,+é\\ ;]|\\[0-9a-f]{2}){0,6}") {
+            let arena = Bump::new();
+            let call = context(&arena);
+            let name = format!("CN={value}");
+            for part in all_parts(&name).flatten() {
+                let by_pieces = unescaped_letters(part.value, &call);
+                prop_assert!(by_pieces.is_none_or(|text| text == part.read_bytes(&call)), "{} gives {:?}", value, by_pieces);
+            }
+        }
+
+        #[test]
         fn one_pass_over_the_names_of_a_loop_says_what_under_and_rdn_say_of_each(
             heads in prop::collection::vec((names(), any::<bool>()), 1..12),
             base in names().prop_filter("a base reads", |base| reads(base)),
@@ -399,12 +357,12 @@ mod tests {
         ) {
             let arena = Bump::new();
             let call = context(&arena);
-            let mut apart = Apart::default();
+            let below = arena.alloc(Below::new(&base, "CN").unwrap());
             for (head, is_below) in &heads {
                 let name = format!("{head},{}", if *is_below { &base } else { &other });
                 let name = &*arena.alloc_str(&name);
                 let base = &*arena.alloc_str(&base);
-                if let Some(found) = below(&call, name, base, "CN", &mut apart) {
+                if let Some(found) = below.value(&call, name) {
                     let expected = under_by_rdns(&call, name, base).then(|| first(&call, name, Some("CN"))).flatten();
                     prop_assert_eq!(found, expected, "{} below {}", name, base);
                 }

@@ -5,7 +5,7 @@
 use super::super::Call;
 use super::super::build::TextBuilder;
 use super::super::case::fold;
-use bumpalo::collections::Vec as ArenaVec;
+use bumpalo::collections::{String as ArenaString, Vec as ArenaVec};
 use wide::u8x16;
 
 /// Of one RDN; more is no directory's but an attempt to make comparing slow.
@@ -208,16 +208,47 @@ fn escape_length(after: &[u8]) -> Option<usize> {
     }
 }
 
-/// The first part of this type (one that [`is_plain_kind`]) in a name of which every RDN before the comma at this place is
-/// one part without spaces around. `None` = look closely.
+/// A type of at most four letters, so that it has no other spelling than in other case, with the `=` after it: found by one
+/// comparison.
+#[derive(Debug)]
+pub(super) struct PlainKind {
+    text: Box<str>,
+    /// In lower case, the first byte the lowest.
+    wanted: u64,
+    /// The bits that count.
+    mask: u64,
+    /// The bits that make a letter of it lower case.
+    case: u64,
+}
+
+impl PlainKind {
+    pub(super) fn new(kind: &str) -> Option<Self> {
+        let (mut wanted, mut mask, mut case) = ([0; 8], [0; 8], [0; 8]);
+        for (at, byte) in kind.bytes().chain([b'=']).enumerate().take_while(|_| is_plain_kind(kind)) {
+            (wanted[at], mask[at]) = (byte.to_ascii_lowercase(), 0xff);
+            case[at] = if byte.is_ascii_alphabetic() { 0x20 } else { 0 };
+        }
+        let [wanted, mask, case] = [wanted, mask, case].map(u64::from_le_bytes);
+        (mask != 0).then(|| Self { text: kind.into(), wanted, mask, case })
+    }
+
+    /// Whether a name, or the rest of one, begins with an RDN of this type.
+    #[inline]
+    const fn begins(&self, name: [u8; 8]) -> bool {
+        (u64::from_le_bytes(name) | self.case) & self.mask == self.wanted
+    }
+}
+
+/// The first part of this type in a name of which every RDN before the comma at this place is one part without spaces
+/// around. `None` = look closely.
 #[inline]
-pub(super) fn plain_first_up_to<'a>(name: &'a str, comma: usize, kind: &'a str) -> Option<Part<'a>> {
+pub(super) fn plain_first_up_to<'a>(name: &'a str, comma: usize, kind: &'a PlainKind) -> Option<Part<'a>> {
     let bytes = name.as_bytes();
     let mut found = None;
     let mut at = 0;
     while at <= comma {
-        let is_wanted = found.is_none() && starts_with_kind(&bytes[at..], kind.as_bytes());
-        let length = if is_wanted { kind.len() } else { kind_length(&bytes[at..]).filter(|length| *length > 0)? };
+        let is_wanted = found.is_none() && kind.begins(*bytes[at..].first_chunk()?);
+        let length = if is_wanted { kind.text.len() } else { kind_length(&bytes[at..]).filter(|length| *length > 0)? };
         // A longer type may be another spelling of this one.
         if bytes[at + length] != b'=' || (found.is_none() && length > 4) {
             return None;
@@ -238,7 +269,7 @@ pub(super) fn plain_first_up_to<'a>(name: &'a str, comma: usize, kind: &'a str) 
             return None;
         }
         if is_wanted {
-            found = Some(Part { kind, value: &name[start..end], has_escapes, is_last: true });
+            found = Some(Part { kind: &kind.text, value: &name[start..end], has_escapes, is_last: true });
         }
         at = end + 1;
     }
@@ -365,6 +396,12 @@ impl<'a> Part<'a> {
         if let Some(hex) = value.strip_prefix('#') {
             return ber_text(call, hex).unwrap_or(value);
         }
+        unescaped_letters(value, call).unwrap_or_else(|| self.read_bytes(call))
+    }
+
+    /// The general way: pairs of hexadecimal digits may be parts of a character.
+    pub(super) fn read_bytes(&self, call: &Call<'a>) -> &'a str {
+        let value = self.value;
         let mut bytes = ArenaVec::with_capacity_in(value.len(), call.arena);
         let mut rest = value.as_bytes();
         while let Some(at) = memchr::memchr(b'\\', rest) {
@@ -388,6 +425,25 @@ impl<'a> Part<'a> {
     fn equals(&self, other: &Part<'a>, call: &Call<'a>) -> bool {
         self.is(other.kind) && comparable(self.text(call)).eq(comparable(other.text(call)))
     }
+}
+
+/// A value in which what is escaped are characters, mostly a comma: pieces of text, which need not be checked to be some.
+/// `None` = there is hexadecimal in it.
+pub(super) fn unescaped_letters<'a>(value: &str, call: &Call<'a>) -> Option<&'a str> {
+    let mut out = ArenaString::with_capacity_in(value.len(), call.arena);
+    let (mut from, mut at) = (0, 0);
+    while let Some(found) = memchr::memchr(b'\\', &value.as_bytes()[at..]) {
+        let mark = at + found;
+        if escape_length(&value.as_bytes()[mark + 1..]) != Some(2) {
+            return None;
+        }
+        out.push_str(&value[from..mark]);
+        from = mark + 1;
+        // The escaped one may be a backslash, or begin a longer character.
+        at = mark + 2;
+    }
+    out.push_str(&value[from..]);
+    Some(out.into_bump_str())
 }
 
 /// What caseIgnoreMatch compares: folded, spaces at the ends gone, runs of them one.
