@@ -1,6 +1,7 @@
 //! What simple regular expressions come down to: a literal, or one class of characters. Owns that analysis and the
 //! byte loops that replace the automaton there. Everything else is [`Shape::General`], the regex crate's.
 
+use crate::functions::Short;
 use crate::limits::STRING_BYTES_MAX;
 use bumpalo::Bump;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
@@ -152,16 +153,31 @@ impl ClassShape {
     /// The text without the characters of the class, of which the first is here. No branch on what a byte is: in phone
     /// numbers that can't be foreseen.
     fn without<'a>(&self, arena: &'a Bump, text: &'a str, others: bool, first: usize) -> &'a str {
-        let out = arena.alloc_slice_copy(text.as_bytes());
-        let mut length = first;
-        for byte in &text.as_bytes()[first..] {
-            out[length] = *byte;
-            length += usize::from(!self.holds(*byte, others));
-        }
         // All bytes of a character stay or go together.
+        let keep = |out: &mut [u8]| {
+            let mut length = first;
+            for byte in &text.as_bytes()[first..] {
+                out[length] = *byte;
+                length += usize::from(!self.holds(*byte, others));
+            }
+            // The last one may have been written though it goes.
+            out[length..].fill(0);
+            length
+        };
+        if text.len() <= SHORT_BYTES {
+            let mut short = Short::<SHORT_BYTES>::new();
+            short.bytes()[..first].copy_from_slice(&text.as_bytes()[..first]);
+            let length = keep(short.bytes());
+            return arena.alloc_str(short.text(length));
+        }
+        let out = arena.alloc_slice_copy(text.as_bytes());
+        let length = keep(out);
         std::str::from_utf8(&out[..length]).unwrap_or_default()
     }
 }
+
+/// A phone number is not longer.
+const SHORT_BYTES: usize = 32;
 
 fn replace_literal<'a>(arena: &'a Bump, text: &'a str, wanted: &str, anchors: (bool, bool), by: &str) -> &'a str {
     let joined = |before: &str, after: &str| -> &'a str {

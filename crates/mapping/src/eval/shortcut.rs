@@ -5,7 +5,7 @@ use super::Trace;
 use super::list::Seen;
 use super::machine::{Machine, Memo, is_absent};
 use crate::decode;
-use crate::functions::{TestBody, TextBody, date, identifier, lower_ascii};
+use crate::functions::{Short, TestBody, TextBody, date, identifier, lower_ascii};
 use crate::limits::{LIST_VALUES_MAX, OUTPUT_BYTES_MAX, RUN_DEPTH_MAX, STRING_BYTES_MAX};
 use crate::plan::{Constant, Given, NodeId, SlotId, TableElse};
 use crate::shortcut::{DEPTH_MAX, Link, List, Shortcut, Step, Test, Text, Truth};
@@ -195,7 +195,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         match decode::base64_short(text.as_bytes(), &mut bytes) {
             Some(16) if text.len() == 24 => {
                 let bytes = *bytes.first_chunk().unwrap_or(&[0; 16]);
-                Some(self.arena.alloc_str(identifier::turned_text(&mut [0; 36], bytes)))
+                Some(self.arena.alloc_str(identifier::turned_text(&mut Short::new(), bytes)))
             }
             _ => self.miss(),
         }

@@ -2,6 +2,7 @@
 
 use super::Call;
 use super::identifier::uuid_text;
+use super::short::Short;
 use super::write::{PLAIN, STRING, example, named, required};
 use super::{Accepts, Body, Function, Group};
 use crate::value::{Failure, Value};
@@ -20,7 +21,7 @@ pub(super) static UUID: Function = Function {
         (call.random)(&mut bytes);
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
-        Ok(call.text(uuid_text(&mut [0; 36], bytes)))
+        Ok(call.text(uuid_text(&mut Short::new(), bytes)))
     }),
     ..PLAIN
 };

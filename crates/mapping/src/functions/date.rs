@@ -3,6 +3,7 @@
 
 use super::build::TextBuilder;
 use super::date_pattern::{self, read_offset};
+use super::short::Short;
 use super::write::{BOOL, DATETIME, INT, PLAIN, STRING, example, optional, required};
 use super::{Accepts, Body, Call, Function, Group};
 use crate::types::Type;
@@ -137,12 +138,14 @@ pub(crate) fn plain_ticks(text: &str) -> Option<i64> {
     all.then_some(number)
 }
 
+const TEXT_BYTES: usize = 20;
+
 /// A datetime of whole seconds as RFC 3339 text.
-pub(crate) struct Text([u8; 20]);
+pub(crate) struct Text(Short<32>);
 
 impl Text {
     pub(crate) fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        self.0.text(TEXT_BYTES)
     }
 }
 
@@ -166,13 +169,15 @@ pub(crate) fn text_of_seconds(seconds: i64) -> Option<Text> {
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = 1600 + era * 400 + year_of_era + u32::from(month <= 2);
-    let mut text = *b"0000-00-00T00:00:00Z";
+    let mut short = Short::new();
+    let text = short.bytes();
+    text[..TEXT_BYTES].copy_from_slice(b"0000-00-00T00:00:00Z");
     let pairs = [year / 100, year % 100, month, day, second / 3600, second / 60 % 60, second % 60];
     for (at, pair) in [0, 2, 5, 8, 11, 14, 17].into_iter().zip(pairs) {
         text[at] += u8::try_from(pair / 10).ok()?;
         text[at + 1] += u8::try_from(pair % 10).ok()?;
     }
-    (year < 9999).then_some(Text(text))
+    (year < 9999).then_some(Text(short))
 }
 
 pub(super) static TO_FILETIME: Function = Function {

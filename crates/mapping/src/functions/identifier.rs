@@ -2,6 +2,7 @@
 //! objectSid (MS-DTYP §2.4.2).
 
 use super::Call;
+use super::short::Short;
 use super::write::{BINARY, INT, PLAIN, STRING, example, required};
 use super::{Accepts, Body, Function, Group};
 use crate::value::{Failure, Value};
@@ -42,22 +43,23 @@ const fn turned(b: [u8; 16]) -> [u8; 16] {
 }
 
 pub(crate) fn guid_text<'a>(call: &Call<'a>, bytes: [u8; 16]) -> Result<Value<'a>, Failure<'a>> {
-    Ok(call.text(turned_text(&mut [0; 36], bytes)))
+    Ok(call.text(turned_text(&mut Short::new(), bytes)))
 }
 
 /// The text of 16 bytes in Active Directory's order.
-pub(crate) fn turned_text(text: &mut [u8; 36], bytes: [u8; 16]) -> &str {
+pub(crate) fn turned_text(text: &mut Short<48>, bytes: [u8; 16]) -> &str {
     uuid_text(text, turned(bytes))
 }
 
 /// Dashed text of bytes in the order of the text.
-pub(super) fn uuid_text(text: &mut [u8; 36], bytes: [u8; 16]) -> &str {
+pub(super) fn uuid_text(text: &mut Short<48>, bytes: [u8; 16]) -> &str {
     const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
-    *text = [b'-'; 36];
+    let written = text.bytes();
+    written[..36].fill(b'-');
     for (byte, at) in bytes.into_iter().zip(PLACES) {
-        text[at..at + 2].copy_from_slice(&HEX[usize::from(byte)]);
+        written[at..at + 2].copy_from_slice(&HEX[usize::from(byte)]);
     }
-    std::str::from_utf8(text).unwrap_or_default()
+    text.text(36)
 }
 
 /// The two digits of each byte.
@@ -142,9 +144,10 @@ pub(crate) fn sid_text<'a>(call: &Call<'a>, bytes: &[u8]) -> Result<Value<'a>, F
 /// `None` for what are not the bytes of one.
 pub(crate) fn sid_written<'a>(arena: &'a Bump, bytes: &[u8]) -> Option<&'a str> {
     let (authority, parts) = binary_parts(bytes)?;
-    let mut text = [0; SID_BYTES_MAX];
+    let mut short = Short::<SID_BYTES_MAX>::new();
+    let text = short.bytes();
     let mut length = match u32::try_from(authority) {
-        Ok(authority) => put_decimal(&mut text, 0, b"S-1-", authority),
+        Ok(authority) => put_decimal(text, 0, b"S-1-", authority),
         Err(_) => {
             let mut free = &mut text[..];
             // It fits.
@@ -153,16 +156,13 @@ pub(crate) fn sid_written<'a>(arena: &'a Bump, bytes: &[u8]) -> Option<&'a str> 
         }
     };
     for part in parts {
-        length = put_decimal(&mut text, length, b"-", part);
+        length = put_decimal(text, length, b"-", part);
     }
-    // All of a part whose length does not depend on the text, zeros and all, is checked faster than just the text.
-    let part = if length <= 64 { &text[..64] } else { &text[..] };
-    let text = std::str::from_utf8(part).unwrap_or_default();
-    Some(arena.alloc_str(text.get(..length).unwrap_or_default()))
+    Some(arena.alloc_str(short.text(length)))
 }
 
-/// Fifteen parts of a dash and ten digits, after `S-1-0x` and twelve digits.
-const SID_BYTES_MAX: usize = 15 * 11 + 18;
+/// Fifteen parts of a dash and ten digits, after `S-1-0x` and twelve digits, and what [`put_decimal`] writes beyond.
+const SID_BYTES_MAX: usize = 15 * 11 + 18 + 9;
 
 /// The authority and the sub-authorities, of which there are 1 to 15.
 fn binary_parts(bytes: &[u8]) -> Option<(u64, impl Iterator<Item = u32>)> {
@@ -175,22 +175,21 @@ fn binary_parts(bytes: &[u8]) -> Option<(u64, impl Iterator<Item = u32>)> {
     Some((authority, rest.chunks_exact(4).map(|part| u32::from_le_bytes([part[0], part[1], part[2], part[3]]))))
 }
 
-/// A mark and a number from this place on, without the machinery of a formatter; the place after them. Two digits at a
-/// time.
+/// A mark and a number from this place on, without the machinery of a formatter; the place after them. How many digits a
+/// number has can't be foreseen, so it is written as ten, moved to where the first one belongs; zeros follow, up to sixteen.
 fn put_decimal(text: &mut [u8], at: usize, mark: &[u8], number: u32) -> usize {
     let start = at + mark.len();
     text[at..start].copy_from_slice(mark);
-    let end = start + number.checked_ilog10().map_or(1, |log| log as usize + 1);
+    let mut digits = [0; 16];
     let mut rest = number;
-    let mut pairs = text[start..end].rchunks_exact_mut(2);
-    for pair in pairs.by_ref() {
+    for pair in digits[..10].rchunks_exact_mut(2) {
         pair.copy_from_slice(&PAIRS[rest as usize % 100]);
         rest /= 100;
     }
-    if let [digit] = pairs.into_remainder() {
-        *digit = PAIRS[rest as usize % 100][1];
-    }
-    end
+    let count = number.checked_ilog10().map_or(1, |log| log as usize + 1);
+    let moved = u128::from_le_bytes(digits) >> (8 * (10 - count));
+    text[start..start + 16].copy_from_slice(&moved.to_le_bytes());
+    start + count
 }
 
 /// The two digits of each number below a hundred.

@@ -29,6 +29,7 @@ mod record;
 pub mod reference;
 mod regular;
 mod rewrite;
+mod short;
 mod write;
 
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod testing;
 
 pub(crate) use case::lower_ascii;
 pub use dn::Below as DnBelow;
+pub(crate) use short::Short;
 
 use crate::diagnostic::codes::Code;
 use crate::types::{Type, Typed};

@@ -20,7 +20,7 @@ pub struct Below {
     plain: PlainKind,
     /// How much of the base follows its first RDN.
     above: usize,
-    /// By the last bytes before that: see [`Self::room`].
+    /// By the last bytes before that: see [`Self::rooms`].
     places: Box<[OnceLock<Place>; PLACES]>,
 }
 
@@ -64,26 +64,29 @@ impl Below {
                 Judged::MayBeBelow(comma) => comma,
             },
         };
-        plain_first_up_to(name, comma, &self.plain).map(|part| Some(part.text(call)))
+        plain_first_up_to(name, comma, &self.kind, self.plain).map(|part| Some(part.text(call)))
     }
 
     /// Where the place of a name begins that has been met before, and whether it is the base.
     #[inline]
     fn met(&self, name: &[u8]) -> Option<(usize, bool)> {
-        let place = self.room(name)?.get()?;
-        let comma = name.len().checked_sub(place.tail.len())?;
-        // An escaped comma begins nothing.
-        let is_there = comma > 0 && name[comma - 1] != b'\\' && name[comma..] == *place.tail;
-        is_there.then_some((comma, place.is_below))
+        self.rooms(name)?.into_iter().find_map(|room| {
+            let place = room.get()?;
+            let comma = name.len().checked_sub(place.tail.len())?;
+            // An escaped comma begins nothing.
+            let is_there = comma > 0 && name[comma - 1] != b'\\' && name[comma..] == *place.tail;
+            is_there.then_some((comma, place.is_below))
+        })
     }
 
-    /// By the four bytes where the base's first RDN ends: in them places differ, and the names within one do not.
+    /// Two, by the four bytes where the base's first RDN ends: in them places differ, and the names within one do not.
     #[inline]
-    fn room(&self, name: &[u8]) -> Option<&OnceLock<Place>> {
+    fn rooms(&self, name: &[u8]) -> Option<[&OnceLock<Place>; 2]> {
         let end = name.len().checked_sub(self.above)?;
         let bytes = name[..end].last_chunk::<4>()?;
-        let spread = u32::from_le_bytes(*bytes).wrapping_mul(0x9e37_79b1) >> (32 - PLACES.ilog2());
-        self.places.get(spread as usize)
+        let spread = u32::from_le_bytes(*bytes).wrapping_mul(0x9e37_79b1) as usize;
+        let shift = 32 - PLACES.ilog2();
+        Some([&self.places[spread >> shift & (PLACES - 1)], &self.places[spread >> (shift - 8) & (PLACES - 1)]])
     }
 
     /// Looks at a name whose place has not been met, and learns it if there is room.
@@ -107,10 +110,11 @@ impl Below {
         let tail = &name[comma..];
         if tail.starts_with(b",")
             && tail.len() <= PLACE_BYTES_MAX
-            && let Some(room) = self.room(name)
+            && let Some(rooms) = self.rooms(name)
+            && let Some(free) = rooms.into_iter().find(|room| room.get().is_none())
         {
-            // Whoever came first stays.
-            room.get_or_init(|| Place { tail: tail.into(), is_below });
+            // Whoever came first stays, another worker too.
+            free.get_or_init(|| Place { tail: tail.into(), is_below });
         }
     }
 }

@@ -112,12 +112,6 @@ fn kind_length(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether a name, or the rest of one, begins with an RDN of this type, spelt plainly.
-#[inline]
-fn starts_with_kind(name: &[u8], kind: &[u8]) -> bool {
-    name.len() > kind.len() && name[kind.len()] == b'=' && name[..kind.len()].eq_ignore_ascii_case(kind)
-}
-
 /// The value of the first part, if that is of this type and both are written plainly. `None` = look closely.
 pub(super) fn plain_first<'a>(name: &'a str, kind: &str) -> Option<&'a str> {
     let (written, value) = name.as_bytes().split_at_checked(kind.len())?;
@@ -155,14 +149,69 @@ fn plainly_reads_up_to(name: &[u8], comma: usize) -> bool {
     at == comma + 1
 }
 
+/// Where the commas, pluses and backslashes of a name are.
+struct Marks<'a> {
+    name: &'a [u8],
+    /// A bit for each, of a name that is not longer.
+    bits: Option<u64>,
+}
+
+impl<'a> Marks<'a> {
+    #[inline]
+    fn of(name: &'a [u8]) -> Self {
+        // Four looks at sixteen bytes, which may overlap: no branch on how long the name is.
+        let bits = (16..=64).contains(&name.len()).then(|| {
+            [0, 16, 32, 48].into_iter().fold(0, |bits, from| {
+                let from = from.min(name.len() - 16);
+                name[from..].first_chunk::<16>().map_or(bits, |chunk| bits | u64::from(marks(*chunk)) << from)
+            })
+        });
+        Self { name, bits }
+    }
+
+    /// The first one from this place on, or where the name ends.
+    #[inline]
+    fn next(&self, from: usize) -> usize {
+        let found = match self.bits {
+            Some(bits) => {
+                let rest = u32::try_from(from).ok().and_then(|from| bits.checked_shr(from)).unwrap_or(0);
+                (rest != 0).then(|| rest.trailing_zeros() as usize)
+            }
+            None => next_mark(&self.name[from..]),
+        };
+        found.map_or(self.name.len(), |found| from + found)
+    }
+
+    /// The end of the value that begins here, if its RDN is this one part, and whether there are escapes in it. `None` = look
+    /// closely.
+    #[inline]
+    fn value_end(&self, start: usize) -> Option<(usize, bool)> {
+        let mut end = start;
+        let mut has_escapes = false;
+        loop {
+            end = self.next(end);
+            match self.name.get(end) {
+                None | Some(b',') => break,
+                Some(b'\\') => end += escape_length(&self.name[end + 1..])?,
+                Some(_) => return None,
+            }
+            has_escapes = true;
+        }
+        let has_hash_or_spaces = matches!(self.name[start..end], [b' ' | b'#', ..] | [.., b' ']);
+        (!has_hash_or_spaces).then_some((end, has_escapes))
+    }
+}
+
 /// Gives the parts of this type (one that [`is_plain_kind`]) in a name of which every RDN is one part without spaces
 /// around; whether it is such a name. `false` = look closely, and forget what was given.
 #[inline]
 pub(super) fn plain_parts<'a>(name: &'a str, kind: &'a str, mut give: impl FnMut(Part<'a>)) -> bool {
+    let Some(wanted) = PlainKind::new(kind) else { return false };
     let bytes = name.as_bytes();
+    let marks = Marks::of(bytes);
     let mut at = 0;
     loop {
-        let is_wanted = starts_with_kind(&bytes[at..], kind.as_bytes());
+        let is_wanted = wanted.begins(&bytes[at..]);
         let length = if is_wanted { Some(kind.len()) } else { kind_length(&bytes[at..]) };
         // A longer type may be another spelling of this one.
         let Some(length @ 1..=4) = length else { return false };
@@ -170,23 +219,7 @@ pub(super) fn plain_parts<'a>(name: &'a str, kind: &'a str, mut give: impl FnMut
         if bytes[at + length] != b'=' {
             return false;
         }
-        let mut end = start;
-        let mut has_escapes = false;
-        loop {
-            end = next_mark(&bytes[end..]).map_or(bytes.len(), |found| end + found);
-            match bytes.get(end) {
-                None | Some(b',') => break,
-                Some(b'\\') => match escape_length(&bytes[end + 1..]) {
-                    Some(length) => end += length,
-                    None => return false,
-                },
-                Some(_) => return false,
-            }
-            has_escapes = true;
-        }
-        if bytes[start..end].first().is_some_and(|first| matches!(first, b' ' | b'#')) || bytes[end - 1] == b' ' {
-            return false;
-        }
+        let Some((end, has_escapes)) = marks.value_end(start) else { return false };
         if is_wanted {
             give(Part { kind, value: &name[start..end], has_escapes, is_last: true });
         }
@@ -210,9 +243,9 @@ fn escape_length(after: &[u8]) -> Option<usize> {
 
 /// A type of at most four letters, so that it has no other spelling than in other case, with the `=` after it: found by one
 /// comparison.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct PlainKind {
-    text: Box<str>,
+    length: usize,
     /// In lower case, the first byte the lowest.
     wanted: u64,
     /// The bits that count.
@@ -229,47 +262,41 @@ impl PlainKind {
             case[at] = if byte.is_ascii_alphabetic() { 0x20 } else { 0 };
         }
         let [wanted, mask, case] = [wanted, mask, case].map(u64::from_le_bytes);
-        (mask != 0).then(|| Self { text: kind.into(), wanted, mask, case })
+        (mask != 0).then_some(Self { length: kind.len(), wanted, mask, case })
     }
 
     /// Whether a name, or the rest of one, begins with an RDN of this type.
     #[inline]
-    const fn begins(&self, name: [u8; 8]) -> bool {
-        (u64::from_le_bytes(name) | self.case) & self.mask == self.wanted
+    fn begins(&self, name: &[u8]) -> bool {
+        let mut padded = [0; 8];
+        let first = name.first_chunk().unwrap_or_else(|| {
+            padded[..name.len()].copy_from_slice(name);
+            &padded
+        });
+        (u64::from_le_bytes(*first) | self.case) & self.mask == self.wanted
     }
 }
 
 /// The first part of this type in a name of which every RDN before the comma at this place is one part without spaces
 /// around. `None` = look closely.
 #[inline]
-pub(super) fn plain_first_up_to<'a>(name: &'a str, comma: usize, kind: &'a PlainKind) -> Option<Part<'a>> {
+pub(super) fn plain_first_up_to<'a>(name: &'a str, comma: usize, kind: &'a str, wanted: PlainKind) -> Option<Part<'a>> {
     let bytes = name.as_bytes();
+    // Mostly one RDN comes before the comma: looking for its end alone is less than for all marks.
+    let marks = Marks { name: bytes, bits: None };
     let mut found = None;
     let mut at = 0;
     while at <= comma {
-        let is_wanted = found.is_none() && kind.begins(*bytes[at..].first_chunk()?);
-        let length = if is_wanted { kind.text.len() } else { kind_length(&bytes[at..]).filter(|length| *length > 0)? };
+        let is_wanted = found.is_none() && wanted.begins(&bytes[at..]);
+        let length = if is_wanted { wanted.length } else { kind_length(&bytes[at..]).filter(|length| *length > 0)? };
         // A longer type may be another spelling of this one.
         if bytes[at + length] != b'=' || (found.is_none() && length > 4) {
             return None;
         }
         let start = at + length + 1;
-        let mut end = start;
-        let mut has_escapes = false;
-        loop {
-            end += next_mark(&bytes[end..])?;
-            match bytes[end] {
-                b',' => break,
-                b'\\' => end += escape_length(&bytes[end + 1..])?,
-                _ => return None,
-            }
-            has_escapes = true;
-        }
-        if start == end || matches!(bytes[start], b' ' | b'#') || bytes[end - 1] == b' ' {
-            return None;
-        }
+        let (end, has_escapes) = marks.value_end(start).filter(|(end, _)| *end > start)?;
         if is_wanted {
-            found = Some(Part { kind: &kind.text, value: &name[start..end], has_escapes, is_last: true });
+            found = Some(Part { kind, value: &name[start..end], has_escapes, is_last: true });
         }
         at = end + 1;
     }
