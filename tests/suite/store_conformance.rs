@@ -343,7 +343,7 @@ on_both! {
     async fn of_many_alike_at_once_each_gets_its_own_outcome(test) {
         with_tenants(&test.store, &["t", "u"]).await;
         test.store.apply(batch(|b| b.one(ORGANIZATION, args!["t", "o", "taken"]))).await.unwrap();
-        let of = |n: usize| if n % 5 == 0 { "u" } else { "t" };
+        let of = |n: usize| if n.is_multiple_of(5) { "u" } else { "t" };
         let made = at_once(&test.store, 120, |n| batch(|b| {
             let name = if n % 4 == 1 { String::from("taken") } else { format!("n{n:03}") };
             b.one(ORGANIZATION, args![of(n), format!("o{n}"), name]);
