@@ -11,7 +11,9 @@ const LEASE: &str = "sequencer";
 /// How long the lease holds; renewed with every pass.
 const LEASE_TIME: i64 = 10 * SECOND;
 /// Rows read in one pass.
-const ROWS: i64 = 1_000;
+const ROWS: u32 = 1_000;
+/// Between passes that found some, but no more than they could take: what a pass costs is shared by the rows of this time.
+const BUSY: Duration = Duration::from_millis(100);
 /// Between passes that found nothing, and after a failure.
 const IDLE: Duration = Duration::from_millis(250);
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
@@ -21,7 +23,8 @@ pub async fn run(store: Store, clock: Clock, entropy: Entropy) {
     let owner = entropy.uuid(clock.now());
     loop {
         match pass(&store, &clock, &owner).await {
-            Ok(given) if given > 0 => {}
+            Ok(given) if given >= ROWS as usize => {}
+            Ok(given) if given > 0 => tokio::time::sleep(BUSY).await,
             Ok(_) | Err(Error::Stale | Error::Conflict) => tokio::time::sleep(IDLE).await,
             Err(error) => {
                 tracing::debug!(%error, "positions have to wait");
@@ -35,7 +38,7 @@ pub async fn run(store: Store, clock: Clock, entropy: Entropy) {
 pub async fn pass(store: &Store, clock: &Clock, owner: &str) -> Result<usize, Error> {
     let mut waiting = Vec::new();
     for feed in Feed::ALL {
-        let rows = positions::find_waiting(store, feed, ROWS).await?;
+        let rows = positions::find_waiting(store, feed, ROWS.into()).await?;
         if !rows.is_empty() {
             waiting.push((feed, rows));
         }

@@ -20,25 +20,37 @@ pub enum Write {
     /// One single-row INSERT, UPDATE or DELETE, run for every row of arguments. `must`: rows all of them
     /// together have to touch. PostgreSQL gets one statement over `unnest`, made mechanically from the text.
     Each { sql: &'static str, rows: Vec<Vec<Value>>, must: Option<u64> },
+    /// Adds to one row: the first `keys` arguments name it, the last is the amount, and what stands between is the same
+    /// whoever comes last. Two that name the same row are one with both amounts.
+    Add { sql: &'static str, args: Vec<Value>, keys: Keys, must: Option<u64> },
+}
+
+/// Which row a [`Write::Add`] adds to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Keys {
+    /// The first so many arguments.
+    First(usize),
+    /// The same, but the last of them (a slot) was drawn, and any other would have done.
+    Drawn(usize),
 }
 
 impl Write {
     pub(super) fn sql(&self) -> &'static str {
         match self {
-            Self::One { sql, .. } | Self::Each { sql, .. } => sql,
+            Self::One { sql, .. } | Self::Each { sql, .. } | Self::Add { sql, .. } => sql,
         }
     }
 
     pub(super) fn must(&self) -> Option<u64> {
         match self {
-            Self::One { must, .. } | Self::Each { must, .. } => *must,
+            Self::One { must, .. } | Self::Each { must, .. } | Self::Add { must, .. } => *must,
         }
     }
 
-    /// The rows of arguments the statement runs with: one for [`Write::One`].
+    /// The rows of arguments the statement runs with: one but for [`Write::Each`].
     pub(super) fn rows(&self) -> &[Vec<Value>] {
         match self {
-            Self::One { args, .. } => std::slice::from_ref(args),
+            Self::One { args, .. } | Self::Add { args, .. } => std::slice::from_ref(args),
             Self::Each { rows, .. } => rows,
         }
     }
@@ -73,6 +85,11 @@ impl Batch {
             let must = Some(rows.len() as u64);
             self.0.push(Write::Each { sql, rows, must });
         }
+    }
+
+    /// A statement that adds its last argument to the row that `keys` names; `must` as for [`Batch::one`].
+    pub fn add(&mut self, sql: &'static str, args: Vec<Value>, keys: Keys) {
+        self.0.push(Write::Add { sql, args, keys, must: Some(1) });
     }
 
     pub fn is_empty(&self) -> bool {

@@ -3,7 +3,7 @@
 //!
 //! Owns: rewriting of our own constant texts. Refuses: values (they are always bound) and foreign SQL.
 
-use super::batch::Write;
+use super::joint::{Form, Part};
 use super::{Error, Value};
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -108,24 +108,27 @@ fn list_slots(count: usize) -> usize {
     [1, 4, 16, 64, 256].into_iter().find(|slots| *slots >= count).unwrap_or(count)
 }
 
-/// One statement for the whole batch, and so one round trip and one implicit transaction. Arguments in order: of
-/// [`Write::One`] each value; of [`Write::Each`] one array per column, then `must` if it has one.
+/// One statement for all parts, and so one round trip and one implicit transaction. Arguments in order: of
+/// [`Form::Once`] each value; else one array per column, for [`Form::Few`] the numbers of the rows, then `must` if it
+/// has one.
 ///
 /// A `must` that is not met divides by zero (22012), which undoes everything and is read as *stale*.
-pub(super) fn joined(batch: &[Write]) -> Result<String, Error> {
+pub(super) fn joined(parts: &[Part]) -> Result<String, Error> {
     let (mut with, mut checks, mut base) = (Vec::new(), String::from("1"), 0);
-    for (i, write) in batch.iter().enumerate() {
-        let mut used = write.rows()[0].len();
-        let (sql, must) = match write {
-            Write::One { sql, must, .. } => ((*sql).to_owned(), must.map(|must| must.to_string())),
-            Write::Each { sql, rows, must } => {
-                // Bound, not written: the text has to stay the same for any number of rows.
-                let must = must.map(|_| {
-                    used += 1;
-                    format!("${}", base + used)
-                });
-                (over_rows(sql, &rows[0])?, must)
-            }
+    for (i, part) in parts.iter().enumerate() {
+        let row = &part.rows[0];
+        let mut used = row.len();
+        let (sql, must) = if part.form == Form::Once {
+            (part.sql.to_owned(), part.must.map(|must| must.to_string()))
+        } else {
+            used += usize::from(part.form == Form::Few);
+            let sql = over_rows(part.sql, row, part.form)?;
+            // Bound, not written: the text has to stay the same for any number of rows.
+            let must = part.must.map(|_| {
+                used += 1;
+                format!("${}", base + used)
+            });
+            (sql, must)
         };
         let shifted = map_parameters(&sql, |n, out| {
             let _ = write!(out, "${}", n + base);
@@ -142,18 +145,25 @@ pub(super) fn joined(batch: &[Write]) -> Result<String, Error> {
     Ok(format!("WITH {} SELECT {checks}", with.join(", ")))
 }
 
-/// A single-row statement made to run for every row of `unnest`: `$n` becomes `v.an`.
+/// A single-row statement made to run for many. [`Form::Many`]: for every row of `unnest`, `$n` becomes `v.an`.
+/// [`Form::Few`]: for every number of a row, `$n` becomes the element of that number; `unnest` keeps a table for each
+/// column, which for a few rows costs more than they do.
 ///
 /// Forms: `INSERT … VALUES (…) [ON CONFLICT …]`, `INSERT … SELECT … [FROM …] [WHERE …] [ON CONFLICT …]`,
 /// `UPDATE … SET … [FROM …] WHERE …`, `DELETE FROM … WHERE …`.
-fn over_rows(sql: &str, row: &[Value]) -> Result<String, Error> {
+fn over_rows(sql: &str, row: &[Value], form: Form) -> Result<String, Error> {
     let unknown = || Error::Statement { reason: format!("not a form that runs for each row: {sql}") };
-    let arrays: Vec<_> = row.iter().enumerate().map(|(i, value)| format!("${}::{}[]", i + 1, value.pg_type())).collect();
-    let names: Vec<_> = (1..=row.len()).map(|n| format!("a{n}")).collect();
-    let rows = format!("unnest({}) AS v({})", arrays.join(", "), names.join(", "));
+    let array = |n: usize| format!("${n}::{}[]", row[n - 1].pg_type());
+    let rows = if form == Form::Few {
+        format!("unnest(${}::int[]) AS v(i)", row.len() + 1)
+    } else {
+        let arrays: Vec<_> = (1..=row.len()).map(array).collect();
+        let names: Vec<_> = (1..=row.len()).map(|n| format!("a{n}")).collect();
+        format!("unnest({}) AS v({})", arrays.join(", "), names.join(", "))
+    };
     let column = |part: &str| {
         map_parameters(part, |n, out| {
-            let _ = write!(out, "v.a{n}");
+            let _ = if form == Form::Few { write!(out, "({})[v.i]", array(n)) } else { write!(out, "v.a{n}") };
         })
     };
     if sql.starts_with("INSERT") {
@@ -188,7 +198,7 @@ fn with_source(sql: &str, keyword: &str, rows: &str) -> String {
 }
 
 /// Where `keyword` stands as words of its own, outside brackets, quotes and comments.
-fn top_level(sql: &str, keyword: &str) -> Option<usize> {
+pub(super) fn top_level(sql: &str, keyword: &str) -> Option<usize> {
     let bytes = sql.as_bytes();
     let word = |at: Option<&u8>| at.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
     let mut depth = 0_usize;
@@ -258,8 +268,8 @@ mod tests {
     use super::*;
     use crate::args;
 
-    fn each(sql: &'static str, row: Vec<Value>, must: Option<u64>) -> Write {
-        Write::Each { sql, rows: vec![row], must }
+    fn part(sql: &'static str, row: Vec<Value>, form: Form, must: Option<u64>) -> Part<'static> {
+        Part { sql, rows: vec![row.into()], form, must }
     }
 
     #[test]
@@ -270,34 +280,28 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_becomes_one_statement() {
-        let batch = [
-            Write::One { sql: "UPDATE t SET a = $1 WHERE id = $2", args: args!["x", 1], must: Some(1) },
-            each("INSERT INTO u (a, b) VALUES ($1, $2)", args!["x", 1], None),
-            Write::One { sql: "DELETE FROM w WHERE a = $1", args: args!["x"], must: None },
+    fn parts_become_one_statement() {
+        let parts = [
+            part("UPDATE t SET a = $1 WHERE id = $2", args!["x", 1], Form::Once, Some(1)),
+            part("INSERT INTO u (a, b) VALUES ($1, $2)", args!["x", 1], Form::Many, None),
+            part("INSERT INTO v (a, b) VALUES ($1, $2)", args!["x", 1], Form::Few, Some(1)),
+            part("DELETE FROM w WHERE a = $1", args!["x"], Form::Once, None),
         ];
         assert_eq!(
-            joined(&batch).unwrap(),
+            joined(&parts).unwrap(),
             "WITH w0 AS (UPDATE t SET a = $1 WHERE id = $2 RETURNING 1), \
              w1 AS (INSERT INTO u (a, b) SELECT v.a1, v.a2 FROM unnest($3::text[], $4::bigint[]) AS v(a1, a2)  RETURNING 1), \
-             w2 AS (DELETE FROM w WHERE a = $5 RETURNING 1) \
-             SELECT 1 + 1/(CASE WHEN (SELECT count(*) FROM w0) = 1 THEN 1 ELSE 0 END)"
+             w2 AS (INSERT INTO v (a, b) SELECT ($5::text[])[v.i], ($6::bigint[])[v.i] FROM unnest($7::int[]) AS v(i)  RETURNING 1), \
+             w3 AS (DELETE FROM w WHERE a = $9 RETURNING 1) \
+             SELECT 1 + 1/(CASE WHEN (SELECT count(*) FROM w0) = 1 THEN 1 ELSE 0 END) \
+             + 1/(CASE WHEN (SELECT count(*) FROM w2) = $8 THEN 1 ELSE 0 END)"
         );
-    }
-
-    #[test]
-    fn the_text_does_not_depend_on_the_number_of_rows() {
-        let sql = "DELETE FROM t WHERE a = $1";
-        let one = joined(&[Write::Each { sql, rows: vec![args!["x"]], must: Some(1) }]).unwrap();
-        let two = joined(&[Write::Each { sql, rows: vec![args!["x"], args!["y"]], must: Some(2) }]).unwrap();
-        assert_eq!(one, two);
-        assert!(one.contains("FROM w0) = $2 THEN"), "{one}");
     }
 
     #[test]
     fn each_form_of_statement_runs_over_rows() {
         let two = args!["x", "y"];
-        let rows = |sql: &str| over_rows(sql, &two).unwrap();
+        let rows = |sql: &str| over_rows(sql, &two, Form::Many).unwrap();
         let source = "unnest($1::text[], $2::text[]) AS v(a1, a2)";
         assert_eq!(
             rows("INSERT INTO t (a, b, c) VALUES ($1, 'k', $2) ON CONFLICT (a) DO UPDATE SET b = excluded.b"),
@@ -323,15 +327,20 @@ mod tests {
             rows("DELETE FROM t WHERE a = $1 AND b IN (SELECT b FROM u WHERE c = $2)"),
             format!("DELETE FROM t USING {source} WHERE a = v.a1 AND b IN (SELECT b FROM u WHERE c = v.a2)")
         );
-        assert!(over_rows("INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO UPDATE SET b = $2", &two).is_err());
-        assert!(over_rows("SELECT $1, $2", &two).is_err());
+        let few = "UPDATE t SET a = ($1::text[])[v.i] FROM unnest($3::int[]) AS v(i) WHERE b = ($2::text[])[v.i]";
+        assert_eq!(over_rows("UPDATE t SET a = $1 WHERE b = $2", &two, Form::Few).unwrap(), few);
+        for form in [Form::Few, Form::Many] {
+            assert!(over_rows("INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO UPDATE SET b = $2", &two, form).is_err());
+            assert!(over_rows("SELECT $1, $2", &two, form).is_err());
+        }
     }
 
     #[test]
     fn more_parameters_than_the_protocol_carries_are_refused() {
-        let one = Write::One { sql: "DELETE FROM t WHERE a = $1", args: args!["x"], must: None };
-        assert!(joined(&vec![one.clone(); 65_535]).is_ok());
-        assert!(joined(&vec![one; 65_536]).is_err());
+        let parts =
+            |count| (0..count).map(|_| part("DELETE FROM t WHERE a = $1", args!["x"], Form::Once, None)).collect::<Vec<_>>();
+        assert!(joined(&parts(65_535)).is_ok());
+        assert!(joined(&parts(65_536)).is_err());
     }
 
     #[test]

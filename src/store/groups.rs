@@ -3,7 +3,7 @@
 
 use super::dialect::{in_list, pad_list};
 use super::statements::{Form, statements};
-use super::{Batch, Error, Row, Store, Value, Write};
+use super::{Batch, Error, Keys, Row, Store, Value, Write};
 use crate::args;
 use crate::model::connection::Connection;
 use crate::model::group::{Group, MappedGroup, Member, MemberKind};
@@ -60,7 +60,7 @@ statements! {
         mapping = $10, mapping_version = $11, version = version + 1, updated_at = $12 WHERE tenant_id = $1 AND connection_id = $2 \
         AND id = $3 AND listed AND version = $13";
     /// Members moved: blind, so that concurrent member changes never wait for each other's version.
-    TOUCH = "UPDATE groups SET version = version + 1, updated_at = $4 WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND listed";
+    TOUCH = "UPDATE groups SET version = version + $5, updated_at = $4 WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND listed";
     TOUCH_IF = "UPDATE groups SET version = version + 1, updated_at = $4 WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 \
         AND listed AND version = $5";
     END = "UPDATE groups SET listed = FALSE, deleted_at = $4, updated_at = $4, version = version + 1 \
@@ -284,7 +284,7 @@ pub async fn total(store: &Store, connection: &Connection, kind: &str) -> Result
 /// Moves a connection's count in one slot; nothing when it stays.
 pub fn count(batch: &mut Batch, tenant: &TenantId, connection: &ConnectionId, kind: &str, slot: i64, by: i64) {
     if by != 0 {
-        batch.any(COUNT, args![tenant, connection, kind, slot, by]);
+        batch.add(COUNT, args![tenant, connection, kind, slot, by], Keys::Drawn(4));
     }
 }
 
@@ -363,7 +363,7 @@ pub fn update(batch: &mut Batch, g: &Group, expected: i64) {
 /// Moves the version alone; compared only if the client named one.
 pub fn touch(batch: &mut Batch, g: &Group, expected: Option<i64>) {
     match expected {
-        None => batch.one(TOUCH, args![&g.tenant_id, &g.connection_id, &g.id, g.updated_at]),
+        None => batch.add(TOUCH, args![&g.tenant_id, &g.connection_id, &g.id, g.updated_at, 1], Keys::First(3)),
         Some(version) => batch.one(TOUCH_IF, args![&g.tenant_id, &g.connection_id, &g.id, g.updated_at, version]),
     }
 }

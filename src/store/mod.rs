@@ -1,6 +1,6 @@
 //! All SQL is here. Reads are a statement and its arguments; a write is a value, a [`Batch`], that runs whole or
 //! not at all: on SQLite in a savepoint of the group commit (own writer thread, WAL, `synchronous=FULL`), on
-//! PostgreSQL as one joined statement. No other module opens a transaction, and none is held across an await.
+//! PostgreSQL as one joined statement, with others that wait and are alike. No other module opens a transaction, and none is held across an await.
 //!
 //! Owns: the two executors, the migrations, every statement, the compilation of `model::query` to bound SQL.
 //! Refuses: knowing SCIM, deciding anything.
@@ -12,6 +12,8 @@ mod dialect;
 pub mod events;
 pub mod groups;
 pub mod identities;
+mod joint;
+mod lanes;
 mod leases;
 pub mod lists;
 pub mod mapping_versions;
@@ -32,7 +34,7 @@ pub mod users;
 pub mod users_read;
 pub mod value;
 
-pub use batch::{Batch, Write};
+pub use batch::{Batch, Keys, Write};
 pub use dialect::{Backend, in_list, pad_list};
 pub use migrate::SchemaState;
 pub use value::{Row, Value};
@@ -69,6 +71,16 @@ pub enum Error {
     /// The address or the schema does not suit this binary: for the operator, at start.
     #[error("{reason}")]
     Setup { reason: String },
+}
+
+impl Error {
+    /// The same for another whose write went together with the one that failed: a mistake is nobody else's.
+    fn repeated(&self) -> Self {
+        match self {
+            Self::Busy { what } => Self::Busy { what },
+            other => Self::Unavailable { reason: other.to_string() },
+        }
+    }
 }
 
 /// Where the database is and how much of it may be used at once.

@@ -1,4 +1,5 @@
-//! PostgreSQL, and engines that speak its protocol: a pool, reads as they are, a batch as one joined statement.
+//! PostgreSQL, and engines that speak its protocol: a pool, reads as they are, a batch as one joined statement, alone or
+//! with others that wait ([`super::lanes`]) and are alike ([`super::joint`]).
 //!
 //! Owns: the pool, binding, the joined texts it has made, what a refusal means. Refuses: transactions across calls,
 //! session state, advisory locks.
@@ -10,6 +11,8 @@
 //! trips. No start-up parameter is sent that such a pooler does not know.
 
 use super::batch::{Batch, Write};
+use super::joint::{self, Form, Part, Shape};
+use super::lanes::{Answer, Lane, Lanes};
 use super::{Error, Row, StoreOptions, Value, dialect};
 #[expect(clippy::disallowed_types, reason = "texts that dialect and query_sql built; every value is bound")]
 use sqlx::AssertSqlSafe;
@@ -42,12 +45,16 @@ const READS_MAX: usize = 7;
 /// A connection that rested longer is asked whether it still lives before it is used.
 const IDLE_TRUST: Duration = Duration::from_secs(1);
 
-/// What makes two batches the same text: address and length of each statement (they are constants), whether it runs
-/// for each row, and its `must`.
-type Shape = Vec<(usize, usize, bool, Option<u64>)>;
-
 pub(super) struct Postgres {
+    session: Arc<Session>,
+    rules: joint::Rules,
+    lanes: Lanes,
+}
+
+/// What a statement is run with; a lane outlives the call that opened it.
+struct Session {
     pool: PgPool,
+    pool_wait: Duration,
     statement_cache: bool,
     joined: RwLock<HashMap<Shape, Arc<str>>>,
     rows_written: AtomicU64,
@@ -75,14 +82,20 @@ impl Postgres {
                 })
             })
             .connect_lazy_with(connect);
-        let postgres =
-            Self { pool, statement_cache: options.statement_cache, joined: RwLock::default(), rows_written: AtomicU64::new(0) };
+        let session = Session {
+            pool,
+            pool_wait: Duration::from_millis(options.pool_wait_ms),
+            statement_cache: options.statement_cache,
+            joined: RwLock::default(),
+            rows_written: AtomicU64::new(0),
+        };
+        let postgres = Self { session: Arc::new(session), rules: joint::Rules::default(), lanes: Lanes::default() };
         postgres.read(Cow::Borrowed("SELECT TRUE"), Vec::new()).await?;
         Ok(postgres)
     }
 
     pub(super) fn pool(&self) -> &PgPool {
-        &self.pool
+        &self.session.pool
     }
 
     /// A read that another transaction got in the way of (40001, 40P01) is asked again: it changed nothing, and no
@@ -90,21 +103,60 @@ impl Postgres {
     pub(super) async fn read(&self, sql: Cow<'static, str>, args: Vec<Value>) -> Result<Vec<Row>, Error> {
         let mut pause = Duration::from_millis(1);
         for _ in 1..READS_MAX {
-            match self.fetch(AssertSqlSafe(sql.clone()), bind(&args)?).await {
+            match self.session.fetch(AssertSqlSafe(sql.clone()), bind(&args)?).await {
                 Err(Error::Stale) => tokio::time::sleep(pause).await,
                 answered => return answered?.iter().map(from_postgres).collect(),
             }
             pause *= 2;
         }
-        self.fetch(AssertSqlSafe(sql), bind(&args)?).await?.iter().map(from_postgres).collect()
+        self.session.fetch(AssertSqlSafe(sql), bind(&args)?).await?.iter().map(from_postgres).collect()
     }
 
-    /// One round trip. A caller that goes away leaves it to the database, which either commits it or not.
+    /// One round trip, alone or with others that wait. A caller that goes away while it waits has asked for nothing;
+    /// later it is left to the database, which either commits it or not.
     pub(super) async fn apply(&self, batch: Batch) -> Result<(), Error> {
-        let text = self.text(&batch.0)?;
-        let arguments = bind_batch(&batch.0)?;
+        let Some(kind) = self.rules.kind(&batch.0) else { return self.session.run(&joint::alone(&batch.0)).await };
+        let (ticket, lane) = self.lanes.push(kind, batch);
+        if let Some(lane) = lane {
+            tokio::spawn(empty_the_line(Arc::clone(&self.session), lane));
+        }
+        ticket.outcome(self.session.pool_wait).await
+    }
+}
+
+async fn empty_the_line(session: Arc<Session>, mut lane: Lane) {
+    while let Some(group) = lane.next() {
+        session.run_group(group).await;
+    }
+}
+
+impl Session {
+    /// All in one statement. If that is refused, nothing of it was stored, and the halves are tried apart, so that in the
+    /// end a refusal meets only whoever earned it. A database that is away is away for all.
+    async fn run_group(&self, group: Vec<(Batch, Answer)>) {
+        let mut apart = vec![group];
+        while let Some(mut group) = apart.pop() {
+            let batches: Vec<&[Write]> = group.iter().map(|(batch, _)| batch.0.as_slice()).collect();
+            let parts = if let [batch] = batches[..] { joint::alone(batch) } else { joint::together(&batches) };
+            match self.run(&parts).await {
+                Err(Error::Conflict | Error::Stale | Error::Statement { .. } | Error::Corrupt { .. }) if group.len() > 1 => {
+                    drop(parts);
+                    let half = group.split_off(group.len() / 2);
+                    apart.extend([half, group]);
+                }
+                outcome => {
+                    drop(parts);
+                    answer_all(group, outcome);
+                }
+            }
+        }
+    }
+
+    async fn run(&self, parts: &[Part<'_>]) -> Result<(), Error> {
+        let text = self.text(parts)?;
+        let arguments = bind_parts(parts)?;
         self.fetch(AssertSqlSafe(text), arguments).await?;
-        self.count(batch.0.iter().map(|write| write.rows().len() as u64).sum());
+        self.count(parts.iter().map(|part| part.rows.len() as u64).sum());
         Ok(())
     }
 
@@ -134,20 +186,12 @@ impl Postgres {
         work.await.map_err(|error| self.refused(error))
     }
 
-    fn text(&self, batch: &[Write]) -> Result<Arc<str>, Error> {
-        let shape: Shape = batch
-            .iter()
-            .map(|write| {
-                let each = matches!(write, Write::Each { .. });
-                // The number is bound where it runs for each row: only whether there is one counts.
-                let must = if each { write.must().map(|_| 0) } else { write.must() };
-                (write.sql().as_ptr() as usize, write.sql().len(), each, must)
-            })
-            .collect();
+    fn text(&self, parts: &[Part]) -> Result<Arc<str>, Error> {
+        let shape = joint::shape(parts);
         if let Some(text) = self.joined.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(&shape) {
             return Ok(Arc::clone(text));
         }
-        let text: Arc<str> = dialect::joined(batch)?.into();
+        let text: Arc<str> = dialect::joined(parts)?.into();
         let mut joined = self.joined.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if joined.len() >= JOINED_MAX {
             joined.clear();
@@ -167,6 +211,17 @@ impl Postgres {
     }
 }
 
+/// Nobody listening is fine: what is stored is stored all the same.
+fn answer_all(mut group: Vec<(Batch, Answer)>, outcome: Result<(), Error>) {
+    let last = group.pop();
+    for (_, answer) in group {
+        let _ = answer.send(outcome.as_ref().map_err(Error::repeated).copied());
+    }
+    if let Some((_, answer)) = last {
+        let _ = answer.send(outcome);
+    }
+}
+
 async fn refresh_statistics(pool: &PgPool) -> Result<(), sqlx::Error> {
     let grown: bool = sqlx::raw_sql(GROWN).fetch_one(pool).await?.try_get(0)?;
     if !grown {
@@ -183,19 +238,22 @@ fn bind(args: &[Value]) -> Result<PgArguments, Error> {
 }
 
 /// In the order [`dialect::joined`] numbers them.
-fn bind_batch(batch: &[Write]) -> Result<PgArguments, Error> {
+fn bind_parts(parts: &[Part]) -> Result<PgArguments, Error> {
     let mut arguments = PgArguments::default();
-    for write in batch {
-        match write {
-            Write::One { args, .. } => args.iter().try_for_each(|value| bind_value(&mut arguments, value))?,
-            Write::Each { rows, must, .. } => {
-                for column in 0..rows[0].len() {
-                    bind_column(&mut arguments, rows, column)?;
-                }
-                if let Some(must) = must {
-                    bind_value(&mut arguments, &Value::Int(i64::try_from(*must).ok()))?;
-                }
-            }
+    for Part { rows, form, must, .. } in parts {
+        if *form == Form::Once {
+            rows[0].iter().try_for_each(|value| bind_value(&mut arguments, value))?;
+            continue;
+        }
+        for column in 0..rows[0].len() {
+            bind_column(&mut arguments, rows, column)?;
+        }
+        if *form == Form::Few {
+            let numbers: Vec<i32> = (1..).take(rows.len()).collect();
+            arguments.add(numbers).map_err(|error| Error::Statement { reason: error.to_string() })?;
+        }
+        if let Some(must) = must {
+            bind_value(&mut arguments, &Value::Int(i64::try_from(*must).ok()))?;
         }
     }
     Ok(arguments)
@@ -212,7 +270,7 @@ fn bind_value(arguments: &mut PgArguments, value: &Value) -> Result<(), Error> {
 }
 
 /// One array of a column's values.
-fn bind_column(arguments: &mut PgArguments, rows: &[Vec<Value>], column: usize) -> Result<(), Error> {
+fn bind_column(arguments: &mut PgArguments, rows: &[Cow<'_, [Value]>], column: usize) -> Result<(), Error> {
     macro_rules! array {
         ($kind:ident, $value:ident => $to:expr) => {{
             let values: Option<Vec<_>> = rows

@@ -244,7 +244,7 @@ fn write_group(writer: &mut Prepared, group: Vec<(Batch, Answer<()>)>) {
             if !writer.connection.is_autocommit() {
                 let _ = writer.plain("ROLLBACK");
             }
-            answers.iter().map(|_| Err(repeated(&error))).collect()
+            answers.iter().map(|_| Err(error.repeated())).collect()
         }
     };
     for (answer, outcome) in answers.into_iter().zip(outcomes) {
@@ -264,7 +264,7 @@ fn commit_group(writer: &mut Prepared, batches: &[Batch]) -> Result<Vec<Result<(
             // A full disk (or an I/O error, or no memory) has rolled back everything by itself. Going on would open
             // and commit a transaction per savepoint.
             if writer.connection.is_autocommit() {
-                return Err(repeated(error));
+                return Err(error.repeated());
             }
             writer.plain("ROLLBACK TO w")?;
         }
@@ -288,14 +288,6 @@ fn run(writer: &mut Prepared, batch: &Batch) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// The same error for another member of a group.
-fn repeated(error: &Error) -> Error {
-    match error {
-        Error::Busy { what } => Error::Busy { what },
-        other => Error::Unavailable { reason: other.to_string() },
-    }
 }
 
 // --- reading ----------------------------------------------------------------------------------------------------

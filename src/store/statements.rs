@@ -1,7 +1,7 @@
 //! The registry of statements. Each store file lists its own with [`statements!`]; [`all`] chains them, and a test
 //! prepares every one on both databases.
 
-use super::{Batch, Error, Value, dialect};
+use super::{Batch, Error, Value, dialect, joint};
 
 /// `statements! { FIND_USER = "SELECT …"; }` makes a constant per statement and `ALL`, the list of them.
 macro_rules! statements {
@@ -45,10 +45,15 @@ pub struct Form {
     pub args: Vec<Value>,
 }
 
-/// What PostgreSQL is sent for `batch`: for the tests that prepare it.
+/// What PostgreSQL is sent for `batch`, alone and, where it may go together with others, so: for the tests that prepare
+/// them.
 ///
 /// # Errors
 /// [`Error::Statement`] for a text that can't run for each row, or too many parameters.
-pub fn joined(batch: &Batch) -> Result<String, Error> {
-    dialect::joined(&batch.0)
+pub fn joined(batch: &Batch) -> Result<Vec<String>, Error> {
+    let mut texts = vec![dialect::joined(&joint::alone(&batch.0))?];
+    if joint::Rules::default().kind(&batch.0).is_some() {
+        texts.push(dialect::joined(&joint::together(&[&batch.0, &batch.0]))?);
+    }
+    Ok(texts)
 }

@@ -3,7 +3,7 @@
 use super::Error;
 
 /// An argument or a column. NULL is typed: PostgreSQL needs to know what is missing.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {
     Text(Option<String>),
     Int(Option<i64>),

@@ -58,7 +58,7 @@ async fn every_write_prepares_on_postgres_as_it_is_joined() {
         once.one(sql, row.clone());
         let mut each = Batch::default();
         each.each_one(sql, vec![row]);
-        for text in [statements::joined(&once), statements::joined(&each)].into_iter().flatten() {
+        for text in [statements::joined(&once), statements::joined(&each)].into_iter().flatten().flatten() {
             prepared_count += 1;
             if let Err(error) = (&mut connection).prepare(AssertSqlSafe(text.clone()).into_sql_str()).await {
                 faults.push(format!("{name}: {error}\n  {text}"));

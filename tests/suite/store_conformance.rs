@@ -4,7 +4,7 @@ use crate::support::postgres::{Cluster, Fsync};
 use crate::support::stores::{TestStore, both_stores, on_both};
 use rosterd::args;
 use rosterd::secret::Secret;
-use rosterd::store::{Backend, Batch, Error, Row, SchemaState, Store, StoreOptions, Value};
+use rosterd::store::{Backend, Batch, Error, Keys, Row, SchemaState, Store, StoreOptions, Value};
 use std::time::Duration;
 
 const TENANT: &str = "INSERT INTO tenants (tenant_id, name, host, created_at, updated_at) VALUES ($1, $2, $3, $4, $4)";
@@ -22,6 +22,12 @@ const ORGANIZATION_BY_HOST: &str = "INSERT INTO organizations (tenant_id, id, na
     SELECT tenants.tenant_id, $1, $2, 0, 0 FROM tenants WHERE tenants.host = $3";
 const ORGANIZATION_UPSERT: &str = "INSERT INTO organizations (tenant_id, id, name, created_at, updated_at) \
     VALUES ($1, $2, $3, 0, 0) ON CONFLICT (tenant_id, id) DO UPDATE SET name = excluded.name";
+const ORGANIZATION_RENAME: &str = "UPDATE organizations SET name = $3, version = version + 1 \
+    WHERE tenant_id = $1 AND id = $2 AND version = $4";
+const ORGANIZATION_TOUCH: &str =
+    "UPDATE organizations SET version = version + $4, updated_at = $3 WHERE tenant_id = $1 AND id = $2";
+const COUNT: &str = "INSERT INTO counters (tenant_id, scope, kind, slot, total) VALUES ($1, $2, 'k', $3, $4) \
+    ON CONFLICT (tenant_id, scope, kind, slot) DO UPDATE SET total = counters.total + excluded.total";
 const ORGANIZATIONS: &str = "SELECT name FROM organizations WHERE tenant_id = $1 ORDER BY name";
 const CONNECTION: &str = "INSERT INTO connections (tenant_id, id, name, kind, organization_id, secrets, created_at, updated_at) \
     VALUES ($1, $2, $3, 'scim', $4, $5, 0, 0)";
@@ -52,6 +58,21 @@ fn texts(rows: &[Row]) -> Vec<String> {
 
 async fn with_tenants(store: &Store, ids: &[&str]) {
     store.apply(batch(|b| b.each(TENANT, ids.iter().map(|id| tenant(id)).collect()))).await.unwrap();
+}
+
+/// The outcomes of so many batches, all handed over at the same time.
+async fn at_once(store: &Store, count: usize, make: impl Fn(usize) -> Batch) -> Vec<Result<(), Error>> {
+    let writers: Vec<_> = (0..count)
+        .map(|n| {
+            let (store, batch) = (store.clone(), make(n));
+            tokio::spawn(async move { store.apply(batch).await })
+        })
+        .collect();
+    let mut outcomes = Vec::new();
+    for writer in writers {
+        outcomes.push(writer.await.unwrap());
+    }
+    outcomes
 }
 
 // --- all or nothing ---------------------------------------------------------------------------------------------
@@ -317,6 +338,58 @@ on_both! {
             writer.await.unwrap();
         }
         assert_eq!(test.store.read(VERSION, args!["t"]).await.unwrap()[0].int(0).unwrap(), 65);
+    }
+
+    async fn of_many_alike_at_once_each_gets_its_own_outcome(test) {
+        with_tenants(&test.store, &["t", "u"]).await;
+        test.store.apply(batch(|b| b.one(ORGANIZATION, args!["t", "o", "taken"]))).await.unwrap();
+        let of = |n: usize| if n.is_multiple_of(5) { "u" } else { "t" };
+        let made = at_once(&test.store, 120, |n| batch(|b| {
+            let name = if n % 4 == 1 { String::from("taken") } else { format!("n{n:03}") };
+            b.one(ORGANIZATION, args![of(n), format!("o{n}"), name]);
+        })).await;
+        let mut firsts = 0;
+        for (n, outcome) in made.iter().enumerate() {
+            match outcome {
+                Ok(()) if n % 4 == 1 => firsts += 1,
+                Ok(()) => {}
+                Err(Error::Conflict) => assert_eq!(n % 4, 1),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert_eq!(firsts, 1, "the name is free once in the other tenant");
+        let renamed = at_once(&test.store, 120, |n| batch(|b| {
+            let expected = if n % 3 == 0 { 9 } else { 1 };
+            b.one(ORGANIZATION_RENAME, args![of(n), format!("o{n}"), format!("m{n:03}"), expected]);
+            b.one(ORGANIZATION, args![of(n), format!("with-o{n}"), format!("with {n:03}")]);
+        })).await;
+        for (n, outcome) in renamed.iter().enumerate() {
+            let there = n % 4 != 1 || made[n].is_ok();
+            assert_eq!(outcome.is_ok(), n % 3 != 0 && there, "{n}: {outcome:?}");
+            assert!(matches!(outcome, Ok(()) | Err(Error::Stale)), "{n}: {outcome:?}");
+        }
+        let together = [organizations(&test.store, "t").await, organizations(&test.store, "u").await].concat();
+        let (renamed_rows, came_with): (Vec<_>, Vec<_>) =
+            together.iter().filter(|name| name.starts_with('m') || name.starts_with('w')).partition(|name| name.starts_with('m'));
+        let stored = renamed.iter().filter(|outcome| outcome.is_ok()).count();
+        assert_eq!((renamed_rows.len(), came_with.len()), (stored, stored), "both or neither");
+    }
+
+    async fn amounts_that_are_added_at_once_all_count(test) {
+        with_tenants(&test.store, &["t"]).await;
+        test.store.apply(batch(|b| b.one(ORGANIZATION, args!["t", "o", "one"]))).await.unwrap();
+        let added = at_once(&test.store, 120, |n| batch(|b| {
+            b.add(ORGANIZATION_TOUCH, args!["t", "o", n as i64, 1], Keys::First(2));
+            b.add(COUNT, args!["t", "s", (n % 8) as i64, 2], Keys::Drawn(3));
+        })).await;
+        assert!(added.iter().all(Result::is_ok), "{added:?}");
+        let version = test.store.read("SELECT version FROM organizations", vec![]).await.unwrap()[0].int(0).unwrap();
+        let total = test.store.read("SELECT CAST(sum(total) AS BIGINT) FROM counters", vec![]).await.unwrap()[0].int(0).unwrap();
+        assert_eq!((version, total), (121, 240));
+        let gone = at_once(&test.store, 2, |n| batch(|b| {
+            b.add(ORGANIZATION_TOUCH, args!["t", if n == 0 { "o" } else { "nobody" }, 1, 1], Keys::First(2));
+        })).await;
+        assert!(gone[0].is_ok() && matches!(gone[1], Err(Error::Stale)), "{gone:?}");
     }
 
     async fn a_caller_that_goes_away_does_no_harm(test) {

@@ -361,7 +361,7 @@ pub(in crate::provisioning) fn rows_of(batch: &Batch) -> Vec<Touched> {
         .0
         .iter()
         .flat_map(|write| match write {
-            Write::One { sql, args, .. } => vec![touched(sql, args)],
+            Write::One { sql, args, .. } | Write::Add { sql, args, .. } => vec![touched(sql, args)],
             Write::Each { sql, rows, .. } => rows.iter().map(|args| touched(sql, args)).collect(),
         })
         .collect()
