@@ -189,6 +189,7 @@ pub fn store_options(config: &DatabaseConfig, clock: &Clock) -> StoreOptions {
         sqlite_readers: config.sqlite_readers,
         statement_cache: config.statement_cache,
         clock: clock.clone(),
+        listener: None,
     }
 }
 
