@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# scripts/need.sh build|test|bench
-# Installs what is missing for that purpose from Debian's packages, and says so. What is there stays as it is.
+# scripts/need.sh build|test|bench|overload
+# Installs what is missing for that purpose from Debian's packages (the load generator of `overload` from crates.io), and says
+# so. What is there stays as it is.
 set -euo pipefail
 
-purpose=${1:?usage: scripts/need.sh build|test|bench}
+purpose=${1:?usage: scripts/need.sh build|test|bench|overload}
 missing=()
 
 need() { # need PACKAGES TEST…  : the packages are missing when the test fails
@@ -36,16 +37,23 @@ case $purpose in
         # libFuzzer is C++, built with the fuzz targets.
         need "g++" command -v c++
         ;;
-    bench)
+    bench | overload)
         need "python3" python3 --version
         need "postgresql-15" has_postgres_15
         need "wrk" command -v wrk
         ;;
     *)
-        echo "need.sh: '$purpose' is none of build, test, bench" >&2
+        echo "need.sh: '$purpose' is none of build, test, bench, overload" >&2
         exit 2
         ;;
 esac
+
+# Debian has no generator that keeps a rate while answers are late and takes a body from a list.
+oha=1.16.0
+if [ "$purpose" = overload ] && ! command -v oha >/dev/null; then
+    echo "Missing for an overload, building from crates.io: oha $oha"
+    cargo install --quiet --locked "oha@$oha"
+fi
 
 [ ${#missing[@]} -eq 0 ] && exit 0
 

@@ -148,6 +148,7 @@ impl App {
             entropy: self.entropy.clone(),
             metrics: self.metrics.clone(),
             in_flight_max: self.config.limits.requests_in_flight,
+            load: Arc::default(),
         };
         router
             .fallback(async |request: Request| {
@@ -189,6 +190,7 @@ pub fn store_options(config: &DatabaseConfig, clock: &Clock) -> StoreOptions {
         sqlite_readers: config.sqlite_readers,
         statement_cache: config.statement_cache,
         clock: clock.clone(),
+        listener: None,
     }
 }
 

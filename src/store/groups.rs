@@ -153,6 +153,11 @@ fn kind(text: &str) -> Result<MemberKind, Error> {
 /// Every member, in order of id. Rows of who is gone don't count: one may be left where somebody was deleted while they
 /// were added.
 pub async fn find_members(store: &Store, tenant: &TenantId, group: &str) -> Result<Vec<Listed>, Error> {
+    find_members_beyond(store, tenant, group, usize::MAX).await
+}
+
+/// The same, ended as soon as there are more than `most`: then not all, but more than that.
+pub async fn find_members_beyond(store: &Store, tenant: &TenantId, group: &str, most: usize) -> Result<Vec<Listed>, Error> {
     let mut members = Vec::new();
     let mut after = String::new();
     loop {
@@ -161,7 +166,9 @@ pub async fn find_members(store: &Store, tenant: &TenantId, group: &str) -> Resu
             members.push(Listed { id: row.text(0)?, kind: kind(&row.text(1)?)?, label: row.opt_text(2)? });
         }
         match members.last() {
-            Some(last) if i64::try_from(rows.len()) == Ok(MEMBERS_PER_READ) => after.clone_from(&last.id),
+            Some(last) if i64::try_from(rows.len()) == Ok(MEMBERS_PER_READ) && members.len() <= most => {
+                after.clone_from(&last.id);
+            }
             _ => return Ok(members),
         }
     }

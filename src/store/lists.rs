@@ -188,7 +188,8 @@ fn arguments(connection: &Connection, limit: i64, begin: [Value; 2], compiled: O
     args
 }
 
-/// One page by offset. Without a condition the index alone is walked to the offset, and the page's rows are read from there.
+/// One page by offset. Without a condition the index alone is walked to the offset, from the nearer end, and the page's
+/// rows are read from there.
 pub async fn page(
     store: &Store,
     connection: &Connection,
@@ -222,19 +223,43 @@ pub async fn page(
 }
 
 fn page_text(target: Target, compiled: Option<&Compiled>, sequence: Sequence, stretch: Stretch, offset: i64) -> String {
-    let (table, scope) = (table(target), scope(target, compiled));
+    let scope = scope(target, compiled);
     let select = select(target, sequence.name(target));
     let (part, by) = stretch_sql(sequence, target, stretch);
     if compiled.is_none() && offset > 0 {
         // Where the page begins is read from the index, and the page from there.
-        let (begin, sign) = (begin_of(sequence, target, stretch), if sequence.descending { '<' } else { '>' });
-        format!(
-            "{select} {scope}{part} AND {begin} {sign}= \
-             (SELECT {begin} FROM {table} {scope}{part} AND $5 = 0 ORDER BY {by} LIMIT 1 OFFSET $4) ORDER BY {by} LIMIT $3"
-        )
+        let (key, sign) = (begin_of(sequence, target, stretch), if sequence.descending { '<' } else { '>' });
+        let begin = begin_by_offset(target, sequence, stretch);
+        format!("{select} {scope}{part} AND {key} {sign}= {begin} ORDER BY {by} LIMIT $3")
     } else {
         format!("{select} {scope}{part} AND $5 = 0 ORDER BY {by} LIMIT $3 OFFSET $4")
     }
+}
+
+/// The key of the row at offset `$4`. Where all rows of a connection are one stretch its counter tells how many they are,
+/// and the index is walked from the nearer end; one statement reads both, so they are of one instant.
+fn begin_by_offset(target: Target, sequence: Sequence, stretch: Stretch) -> String {
+    let (table, scope) = (table(target), scope(target, None));
+    let key = begin_of(sequence, target, stretch);
+    let (part, by) = stretch_sql(sequence, target, stretch);
+    let at = |by: &str, offset: &str| {
+        format!("(SELECT {key} FROM {table} {scope}{part} AND $5 = 0 ORDER BY {by} LIMIT 1 OFFSET {offset})")
+    };
+    let forwards = at(&by, "$4");
+    if sequence.stretches().len() > 1 {
+        return forwards;
+    }
+    let kind = match target {
+        Target::Users => "user",
+        Target::Groups => "group",
+    };
+    let total = format!(
+        "(SELECT CAST(coalesce(sum(counters.total), 0) AS BIGINT) FROM counters WHERE counters.tenant_id = $1 \
+         AND counters.scope = $2 AND counters.kind = '{kind}')"
+    );
+    let (_, reverse) = stretch_sql(Sequence { descending: !sequence.descending, ..sequence }, target, stretch);
+    let backwards = at(&reverse, &format!("{total} - 1 - $4"));
+    format!("(CASE WHEN $4 >= {total} THEN NULL WHEN $4 < {total} - $4 THEN {forwards} ELSE {backwards} END)")
 }
 
 /// What no two rows of a stretch have in common, in its order.
@@ -288,17 +313,95 @@ pub async fn after(
 }
 
 fn after_text(target: Target, compiled: Option<&Compiled>, sequence: Sequence, stretch: Stretch, inside: bool) -> String {
-    let (table, scope) = (table(target), scope(target, compiled));
+    let scope = scope(target, compiled);
     let select = select(target, sequence.name(target));
     let (part, by) = stretch_sql(sequence, target, stretch);
-    let sign = if sequence.descending { '<' } else { '>' };
-    // $4 and $5 stand in every text, so that the condition's numbers are the same in all of them.
-    let begin = match (inside, stretch, sequence.name(target)) {
+    let begin = begin_after(target, sequence, stretch, inside);
+    format!("{select} {scope}{part} AND {begin} ORDER BY {by} LIMIT $3")
+}
+
+/// $4 and $5 stand in every text, so that the condition's numbers are the same in all of them.
+fn begin_after(target: Target, sequence: Sequence, stretch: Stretch, inside: bool) -> String {
+    let (table, sign) = (table(target), if sequence.descending { '<' } else { '>' });
+    match (inside, stretch, sequence.name(target)) {
         (false, ..) => String::from("$4 = '' AND $5 = ''"),
         (true, Stretch::Keyed, Some(key)) => format!("{key} {sign}= $4 AND ({key} {sign} $4 OR {table}.id {sign} $5)"),
         (true, ..) => format!("$4 = '' AND {table}.id {sign} $5"),
+    }
+}
+
+/// A row that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    pub position: Position,
+    /// Whether the condition holds for it.
+    pub matches: bool,
+}
+
+/// Looks at the next `limit` rows after a position, whether or not the condition holds for them: what it costs is
+/// bounded by that, wherever the matches are.
+pub async fn look(
+    store: &Store,
+    connection: &Connection,
+    target: Target,
+    compiled: &Compiled,
+    sequence: Sequence,
+    position: Option<&Position>,
+    limit: i64,
+) -> Result<Vec<Looked>, Error> {
+    let begins = position.map(|position| if position.key.is_some() { Stretch::Keyed } else { Stretch::Keyless });
+    let mut looked = Vec::new();
+    for stretch in sequence.stretches() {
+        let left = limit - i64::try_from(looked.len()).unwrap_or(i64::MAX);
+        if left <= 0 {
+            break;
+        }
+        if begins.is_some_and(|begins| stretch.is_before(begins, sequence.descending)) {
+            continue;
+        }
+        let inside = position.filter(|_| begins == Some(*stretch));
+        let sql = look_text(target, compiled, sequence, *stretch, inside.is_some());
+        let (key, id) = inside.map_or(("", ""), |at| (at.key.as_deref().unwrap_or_default(), at.id.as_str()));
+        for row in &store.read_built(sql, arguments(connection, left, [key.into(), id.into()], Some(compiled))).await? {
+            let position = Position { key: row.opt_text(1)?, id: row.text(0)? };
+            looked.push(Looked { position, matches: row.int(2)? != 0 });
+        }
+    }
+    Ok(looked)
+}
+
+fn look_text(target: Target, compiled: &Compiled, sequence: Sequence, stretch: Stretch, inside: bool) -> String {
+    let (table, scope) = (table(target), scope(target, None));
+    let (part, by) = stretch_sql(sequence, target, stretch);
+    let begin = begin_after(target, sequence, stretch, inside);
+    let key = sequence.name(target).unwrap_or("CAST(NULL AS TEXT)");
+    let condition = compiled.condition.as_deref().unwrap_or("TRUE");
+    // What conditions ask of, and no document: the rows stand under the name of their table.
+    let columns = match target {
+        Target::Users => "tenant_id, connection_id, id, user_name_key, external_id, active, created_at, updated_at",
+        Target::Groups => "tenant_id, connection_id, id, name_key, external_id, created_at, updated_at",
     };
-    format!("{select} {scope}{part} AND {begin} ORDER BY {by} LIMIT $3")
+    format!(
+        "SELECT {table}.id, {key}, CAST(CASE WHEN {condition} THEN 1 ELSE 0 END AS BIGINT) FROM (SELECT {columns} FROM {table} \
+         {scope}{part} AND {begin} ORDER BY {by} LIMIT $3) AS {table} ORDER BY {by}"
+    )
+}
+
+/// Whether a condition would have to collect more from its index than it may.
+pub async fn exceeds(store: &Store, connection: &Connection, target: Target, compiled: &Compiled) -> Result<bool, Error> {
+    let Some(range) = &compiled.range else { return Ok(false) };
+    let sql = exceeds_text(target, compiled, &range.ids);
+    let rows = store.read_built(sql, count_arguments(connection, Some(compiled))).await?;
+    Ok(rows.first().map_or(Ok(0), |row| row.int(0))? > range.most)
+}
+
+fn exceeds_text(target: Target, compiled: &Compiled, ids: &str) -> String {
+    let (table, scope) = (table(target), scope(target, Some(compiled)));
+    // The second half is nothing: it names every argument, so that PostgreSQL knows their types.
+    format!(
+        "SELECT max(counted.n) FROM (SELECT count(*) AS n FROM ({ids}) AS entries \
+         UNION ALL SELECT count(*) AS n FROM {table} {scope} AND FALSE AND $3 = $4 AND $4 = $5) AS counted"
+    )
 }
 
 /// These rows, as they are now; those that are gone are missing.
@@ -358,13 +461,8 @@ pub fn page_forms(
     (offset, position): (i64, &Position),
     limit: i64,
 ) -> Vec<Form> {
-    let columns = match target {
-        Target::Users => [Column::Id, Column::UserName, Column::ExternalId],
-        Target::Groups => [Column::Id, Column::GroupName, Column::ExternalId],
-    };
-    let sequences = columns.into_iter().flat_map(|column| [false, true].map(|descending| Sequence { column, descending }));
     let mut forms = Vec::new();
-    for sequence in sequences {
+    for sequence in sequences(target) {
         for stretch in sequence.stretches() {
             let name = |what: &str| format!("{what} of {target:?}, {sequence:?}, {stretch:?}");
             for at in [0, offset] {
@@ -394,5 +492,36 @@ pub fn look_up_forms(connection: &Connection, target: Target, compiled: &Compile
     let count = Form { name: format!("count of {target:?}"), sql, args };
     let sql = page_text(target, Some(compiled), Sequence::BY_CREATION, Stretch::Keyless, 0);
     let args = arguments(connection, 100, [0_i64.into(), 0_i64.into()], Some(compiled));
-    vec![by_ids, count, Form { name: format!("{target:?} by condition"), sql, args }]
+    let mut forms = vec![by_ids, count, Form { name: format!("{target:?} by condition"), sql, args }];
+    forms.extend(compiled.range.as_ref().map(|range| Form {
+        name: format!("entries of {target:?}"),
+        sql: exceeds_text(target, compiled, &range.ids),
+        args: count_arguments(connection, Some(compiled)),
+    }));
+    forms
+}
+
+/// Every text that looks at `limit` rows, from the first on and after a position, in every sequence that `target` has.
+pub fn look_forms(connection: &Connection, target: Target, compiled: &Compiled, position: &Position, limit: i64) -> Vec<Form> {
+    let mut forms = Vec::new();
+    for sequence in sequences(target) {
+        for stretch in sequence.stretches() {
+            let key = position.key.as_deref().filter(|_| *stretch == Stretch::Keyed && sequence.has_keys());
+            for (inside, key, id) in [(false, "", ""), (true, key.unwrap_or_default(), position.id.as_str())] {
+                let name = format!("look at {target:?}, {sequence:?}, {stretch:?}, {inside}");
+                let sql = look_text(target, compiled, sequence, *stretch, inside);
+                let args = arguments(connection, limit, [key.into(), id.into()], Some(compiled));
+                forms.push(Form { name, sql, args });
+            }
+        }
+    }
+    forms
+}
+
+fn sequences(target: Target) -> impl Iterator<Item = Sequence> {
+    let columns = match target {
+        Target::Users => [Column::Id, Column::UserName, Column::ExternalId],
+        Target::Groups => [Column::Id, Column::GroupName, Column::ExternalId],
+    };
+    columns.into_iter().flat_map(|column| [false, true].map(|descending| Sequence { column, descending }))
 }

@@ -83,6 +83,16 @@ impl Error {
     }
 }
 
+/// What the store is about to ask the database.
+#[derive(Clone, Copy)]
+pub enum Asked<'a> {
+    Read(&'a str, &'a [Value]),
+    Apply(&'a Batch),
+}
+
+/// Who is told of every statement before it runs: tests that count what a request costs.
+pub type Listener = Arc<dyn Fn(Asked<'_>) + Send + Sync>;
+
 /// Where the database is and how much of it may be used at once.
 #[derive(Clone)]
 pub struct StoreOptions {
@@ -100,6 +110,7 @@ pub struct StoreOptions {
     /// them (see [`postgres`]).
     pub statement_cache: bool,
     pub clock: Clock,
+    pub listener: Option<Listener>,
 }
 
 impl StoreOptions {
@@ -113,6 +124,7 @@ impl StoreOptions {
             sqlite_readers: 2,
             statement_cache: true,
             clock: Clock::system(),
+            listener: None,
         }
     }
 }
@@ -122,6 +134,7 @@ impl StoreOptions {
 pub struct Store {
     engine: Arc<Engine>,
     clock: Clock,
+    listener: Option<Listener>,
 }
 
 enum Engine {
@@ -142,7 +155,7 @@ impl Store {
                 Engine::Sqlite(blocking(move || Sqlite::open(&path, readers, queue_max)).await?)
             }
         };
-        Ok(Self { engine: Arc::new(engine), clock: options.clock.clone() })
+        Ok(Self { engine: Arc::new(engine), clock: options.clock.clone(), listener: options.listener.clone() })
     }
 
     pub fn backend(&self) -> Backend {
@@ -169,6 +182,9 @@ impl Store {
         if cfg!(debug_assertions) && dialect::arity(&sql) != args.len() {
             return Err(Error::Statement { reason: format!("{} arguments do not suit: {sql}", args.len()) });
         }
+        if let Some(listener) = &self.listener {
+            listener(Asked::Read(&sql, &args));
+        }
         match &*self.engine {
             Engine::Sqlite(sqlite) => sqlite.read(sql, args).await,
             Engine::Postgres(postgres) => postgres.read(sql, args).await,
@@ -185,6 +201,9 @@ impl Store {
             return Ok(());
         }
         batch.check()?;
+        if let Some(listener) = &self.listener {
+            listener(Asked::Apply(&batch));
+        }
         match &*self.engine {
             Engine::Sqlite(sqlite) => sqlite.apply(batch).await,
             Engine::Postgres(postgres) => postgres.apply(batch).await,

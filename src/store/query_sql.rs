@@ -3,11 +3,11 @@
 //! Owns: which field is found where, what can be decided in SQL. Refuses: putting a value into the text, guessing. What can't be decided here is left out in a way that keeps
 //! every match (`exact` is then false) and the caller asks [`Query`] itself over the documents that remain.
 //!
-//! The enclosing statement says `FROM identities` or `FROM groups` (no alias) `WHERE tenant_id = $1 AND
-//! connection_id = $2 AND listed`; the condition relies on that order. Where few rows are wanted a subquery collects
-//! their ids from an index, by `$1` and `$2`: SQLite would otherwise go through the whole connection. Where most rows
-//! are wanted it asks row by row, so that a page ends early. Every condition is true or false, never NULL: `NOT` would
-//! turn that into a loss.
+//! The enclosing statement says `FROM identities` or `FROM groups` (no alias, or a part of it by that name) `WHERE
+//! tenant_id = $1 AND connection_id = $2 AND listed`; the condition relies on that order. Where an index tells who may
+//! match, a subquery collects their ids from it, no more than a set number, and the rest is asked of each of them. Where
+//! none does, the condition is asked row by row and says so ([`Compiled::walks`]): the caller decides over how many rows.
+//! Every condition is true or false, never NULL: `NOT` would turn that into a loss.
 //!
 //! Semantics, those of [`Query`]: an expression holds if any value satisfies it, `NotEqual` also for a field without a
 //! value; text compares by its folded form unless `case_exact`, and by bytes.
@@ -38,33 +38,133 @@ pub struct Compiled {
     pub args: Vec<Value>,
     /// Whether the condition holds for the matches and nothing else. If not, it holds for them and for more.
     pub exact: bool,
+    /// No index tells who may match: a statement with the condition looks at rows until it has enough, or at all.
+    pub walks: bool,
+    /// Who may match is collected from a range of an index.
+    pub range: Option<Range>,
+}
+
+/// Entries of an index that a condition collects.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Range {
+    /// The ids, no more than `most` and one.
+    pub ids: String,
+    /// Were there more, matches would be missing.
+    pub most: i64,
+    /// All entries are one value's and all are matches: a page that is not full has them all.
+    pub is_page: bool,
 }
 
 /// Compiles `query`; its first argument is `$first_arg`, after `$1` the tenant and `$2` the connection. The text
-/// depends on the shape alone, so it is prepared once.
-pub fn compile(query: &Query, target: Target, first_arg: usize) -> Compiled {
+/// depends on the shape alone, so it is prepared once. `entries_max`: how much may be collected from an index.
+pub fn compile(query: &Query, target: Target, first_arg: usize, entries_max: i64) -> Compiled {
     debug_assert!(first_arg > 2, "$1 is the tenant, $2 the connection");
     let mut compiler = Compiler { target, first_arg, args: Vec::new() };
-    match compiler.query(query, Scope::Resource) {
-        Some(part) => {
-            let condition = (part.sql != TRUE).then_some(part.sql);
-            Compiled { condition, args: compiler.args, exact: part.exact }
+    let Some(part) = compiler.query(query, Scope::Resource) else {
+        return Compiled { condition: None, args: Vec::new(), exact: false, walks: false, range: None };
+    };
+    let (exact, args) = (part.exact, compiler.args);
+    let Some(found) = part.found else {
+        let condition = (part.each != TRUE).then_some(part.each);
+        return Compiled { walks: condition.is_some(), condition, args, exact, range: None };
+    };
+    let (table, limit) = (target.table(), entries_max.saturating_add(1));
+    let (looked_up, range) = match (found.direct, found.number) {
+        (Some(direct), _) => (direct, None),
+        (None, Number::Few) => (format!("{table}.id IN ({})", found.entries), None),
+        (None, number) => {
+            let ids = format!("SELECT found.id FROM ({} LIMIT {limit}) AS found", found.entries);
+            let is_page = number == Number::OneValue && exact && found.rest == TRUE;
+            (format!("{table}.id IN ({ids})"), Some(Range { ids, most: entries_max, is_page }))
         }
-        None => Compiled { condition: None, args: Vec::new(), exact: false },
-    }
+    };
+    // Within CASE, so that no index serves the rest: SQLite would take a wide range of its for the better one.
+    let rest = if found.rest == TRUE { found.rest } else { format!("CASE WHEN {} THEN TRUE ELSE FALSE END", found.rest) };
+    Compiled { condition: Some(all_of(vec![looked_up, rest])), args, exact, walks: false, range }
 }
 
 const TRUE: &str = "TRUE";
 
 /// SQL that holds for every match; `exact`: and for nothing else.
 struct Part {
-    sql: String,
+    /// Asked of each row.
+    each: String,
     exact: bool,
+    /// The same by an index.
+    found: Option<Found>,
 }
 
 impl Part {
-    fn exactly(sql: impl Into<String>) -> Self {
-        Self { sql: sql.into(), exact: true }
+    fn exactly(each: impl Into<String>) -> Self {
+        Self { each: each.into(), exact: true, found: None }
+    }
+
+    /// Nothing matches.
+    fn nothing(target: Target) -> Self {
+        Self { found: Some(Found::by_key(target, "FALSE")), ..Self::exactly("FALSE") }
+    }
+}
+
+/// How an index tells who may match.
+struct Found {
+    /// A condition on a unique key, where that is all.
+    direct: Option<String>,
+    /// `SELECT … AS id FROM …`: the ids by an index, without a limit.
+    entries: String,
+    number: Number,
+    /// What is to be asked of each of them yet.
+    rest: String,
+}
+
+/// How many an index may tell.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Number {
+    /// One for each term.
+    Few,
+    /// Those with one value.
+    OneValue,
+    Many,
+}
+
+impl Found {
+    fn by_key(target: Target, condition: &str) -> Self {
+        let entries = format!("{} AND {condition}", target.ids());
+        Self { direct: Some(condition.to_owned()), entries, number: Number::Few, rest: TRUE.to_owned() }
+    }
+
+    fn by_entries(entries: String, number: Number) -> Self {
+        Self { direct: None, entries, number, rest: TRUE.to_owned() }
+    }
+}
+
+/// The conjunction, in brackets where it is one.
+fn all_of(mut said: Vec<String>) -> String {
+    said.retain(|sql| sql != TRUE);
+    match said.len() {
+        0 => TRUE.to_owned(),
+        1 => said.remove(0),
+        _ => format!("({})", said.join(" AND ")),
+    }
+}
+
+impl Target {
+    fn table(self) -> &'static str {
+        match self {
+            Self::Users => "identities",
+            Self::Groups => "groups",
+        }
+    }
+
+    fn ids(self) -> &'static str {
+        match self {
+            Self::Users => {
+                "SELECT identities.id AS id FROM identities WHERE identities.tenant_id = $1 AND identities.connection_id = $2 \
+                 AND identities.listed"
+            }
+            Self::Groups => {
+                "SELECT groups.id AS id FROM groups WHERE groups.tenant_id = $1 AND groups.connection_id = $2 AND groups.listed"
+            }
+        }
     }
 }
 
@@ -85,7 +185,7 @@ enum Place {
 struct Rows {
     /// `SELECT 1 FROM … WHERE …` for the row at hand.
     of_this: String,
-    /// `id IN (SELECT … FROM … WHERE …`, to be closed.
+    /// `SELECT … AS id FROM … WHERE …` for all rows of the connection.
     ids: String,
     column: &'static str,
     /// Long values are there by [`value_key`].
@@ -93,14 +193,17 @@ struct Rows {
 }
 
 impl Rows {
-    /// The rows with such a value, by index: for comparisons that few satisfy.
-    fn few(&self, condition: &str) -> String {
-        format!("{} AND {condition})", self.ids)
+    /// Whether the row at hand has such a value. No EXISTS: PostgreSQL would read all values once for it.
+    fn has(&self, condition: &str) -> String {
+        format!("({} AND {condition} LIMIT 1) IS NOT NULL", self.of_this)
     }
 
-    /// The same, asked of each row.
-    fn many(&self, condition: &str) -> String {
-        format!("EXISTS ({} AND {condition})", self.of_this)
+    fn has_any(&self) -> String {
+        format!("({} LIMIT 1) IS NOT NULL", self.of_this)
+    }
+
+    fn entries(&self, condition: &str) -> String {
+        format!("{} AND {condition}", self.ids)
     }
 }
 
@@ -134,7 +237,7 @@ impl Compiler {
         part
     }
 
-    /// What can be said of some parts narrows the whole.
+    /// What can be said of some parts narrows the whole, and the best index of theirs serves it.
     fn and(&mut self, parts: &[Query], scope: Scope) -> Part {
         // In an element two values may be there and yet belong to two elements.
         let mut exact = scope == Scope::Resource || parts.len() < 2;
@@ -143,27 +246,50 @@ impl Compiler {
             match self.query(part, scope) {
                 Some(part) => {
                     exact &= part.exact;
-                    said.push(part.sql);
+                    said.push(part);
                 }
                 None => exact = false,
             }
         }
-        said.retain(|sql| sql != TRUE);
-        let sql = if said.is_empty() { String::from(TRUE) } else { format!("({})", said.join(" AND ")) };
-        Part { sql, exact }
+        let numbers = said.iter().enumerate().filter_map(|(at, part)| part.found.as_ref().map(|found| (found.number, at)));
+        let best = numbers.min().map(|(_, at)| at);
+        let each = all_of(said.iter().map(|part| part.each.clone()).collect());
+        let found = best.and_then(|best| {
+            let mut found = said[best].found.take()?;
+            let others = said.into_iter().enumerate().filter(|(at, _)| *at != best).map(|(_, part)| part.each);
+            found.rest = all_of(std::iter::once(found.rest).chain(others).collect());
+            Some(found)
+        });
+        Part { each, exact, found }
     }
 
-    /// Only if something is said of every part.
+    /// Only if something is said of every part; by index only if each is.
     fn or(&mut self, parts: &[Query], scope: Scope) -> Option<Part> {
         let mut exact = true;
         let mut said = Vec::new();
         for part in parts {
             let part = self.query(part, scope)?;
             exact &= part.exact;
-            said.push(part.sql);
+            said.push(part);
         }
-        let sql = if said.is_empty() { String::from("FALSE") } else { format!("({})", said.join(" OR ")) };
-        Some(Part { sql, exact })
+        if said.len() == 1 {
+            return said.pop();
+        }
+        if said.is_empty() {
+            return Some(Part::nothing(self.target));
+        }
+        let each = format!("({})", said.iter().map(|part| part.each.as_str()).collect::<Vec<_>>().join(" OR "));
+        let found = said.into_iter().map(|part| part.found).collect::<Option<Vec<_>>>().map(|all| {
+            let is_all = all.iter().all(|found| found.rest == TRUE);
+            let number = if all.iter().all(|found| found.number == Number::Few) { Number::Few } else { Number::Many };
+            let entries: Vec<String> = all.into_iter().map(|found| found.entries).collect();
+            let mut found = Found::by_entries(entries.join(" UNION ALL "), number);
+            if !is_all {
+                found.rest.clone_from(&each);
+            }
+            found
+        });
+        Some(Part { each, exact, found })
     }
 
     /// The opposite of more than the matches is less than what is wanted, so only the exact can be negated.
@@ -172,7 +298,7 @@ impl Compiler {
             return None;
         }
         let part = self.query(inner, scope)?;
-        part.exact.then(|| Part::exactly(format!("NOT ({})", part.sql)))
+        part.exact.then(|| Part::exactly(format!("NOT ({})", part.each)))
     }
 
     fn present(&mut self, field: &Field) -> Option<Part> {
@@ -184,7 +310,7 @@ impl Compiler {
         Some(Part::exactly(match self.place(field)? {
             Place::Column { nullable: false, .. } => String::from(TRUE),
             Place::Column { sql, .. } => format!("{sql} IS NOT NULL"),
-            Place::Rows(rows) => format!("EXISTS ({})", rows.of_this),
+            Place::Rows(rows) => rows.has_any(),
         }))
     }
 
@@ -228,7 +354,8 @@ impl Compiler {
         let ceiling = if whole { at } else { next };
         let sql = match comparison {
             Comparison::Equal | Comparison::NotEqual if !whole => {
-                return Some(Part::exactly(if comparison == Comparison::Equal { "FALSE" } else { TRUE }));
+                let equal = comparison == Comparison::Equal;
+                return Some(if equal { Part::nothing(self.target) } else { Part::exactly(TRUE) });
             }
             Comparison::Equal => format!("({column} >= {} AND {column} < {})", self.bind(floor), self.bind(next)),
             Comparison::NotEqual => format!("({column} < {} OR {column} >= {})", self.bind(floor), self.bind(next)),
@@ -283,11 +410,17 @@ impl Compiler {
                     return None;
                 }
                 let compared = self.comparison(sql, comparison, &key, !folded);
-                Some(Part::exactly(match comparison {
+                let each = match comparison {
                     Comparison::NotEqual if nullable => format!("({sql} IS NULL OR {compared})"),
                     _ if nullable => format!("({sql} IS NOT NULL AND {compared})"),
                     _ => compared,
-                }))
+                };
+                let found = match comparison {
+                    Comparison::Equal => Some(Found::by_key(self.target, &each)),
+                    Comparison::StartsWith => Some(Found::by_entries(format!("{} AND {each}", self.target.ids()), Number::Many)),
+                    _ => None,
+                };
+                Some(Part { each, exact: true, found })
             }
             Place::Rows(rows) => self.text_in_rows(field, comparison, text, scope, &rows),
         }
@@ -299,22 +432,28 @@ impl Compiler {
         if rows.cut && !equality && (key.contains(CUT) || key.len() > RANGE_MAX) {
             return None;
         }
+        // A group may have any number of members, and no index of theirs serves it.
+        if !rows.cut && matches!(comparison, Comparison::Contains | Comparison::EndsWith) {
+            return None;
+        }
         let compared = self.comparison(rows.column, comparison, &key, field.case_exact || !rows.cut);
         match comparison {
             // An element without a value differs as well, and no row tells of it.
             Comparison::NotEqual if scope == Scope::Element => None,
-            Comparison::NotEqual => Some(Part::exactly(format!("({} OR NOT EXISTS ({}))", rows.many(&compared), rows.of_this))),
-            Comparison::Contains | Comparison::EndsWith if rows.cut => {
+            Comparison::NotEqual => Some(Part::exactly(format!("({} OR NOT ({}))", rows.has(&compared), rows.has_any()))),
+            Comparison::Contains | Comparison::EndsWith => {
                 // What was cut off may hold it: such rows stay, and the caller looks.
                 let cut = self.bind(format!("%{CUT}%"));
-                let sql = rows.few(&format!("({compared} OR {} LIKE {cut})", rows.column));
-                Some(Part { sql, exact: false })
+                let each = rows.has(&format!("({compared} OR {} LIKE {cut})", rows.column));
+                Some(Part { each, exact: false, found: None })
             }
-            Comparison::Equal | Comparison::StartsWith | Comparison::Contains | Comparison::EndsWith => {
-                Some(Part::exactly(rows.few(&compared)))
+            Comparison::Equal | Comparison::StartsWith => {
+                let number = if comparison == Comparison::Equal { Number::OneValue } else { Number::Many };
+                let found = Some(Found::by_entries(rows.entries(&compared), number));
+                Some(Part { each: rows.has(&compared), exact: true, found })
             }
             Comparison::Greater | Comparison::GreaterOrEqual | Comparison::Less | Comparison::LessOrEqual => {
-                Some(Part::exactly(rows.many(&compared)))
+                Some(Part::exactly(rows.has(&compared)))
             }
         }
     }
@@ -356,12 +495,12 @@ impl Compiler {
 const VALUES_OF_THIS: &str = "SELECT 1 FROM identity_values WHERE identity_values.tenant_id = identities.tenant_id \
     AND identity_values.identity_id = identities.id AND identity_values.connection_id = identities.connection_id \
     AND identity_values.attribute = ";
-const IDS_BY_VALUE: &str = "identities.id IN (SELECT identity_values.identity_id FROM identity_values \
+const IDS_BY_VALUE: &str = "SELECT identity_values.identity_id AS id FROM identity_values \
     WHERE identity_values.tenant_id = $1 AND identity_values.connection_id = $2 AND identity_values.attribute = ";
 
 const MEMBERS_OF_THIS: &str =
     "SELECT 1 FROM members WHERE members.tenant_id = groups.tenant_id AND members.group_id = groups.id AND ";
-const IDS_BY_MEMBER: &str = "groups.id IN (SELECT members.group_id FROM members WHERE members.tenant_id = $1 AND ";
+const IDS_BY_MEMBER: &str = "SELECT members.group_id AS id FROM members WHERE members.tenant_id = $1 AND ";
 /// Members that a client can see.
 const VISIBLE: &str = "(EXISTS (SELECT 1 FROM identities WHERE identities.tenant_id = members.tenant_id \
     AND identities.id = members.member_id AND identities.listed) \
@@ -416,7 +555,7 @@ mod tests {
     }
 
     fn users(query: &Query) -> Compiled {
-        compile(query, Target::Users, 3)
+        compile(query, Target::Users, 3, 100)
     }
 
     #[test]
@@ -467,7 +606,7 @@ mod tests {
 
     #[test]
     fn everything_and_nothing() {
-        assert_eq!(users(&Query::All), Compiled { condition: None, args: vec![], exact: true });
+        assert_eq!(users(&Query::All), Compiled { condition: None, args: vec![], exact: true, walks: false, range: None });
         assert_eq!(users(&Query::Or(vec![])).condition.as_deref(), Some("FALSE"));
     }
 

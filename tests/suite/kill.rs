@@ -3,7 +3,7 @@
 //!
 //! Every write carries a request id of its own, so that its log row can be found whether or not its answer arrived.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,12 +13,15 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Map, Value, json};
 
 use super::support::caller::{Caller, patch, user};
+use super::support::form;
 use super::support::gateway::{Gateway, Store};
 use super::support::postgres::{Cluster, Fsync};
 use super::support::rows::Database;
 
-/// Kills per store.
-const ROUNDS: u64 = 10;
+/// Kills per store, in the short form and in the long one.
+const ROUNDS: [u64; 2] = [10, 100];
+/// Kills of PostgreSQL.
+const POSTGRES_ROUNDS: [u64; 2] = [1, 20];
 /// Clients that create, and as many that patch.
 const WRITERS: usize = 16;
 /// In flight at least when the kill comes.
@@ -221,7 +224,8 @@ impl Rows {
     /// Identity and profile stand or fall together, and hold what the last stored write says.
     fn people_faults(&self, writes: &[Write]) -> Vec<String> {
         let mut faults = vec![];
-        let stored = |write: &&Write| self.log.iter().any(|row| row["request_id"] == write.request_id.as_str());
+        let logged: BTreeSet<&str> = self.log.iter().filter_map(|row| row["request_id"].as_str()).collect();
+        let stored = |write: &&Write| logged.contains(write.request_id.as_str());
         let mut last: BTreeMap<&str, &Write> = BTreeMap::new();
         for write in writes.iter().filter(stored) {
             last.insert(&write.external_id, write);
@@ -263,12 +267,12 @@ async fn assert_whole(gateway: &Gateway, name: &str, writes: &[Write]) {
     assert_eq!(total["totalResults"], listed[0]["n"], "{name}: the total is that of the rows");
 }
 
-async fn ten_rounds(store: Store) {
+async fn rounds(store: Store) {
     let mut random = StdRng::seed_from_u64(0x5143);
     let mut gateway = Gateway::start(store).await;
     let mut all = vec![];
-    for round in 0..ROUNDS {
-        let name = format!("r{round}");
+    for round in 0..form::pick(ROUNDS[0], ROUNDS[1]) {
+        let name = format!("r{round:03}");
         let after = Duration::from_millis(random.random_range(200..900));
         let caller = Caller::new(&gateway);
         let writes = interrupted(&caller, &name, after, || gateway.kill9()).await;
@@ -281,13 +285,13 @@ async fn ten_rounds(store: Store) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_kills_during_creates_and_patches_lose_nothing_acknowledged_on_sqlite() {
-    ten_rounds(Store::Sqlite).await;
+async fn kills_during_creates_and_patches_lose_nothing_acknowledged_on_sqlite() {
+    rounds(Store::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_kills_during_creates_and_patches_lose_nothing_acknowledged_on_postgres() {
-    ten_rounds(Store::Postgres).await;
+async fn kills_during_creates_and_patches_lose_nothing_acknowledged_on_postgres() {
+    rounds(Store::Postgres).await;
 }
 
 /// The gateway stays up: it answers 503 while its database is gone and needs no restart when it is back.
@@ -296,14 +300,20 @@ async fn a_kill_of_postgres_loses_nothing_acknowledged_and_the_gateway_recovers(
     let mut cluster = Cluster::start(Fsync::On);
     let gateway = Gateway::start_on(&cluster, &[]).await;
     let caller = Caller::new(&gateway);
-    let writes = interrupted(&caller, "pg", Duration::from_millis(500), || cluster.kill9()).await;
-    cluster.start_again();
-    let back = Instant::now();
-    while caller.send("POST", "/Users", Some(&user("afterwards"))).await.status != 201 {
-        assert!(back.elapsed() < Duration::from_secs(10), "the gateway does not recover:\n{}", gateway.output());
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut all = vec![];
+    for round in 0..form::pick(POSTGRES_ROUNDS[0], POSTGRES_ROUNDS[1]) {
+        let name = format!("pg{round:03}");
+        let writes = interrupted(&caller, &name, Duration::from_millis(500), || cluster.kill9()).await;
+        cluster.start_again();
+        let back = Instant::now();
+        while caller.send("POST", "/Users", Some(&user(&format!("afterwards-{round}")))).await.status != 201 {
+            assert!(back.elapsed() < Duration::from_secs(10), "the gateway does not recover:\n{}", gateway.output());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_whole(&gateway, &name, &writes).await;
+        all.extend(writes);
     }
-    assert_whole(&gateway, "pg", &writes).await;
+    assert_whole(&gateway, "pg", &all).await;
 }
 
 /// The check itself: whatever goes missing of an acknowledged write, or stays of another, is noticed.

@@ -11,11 +11,12 @@ use serde_json::{Value, json};
 
 use super::bulk::{bulk, post};
 use super::support::caller::{Caller, group, patch, user};
+use super::support::form;
 use super::support::gateway::{Gateway, Store};
 use super::support::rows::Database;
 
-/// Kills per store.
-const ROUNDS: u64 = 4;
+/// Kills per store, in the short form and in the long one.
+const ROUNDS: [u64; 2] = [4, 40];
 const CLIENTS: usize = 8;
 /// People one request creates, gives a title, and puts into a group.
 const PEOPLE: usize = 10;
@@ -121,7 +122,7 @@ async fn rounds(store: Store) {
     let mut random = StdRng::seed_from_u64(0xb01c);
     let mut gateway = Gateway::start(store).await;
     let mut broken_off = 0;
-    for round in 0..ROUNDS {
+    for round in 0..form::pick(ROUNDS[0], ROUNDS[1]) {
         let after = Duration::from_millis(random.random_range(200..900));
         let caller = Caller::new(&gateway);
         let sent = interrupted(&caller, &format!("b{round}"), after, || gateway.kill9()).await;

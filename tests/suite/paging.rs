@@ -255,6 +255,63 @@ on_both_gateways! {
         assert_refused(&caller.get("/?filter=nobodyHasThis%20pr").await, 400, Some("invalidFilter"));
     }
 
+    async fn a_page_by_index_is_the_same_from_whichever_end_it_is_counted(store) {
+        let gateway = Gateway::start(store).await;
+        let caller = Caller::new(&gateway);
+        let mut gone = vec![];
+        for number in 0..23 {
+            let id = caller.create("Users", &user(&format!("p{:02}", number * 7 % 23))).await;
+            let group_id = caller.create("Groups", &group(&format!("g{:02}", number * 7 % 23), &[])).await;
+            if [0, 11, 22].contains(&number) {
+                gone.extend([format!("/Users/{id}"), format!("/Groups/{group_id}")]);
+            }
+        }
+        // The row at a place is no longer the one that was made as so many-eth.
+        for path in gone {
+            assert_eq!(caller.send("DELETE", &path, None).await.status, 204);
+        }
+        for list in [
+            "/Users?", "/Users?sortBy=id&sortOrder=descending", "/Users?sortBy=userName", "/Users?sortBy=externalId&sortOrder=descending",
+            "/Groups?", "/Groups?sortBy=displayName", "/Groups?sortBy=displayName&sortOrder=descending",
+        ] {
+            let whole = ids(&caller.get(&format!("{list}&count=200")).await.json());
+            assert_eq!(whole.len(), 20, "{list}");
+            for start in 1..=22 {
+                let page = caller.get(&format!("{list}&startIndex={start}&count=3")).await.json();
+                let expected: Vec<_> = whole.iter().skip(start - 1).take(3).cloned().collect();
+                assert_eq!((ids(&page), &page["totalResults"]), (expected, &json!(20)), "{list}, {start}");
+            }
+        }
+    }
+
+    /// What is read from the far end relies on how many there are: both are of one instant.
+    async fn the_end_of_a_list_that_grows_is_where_it_is(store) {
+        let gateway = Gateway::start(store).await;
+        let caller = Caller::new(&gateway);
+        let writer = caller.clone();
+        let growing = tokio::spawn(async move {
+            for number in 0..150 {
+                writer.create("Users", &user(&format!("p{number}"))).await;
+            }
+        });
+        let mut seen = vec![];
+        while !growing.is_finished() {
+            let total = caller.get("/Users?count=0").await.json()["totalResults"].as_u64().unwrap();
+            let at = usize::try_from(total).unwrap();
+            if at > 2 {
+                let page = ids(&caller.get(&format!("/Users?startIndex={at}&count=1")).await.json());
+                assert_eq!(page.len(), 1, "there are {at}");
+                seen.push((at, page[0].clone()));
+            }
+        }
+        growing.await.unwrap();
+        let whole = ids(&caller.get("/Users?count=200").await.json());
+        assert!(seen.len() > 10 && whole.len() == 150, "{} looks", seen.len());
+        for (at, id) in seen {
+            assert_eq!(id, whole[at - 1], "at {at}");
+        }
+    }
+
     async fn past_the_budget_an_order_without_an_index_is_refused_and_a_cursor_goes_on(store) {
         let gateway = Gateway::start_with(store, &[("scim.filter_scan_max", "100")]).await;
         let caller = Caller::new(&gateway);

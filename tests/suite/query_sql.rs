@@ -266,7 +266,7 @@ async fn check(store: &Store, target: Target, queries: &[Query], resources: &[Re
     let table = if target == Target::Users { "identities" } else { "groups" };
     let (mut exact, mut narrowed) = (0, 0);
     for query in queries {
-        let compiled = compile(query, target, 3);
+        let compiled = compile(query, target, 3, 1_000);
         let condition = compiled.condition.as_deref().unwrap_or("TRUE");
         let sql = format!("SELECT id FROM {table} WHERE tenant_id = $1 AND connection_id = $2 AND listed AND {condition}");
         let mut args: Vec<Value> = args!["t", "c"];
@@ -345,7 +345,7 @@ async fn sqlite_looks_indexed_values_up() {
         (equal(field(Index::Values(String::from("emails.value")), false), "b"), "attribute=? AND value_key=?"),
     ];
     for (query, expected) in looked_up {
-        let compiled = compile(&query, Target::Users, 3);
+        let compiled = compile(&query, Target::Users, 3, 1_000);
         let sql = format!(
             "EXPLAIN QUERY PLAN SELECT id FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND listed \
             AND {} ORDER BY id LIMIT 100",

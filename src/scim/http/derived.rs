@@ -26,6 +26,17 @@ pub(super) fn attribute(which: Resources) -> &'static str {
 impl Derived {
     /// Reads the derived list of each of `items`.
     pub(super) async fn read(call: &Call<'_>, which: Resources, items: &[&Item]) -> Result<Self, Refused> {
+        Self::read_within(call, which, items, usize::MAX).await
+    }
+
+    /// The same, ended once more than `members_max` member rows were read: then it is not all, and [`Self::members_read`]
+    /// tells.
+    pub(super) async fn read_within(
+        call: &Call<'_>,
+        which: Resources,
+        items: &[&Item],
+        members_max: usize,
+    ) -> Result<Self, Refused> {
         let (store, tenant) = (&call.scim.store, &call.connection.tenant_id);
         let mut derived = Self::default();
         match which {
@@ -36,8 +47,15 @@ impl Derived {
                 }
             }
             Resources::Groups => {
+                let mut left = members_max;
                 for item in items {
-                    derived.members.insert(item.id.clone(), groups::find_members(store, tenant, &item.id).await?);
+                    let members = groups::find_members_beyond(store, tenant, &item.id, left).await?;
+                    let is_over = members.len() > left;
+                    left = left.saturating_sub(members.len());
+                    derived.members.insert(item.id.clone(), members);
+                    if is_over {
+                        break;
+                    }
                 }
             }
         }

@@ -9,6 +9,7 @@ use super::pages::{self, Page};
 use super::render;
 use super::route::Resources;
 use super::source::Sources;
+use super::walk::Budget;
 use crate::scim::error::{ScimError, ScimType};
 use crate::scim::list::ListParams;
 use crate::store::lists::Item;
@@ -31,7 +32,7 @@ pub(super) async fn search(call: &Call<'_>, which: &[Resources], body: Body) -> 
 }
 
 async fn list(call: &Call<'_>, which: &[Resources], params: ListParams) -> Result<Answer, Refused> {
-    let sources = Sources::read(call.registry, which, &params, call.mode())?;
+    let sources = Sources::read(call.registry, which, &params, call.mode(), Budget::entries_max(call.scim.scan_max))?;
     let Some(text) = &params.cursor else {
         let page = pages::by_index(call, &sources, params.offset(), params.count).await?;
         let texts = rendered(call, &sources, &page).await?;

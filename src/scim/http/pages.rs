@@ -32,8 +32,8 @@ pub(super) async fn by_index(call: &Call<'_>, sources: &Sources, offset: i64, co
     for (at, source) in sources.list.iter().enumerate() {
         let Some(sequence) = source.sequence else { continue };
         let part = Part { offset: (offset - total).max(0), count: count - i64::try_from(items.len()).unwrap_or(i64::MAX) };
-        let (found, of_source) = if source.is_exact() {
-            indexed(call, source, sequence, part).await?
+        let (found, of_source) = if source.is_served() {
+            indexed(call, source, sequence, part, &budget).await?
         } else {
             walked(call, source, sequence, part, &mut budget).await?
         };
@@ -51,12 +51,27 @@ struct Part {
 }
 
 /// SQL says it all: a page by it, and a count only where the page does not tell.
-async fn indexed(call: &Call<'_>, source: &Source, sequence: Sequence, part: Part) -> Result<(i64, Vec<Item>), Refused> {
+async fn indexed(
+    call: &Call<'_>,
+    source: &Source,
+    sequence: Sequence,
+    part: Part,
+    budget: &Budget,
+) -> Result<(i64, Vec<Item>), Refused> {
+    let is_checked = !source.has_all(0);
+    if is_checked {
+        source.bounded(call, budget).await?;
+    }
     let items = if part.count == 0 { Vec::new() } else { source.page(call, sequence, part.offset, part.count).await? };
     let seen = i64::try_from(items.len()).unwrap_or(i64::MAX);
     let is_last = source.query.is_some() && part.count > 0 && seen < part.count && (seen > 0 || part.offset == 0);
-    let total = if is_last { part.offset + seen } else { source.count(call).await? };
-    Ok((total, items))
+    if is_last && (is_checked || source.has_all(part.offset + seen)) {
+        return Ok((part.offset + seen, items));
+    }
+    if !is_checked {
+        source.bounded(call, budget).await?;
+    }
+    Ok((source.count(call).await?, items))
 }
 
 /// SQL narrows, the query decides over each document that is left.
@@ -169,7 +184,7 @@ impl Gathered {
 
 /// The count of a source of which `matched` is known from a walk, if anything is.
 async fn uncounted(call: &Call<'_>, source: &Source, matched: Option<i64>) -> Result<Option<i64>, Refused> {
-    if matched.is_none() && source.is_exact() { Ok(Some(source.count(call).await?)) } else { Ok(matched) }
+    if matched.is_none() && source.is_served() { Ok(Some(source.count(call).await?)) } else { Ok(matched) }
 }
 
 /// What one part of the list has after a position: at most as many as wanted, and if that is not all, the position
@@ -247,7 +262,8 @@ async fn ahead(
             return Ok(Ahead { entries: Vec::new(), matched: None, spent: None });
         }
     };
-    if source.is_exact() {
+    if source.is_served() {
+        source.bounded(call, budget).await?;
         let most = i64::try_from(wanted.most).unwrap_or(i64::MAX);
         let items = source.after(call, sequence, begin.as_ref(), most).await?;
         return Ok(Ahead { entries: items.into_iter().map(entry).collect(), matched: None, spent: None });

@@ -4,6 +4,7 @@
 use super::Call;
 use super::answer::Refused;
 use super::route::Resources;
+use super::walk::Budget;
 use crate::model::query::Query;
 use crate::model::query::order::{Key, Order};
 use crate::scim::error::ScimError;
@@ -13,7 +14,7 @@ use crate::scim::mode::Mode;
 use crate::scim::order;
 use crate::scim::projection::Projection;
 use crate::scim::schema::{Registry, ResourceType};
-use crate::store::lists::{self, FIRST_ARGUMENT, Item, Sequence};
+use crate::store::lists::{self, FIRST_ARGUMENT, Item, Looked, Sequence};
 use crate::store::query_sql::{self, Compiled, Target};
 use crate::store::{self, groups};
 
@@ -41,7 +42,13 @@ impl Sources {
     /// §3.4.2.1): a filter on it does not match, and in an order it has no value.
     ///
     /// Errors: those of the parsers; of a filter or an order only if no kind can take it.
-    pub(super) fn read(registry: &Registry, which: &[Resources], params: &ListParams, mode: Mode) -> Result<Self, ScimError> {
+    pub(super) fn read(
+        registry: &Registry,
+        which: &[Resources],
+        params: &ListParams,
+        mode: Mode,
+        entries_max: i64,
+    ) -> Result<Self, ScimError> {
         let filter = params.filter.as_deref().map(|text| filter::parse(text, mode)).transpose()?;
         let sort_by = params.sort_by.as_deref();
         let descending = if sort_by.is_some() { order::is_descending(params.sort_order.as_deref())? } else { false };
@@ -53,7 +60,7 @@ impl Sources {
             let (attributes, excluded) = (params.attributes.as_deref(), params.excluded_attributes.as_deref());
             let projection = Projection::parse(attributes, excluded, resource_type, mode)?;
             match compiled(filter.as_ref(), resource_type, mode) {
-                Ok(query) => list.push(Source::new(*which, projection, order, query)),
+                Ok(query) => list.push(Source::new(*which, projection, order, query, entries_max)),
                 Err(error) => refused = Some(error),
             }
         }
@@ -94,15 +101,61 @@ fn resource_type(registry: &Registry, which: Resources) -> &ResourceType {
 }
 
 impl Source {
-    fn new(which: Resources, projection: Projection, order: Order, query: Option<Query>) -> Self {
+    fn new(which: Resources, projection: Projection, order: Order, query: Option<Query>, entries_max: i64) -> Self {
         let target = target(which);
-        let compiled = query.as_ref().map(|query| query_sql::compile(query, target, FIRST_ARGUMENT));
+        let compiled = query.as_ref().map(|query| query_sql::compile(query, target, FIRST_ARGUMENT, entries_max));
+        // What everybody satisfies is no condition: its total is a counter's.
+        let compiled = compiled.filter(|compiled| !compiled.exact || compiled.condition.is_some());
         Self { which, projection, sequence: Sequence::of(&order, target), order, query, compiled }
     }
 
     /// Whether SQL alone decides who matches.
     pub(super) fn is_exact(&self) -> bool {
         self.compiled.as_ref().is_none_or(|compiled| compiled.exact)
+    }
+
+    /// Whether SQL can only be asked row by row: then the caller says over how many ([`Self::look`]).
+    pub(super) fn walks(&self) -> bool {
+        self.compiled.as_ref().is_some_and(|compiled| compiled.walks)
+    }
+
+    /// Whether an index or a counter answers, at the price of what it finds.
+    pub(super) fn is_served(&self) -> bool {
+        self.is_exact() && !self.walks()
+    }
+
+    /// Whether a list that ended after `seen` rows has all that match, or could have been cut off where its index had
+    /// too many.
+    pub(super) fn has_all(&self, seen: i64) -> bool {
+        let range = self.compiled.as_ref().and_then(|compiled| compiled.range.as_ref());
+        range.is_none_or(|range| range.is_page && seen <= range.most)
+    }
+
+    /// 400 `tooMany` if the filter would have to collect more from an index than it may.
+    pub(super) async fn bounded(&self, call: &Call<'_>, budget: &Budget) -> Result<(), Refused> {
+        let Some(compiled) = &self.compiled else { return Ok(()) };
+        let exceeds = lists::exceeds(&call.scim.store, call.connection, target(self.which), compiled).await?;
+        if exceeds { Err(budget.too_many_entries()) } else { Ok(()) }
+    }
+
+    /// The next `limit` rows in `sequence`, each with whether the condition holds for it.
+    pub(super) async fn look(
+        &self,
+        call: &Call<'_>,
+        sequence: Sequence,
+        position: Option<&lists::Position>,
+        limit: i64,
+    ) -> Result<Vec<Looked>, store::Error> {
+        let Some(compiled) = &self.compiled else { return Ok(Vec::new()) };
+        lists::look(&call.scim.store, call.connection, target(self.which), compiled, sequence, position, limit).await
+    }
+
+    /// The rows at these positions that are still there, in this order and with their keys.
+    pub(super) async fn at(&self, call: &Call<'_>, positions: Vec<lists::Position>) -> Result<Vec<Item>, store::Error> {
+        let ids: Vec<String> = positions.iter().map(|position| position.id.clone()).collect();
+        let mut found = lists::by_ids(&call.scim.store, call.connection, target(self.which), &ids).await?;
+        let items = positions.into_iter().filter_map(|position| Some(Item { key: position.key, ..found.remove(&position.id)? }));
+        Ok(items.collect())
     }
 
     /// Whether the filter or the order asks for what the server derives.

@@ -14,6 +14,10 @@ use serde_json::Map;
 
 /// Rows read at a time.
 const WALK: i64 = 500;
+/// Rows that SQL looks at at a time: no document of theirs is read yet.
+const LOOK: i64 = 2_000;
+/// Index entries that a filter may collect for each row it may look at: they are that much cheaper.
+const ENTRIES_PER_ROW: i64 = 10;
 /// Member rows one walk may read, all groups together.
 const MEMBERS_MAX: usize = 100_000;
 
@@ -37,6 +41,11 @@ impl Budget {
         (0..parts).map(|_| Self { rows: share, members: MEMBERS_MAX / parts, of: scan_max }).collect()
     }
 
+    /// How many entries of an index a filter may collect.
+    pub(super) fn entries_max(scan_max: i64) -> i64 {
+        scan_max.saturating_mul(ENTRIES_PER_ROW)
+    }
+
     fn is_spent(&self) -> bool {
         self.rows < 0
     }
@@ -47,6 +56,18 @@ impl Budget {
         ScimError::of(
             ScimType::TooMany,
             format!("no index serves this filter or order, and more than {most} resources are to be looked at; {way_out}"),
+        )
+        .into()
+    }
+
+    /// 400 `tooMany`, where it is an index that has too many.
+    pub(super) fn too_many_entries(&self) -> Refused {
+        let most = Self::entries_max(self.of);
+        ScimError::of(
+            ScimType::TooMany,
+            format!(
+                "more than {most} values are what this filter asks for; ask for more of them, or add userName, externalId or id"
+            ),
         )
         .into()
     }
@@ -89,22 +110,32 @@ pub(super) async fn in_sequence(
 ) -> Result<Found, Refused> {
     let mut found = Found { items: Vec::new(), matched: 0, reached: Reached::End };
     let mut last = position;
+    if !source.walks() {
+        source.bounded(call, budget).await?;
+    }
     loop {
-        let limit = WALK.min(budget.rows.max(0) + 1);
-        let rows = source.after(call, sequence, last.as_ref(), limit).await?;
-        let Some(end) = rows.last() else { return Ok(found) };
-        let end = lists::Position { key: end.key.clone(), id: end.id.clone() };
-        let read = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-        budget.rows -= read;
-        for (item, _) in judged(call, source, rows, false, budget).await? {
-            found.matched += 1;
-            if found.matched > wanted.skip && found.items.len() < wanted.most {
-                found.items.push(item);
+        let Some(window) = window(call, source, sequence, last.as_ref(), budget).await? else { return Ok(found) };
+        match window.narrowed {
+            Narrowed::Decided(positions) => {
+                let mut shown = Vec::new();
+                for position in positions {
+                    found.matched += 1;
+                    if found.matched > wanted.skip && found.items.len() + shown.len() < wanted.most {
+                        shown.push(position);
+                    }
+                }
+                found.items.extend(source.at(call, shown).await?);
+            }
+            Narrowed::Read(rows) => {
+                for (item, _) in judged(call, source, rows, false, budget).await? {
+                    found.matched += 1;
+                    if found.matched > wanted.skip && found.items.len() < wanted.most {
+                        found.items.push(item);
+                    }
+                }
             }
         }
-        if read < limit {
-            return Ok(found);
-        }
+        let Some(end) = window.end else { return Ok(found) };
         if !wanted.count_on && found.items.len() >= wanted.most {
             found.reached = Reached::Enough;
             return Ok(found);
@@ -115,6 +146,47 @@ pub(super) async fn in_sequence(
         }
         last = Some(end);
     }
+}
+
+/// Some rows on the way.
+struct Window {
+    narrowed: Narrowed,
+    /// The last of them. `None`: none is after them.
+    end: Option<lists::Position>,
+}
+
+/// What SQL leaves of the rows of a window.
+enum Narrowed {
+    /// Those that match.
+    Decided(Vec<lists::Position>),
+    /// Those that may.
+    Read(Vec<Item>),
+}
+
+/// The next rows after a position; they are taken off the budget. `None`: there are none.
+async fn window(
+    call: &Call<'_>,
+    source: &Source,
+    sequence: Sequence,
+    last: Option<&lists::Position>,
+    budget: &mut Budget,
+) -> Result<Option<Window>, Refused> {
+    let most = if source.walks() && source.is_exact() { LOOK } else { WALK };
+    let limit = most.min(budget.rows.max(0) + 1);
+    let (read, end, narrowed) = if source.walks() {
+        let looked = source.look(call, sequence, last, limit).await?;
+        let (read, end) = (looked.len(), looked.last().map(|row| row.position.clone()));
+        let left: Vec<_> = looked.into_iter().filter(|row| row.matches).map(|row| row.position).collect();
+        let narrowed = if source.is_exact() { Narrowed::Decided(left) } else { Narrowed::Read(source.at(call, left).await?) };
+        (read, end, narrowed)
+    } else {
+        let rows = source.after(call, sequence, last, limit).await?;
+        let end = rows.last().map(|end| lists::Position { key: end.key.clone(), id: end.id.clone() });
+        (rows.len(), end, Narrowed::Read(rows))
+    };
+    let read = i64::try_from(read).unwrap_or(i64::MAX);
+    budget.rows -= read;
+    Ok((read > 0).then_some(Window { narrowed, end: end.filter(|_| read == limit) }))
 }
 
 /// One resource in an order that documents decide.
@@ -171,16 +243,18 @@ pub(super) async fn rank(
 ) -> Result<(), Refused> {
     let (at, source) = source;
     let mut last: Option<lists::Position> = None;
+    if !source.walks() {
+        source.bounded(call, budget).await?;
+    }
     loop {
-        let limit = WALK.min(budget.rows.max(0) + 1);
-        let rows = source.after(call, Sequence::BY_CREATION, last.as_ref(), limit).await?;
-        let Some(end) = rows.last() else { return Ok(()) };
-        last = Some(lists::Position { key: None, id: end.id.clone() });
-        let read = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-        budget.rows -= read;
+        let Some(window) = window(call, source, Sequence::BY_CREATION, last.as_ref(), budget).await? else { return Ok(()) };
         if budget.is_spent() {
             return Err(budget.too_many());
         }
+        let rows = match window.narrowed {
+            Narrowed::Read(rows) => rows,
+            Narrowed::Decided(positions) => source.at(call, positions).await?,
+        };
         for (item, key) in judged(call, source, rows, true, budget).await? {
             ranking.total += 1;
             let stands_before =
@@ -189,9 +263,10 @@ pub(super) async fn rank(
                 ranking.add(Ranked { key, id: item.id, source: at });
             }
         }
-        if read < limit {
+        if window.end.is_none() {
             return Ok(());
         }
+        last = window.end;
     }
 }
 
@@ -204,7 +279,7 @@ async fn judged(
     budget: &mut Budget,
 ) -> Result<Vec<(Item, Key)>, Refused> {
     let derived = if source.asks_of(derived::attribute(source.which)) {
-        let derived = Derived::read(call, source.which, &rows.iter().collect::<Vec<_>>()).await?;
+        let derived = Derived::read_within(call, source.which, &rows.iter().collect::<Vec<_>>(), budget.members).await?;
         budget.members = budget.members.checked_sub(derived.members_read()).ok_or_else(|| budget.too_many())?;
         derived
     } else {

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 
 use super::World;
 use crate::support::caller::{Caller, ENTERPRISE_URN, assert_refused, encoded, group, on_both_gateways, patch, user};
+use crate::support::rows::Database;
 
 /// More than this and a refusal counts as work. Generous: tests share the machine.
 const PROMPT: Duration = Duration::from_secs(2);
@@ -31,6 +32,28 @@ fn filters() -> Vec<(&'static str, String)> {
 /// An object inside an object, and so on.
 fn nested(depth: usize) -> String {
     format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth))
+}
+
+/// People `p{first}` to `p{last}` with an address each and one they share, past the gateway.
+async fn people(world: &World, first: i64, last: i64) {
+    let connection = world.gateway.bootstrapped("connection_id");
+    let numbers = format!("WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i < {last})");
+    let id = "'01900000-0000-7000-8000-' || substr(CAST(1000000000000 + i AS TEXT), 2)";
+    let identities = format!(
+        "{numbers} INSERT INTO identities (tenant_id, id, connection_id, user_name, user_name_key, label, state, listed, active, raw, \
+         last_source, first_seen, last_seen, created_at, updated_at) SELECT 'default', {id}, '{connection}', 'p' || i, 'p' || i, 'p' || i, \
+         'active', TRUE, TRUE, '{{\"schemas\":[\"urn:ietf:params:scim:schemas:core:2.0:User\"],\"userName\":\"p' || i || '\",\"active\":true,\
+         \"emails\":[{{\"value\":\"p' || i || '@x\"}},{{\"value\":\"all@x\"}}]}}', 'push', 1, 1, 1, 1 FROM n"
+    );
+    let values = |value: &str| {
+        format!(
+            "{numbers} INSERT INTO identity_values (tenant_id, connection_id, attribute, value_key, identity_id) \
+             SELECT 'default', '{connection}', 'emails.value', {value}, {id} FROM n"
+        )
+    };
+    for sql in [identities, values("'p' || i || '@x'"), values("'all@x'")] {
+        Database::change(world.gateway.database_url(), &sql).await;
+    }
 }
 
 on_both_gateways! {
@@ -69,6 +92,62 @@ on_both_gateways! {
         assert_refused(&answer, 400, Some("tooMany"));
         let narrowed = world.ours.find("Users", "userName eq \"walked-7\" and not (title co \"e\")").await;
         assert_eq!(narrowed.json()["totalResults"], 1, "what an index narrows is answered");
+    }
+
+    /// What the database decides by itself is bounded as what documents decide: at the bound it is answered, one past it not.
+    async fn walks_that_the_database_would_make_by_itself(store) {
+        let world = World::with(store, &[("scim.filter_scan_max", "100")]).await;
+        let walks = [
+            ("userName co \"7\"", 19), ("userName ew \"7\"", 10), ("emails co \"7@\"", 10), ("emails.value ew \"@x\"", 100),
+            ("userName ne \"p1\"", 99), ("not (userName sw \"p1\")", 88), ("userName pr", 100), ("not (emails pr)", 0), ("active ne true", 0),
+            ("userName gt \"p9\"", 10), ("emails.value le \"a\"", 0), ("meta.lastModified lt \"2020-01-01T00:00:00Z\"", 100), ("id co \"zz\"", 0),
+            ("userName co \"7\" or title pr", 19), ("emails co \"7@\" and not (title pr)", 10), ("userName eq \"p1\" or emails co \"7@\"", 11),
+        ];
+        let served = [
+            ("userName eq \"P7\"", 1), ("userName eq \"p7\" and emails co \"7\"", 1), ("emails.value eq \"p7@x\" and not (active eq false)", 1),
+            ("userName eq \"p7\" or emails.value eq \"p8@x\"", 2), ("userName sw \"p7\" and userName ew \"7\"", 2), ("userName sw \"p99\"", 1),
+            ("userName eq \"p7\" and (emails co \"8\" or title pr)", 0),
+        ];
+        people(&world, 1, 100).await;
+        for (filter, total) in walks.into_iter().chain(served) {
+            let answer = world.ours.find("Users", filter).await.json();
+            assert_eq!(answer["totalResults"], total, "{filter}: {answer}");
+        }
+        people(&world, 101, 101).await;
+        for (filter, _) in walks {
+            for asked in ["", "&count=0", "&startIndex=90&count=2", "&sortBy=userName", "&sortBy=title"] {
+                let answer = world.ours.get(&format!("/Users?filter={}{asked}", encoded(filter))).await;
+                assert_refused(&answer, 400, Some("tooMany"));
+            }
+            let by_cursor = world.ours.get(&format!("/Users?filter={}&cursor", encoded(filter))).await;
+            assert_eq!(by_cursor.status, 200, "page by page it goes on: {filter}: {}", by_cursor.text);
+        }
+        for (filter, total) in served {
+            assert_eq!(world.ours.find("Users", filter).await.json()["totalResults"], total, "{filter}");
+        }
+    }
+
+    /// Ten entries of an index are what one row is: so many may begin with a text, or have one value.
+    async fn more_of_an_index_than_a_filter_may_collect(store) {
+        let world = World::with(store, &[("scim.filter_scan_max", "100")]).await;
+        let ranges = [
+            "userName sw \"p\"", "emails.value eq \"all@x\"", "emails.value sw \"all\" and active eq true",
+            "emails.value eq \"all@x\" or userName eq \"nobody\"",
+        ];
+        people(&world, 1, 1_000).await;
+        for filter in ranges {
+            let answer = world.ours.find("Users", filter).await.json();
+            assert_eq!(answer["totalResults"], 1_000, "{filter}: {answer}");
+        }
+        people(&world, 1_001, 1_001).await;
+        for filter in ranges {
+            for asked in ["", "&count=0", "&cursor", "&sortBy=userName", "&sortBy=title", "&startIndex=1001"] {
+                let answer = world.ours.get(&format!("/Users?filter={}{asked}", encoded(filter))).await;
+                assert_refused(&answer, 400, Some("tooMany"));
+            }
+        }
+        assert_eq!(world.ours.find("Users", "userName sw \"p1\"").await.json()["totalResults"], 113);
+        assert_eq!(world.ours.find("Users", "emails.value eq \"all@x\" and userName eq \"p3\"").await.json()["totalResults"], 1);
     }
 
     async fn bodies_over_every_limit(store) {

@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
+use axum::http::Method;
 use rosterd::args;
 use rosterd::store::{Batch, Error};
 use serde_json::{Value, json};
 
 use super::{World, told};
 use crate::support::caller::{Caller, ENTERPRISE_URN, encoded, group, on_both_gateways, patch, user};
+use crate::support::cost::{Cost, Counted};
 use crate::support::stores::on_both;
 
 /// An id in the form of ours that nobody has.
@@ -137,28 +139,6 @@ on_both_gateways! {
         assert_indistinguishable(&world.ours, &world.sibling).await;
     }
 
-    /// Asked in turn, so that whatever else the machine does falls on both alike.
-    async fn telling_foreign_ids_from_missing_ones_by_the_clock(store) {
-        let world = World::new(store).await;
-        let foreign = world.theirs.create("Users", &user("target")).await;
-        let rename = patch(json!([{"op": "replace", "path": "displayName", "value": "Stolen"}]));
-        for (method, body) in [("GET", None), ("PATCH", Some(&rename)), ("DELETE", None)] {
-            let mut took = [vec![], vec![]];
-            for round in 0..402 {
-                let id = [foreign.as_str(), MISSING][round % 2];
-                let answer = world.ours.send(method, &format!("/Users/{id}"), body).await;
-                assert_eq!(answer.status, 404);
-                took[round % 2].push(answer.took);
-            }
-            let [theirs, nobodys] = took.map(|mut took| {
-                took.sort();
-                took[took.len() / 2]
-            });
-            let (less, more) = (theirs.min(nobodys), theirs.max(nobodys));
-            assert!(more < less * 3 / 2 + Duration::from_millis(1), "{method}: {theirs:?} for theirs, {nobodys:?} for nobody's");
-        }
-    }
-
     async fn naming_somebody_elses_user_as_manager_reads_nothing_of_them(store) {
         let world = World::new(store).await;
         let foreign = world.theirs.create("Users", &user("the-boss")).await;
@@ -267,7 +247,64 @@ on_both_gateways! {
     }
 }
 
+/// What was asked of the database, with the id taken out.
+fn without(id: &str, costs: &[Cost]) -> Vec<Cost> {
+    costs
+        .iter()
+        .map(|cost| Cost {
+            args: cost.args.iter().map(|arg| if *arg == id.into() { "the id".into() } else { arg.clone() }).collect(),
+            ..cost.clone()
+        })
+        .collect()
+}
+
 on_both! {
+    /// The same statements, run alike over as many rows: then one id takes as long as the other.
+    async fn telling_foreign_ids_from_missing_ones_by_the_work_they_make(test) {
+        const FOREIGN_GROUP: &str = "01900000-0000-7000-8000-00000000f00d";
+        const FOREIGN_USER: &str = "01900000-0000-7000-8000-00000000beef";
+        let counted = Counted::new(test).await;
+        for (tenant, connection, user, group) in [
+            ("rival", "con_9", FOREIGN_USER, FOREIGN_GROUP),
+            ("default", "con_sibling", &MISSING.replace("dead", "0001"), &MISSING.replace("dead", "0002")),
+        ] {
+            if tenant == "rival" {
+                counted.run("INSERT INTO tenants (tenant_id, name, created_at, updated_at) VALUES ('rival', 'rival', 0, 0)").await;
+            }
+            for sql in [
+                format!("INSERT INTO connections (tenant_id, id, name, kind, created_at, updated_at) VALUES ('{tenant}', '{connection}', 'other', 'scim', 0, 0)"),
+                format!("INSERT INTO identities (tenant_id, id, connection_id, user_name, user_name_key, label, state, listed, active, raw, last_source, \
+                    first_seen, last_seen, created_at, updated_at) VALUES ('{tenant}', '{user}', '{connection}', 'x', 'x', 'x', 'active', TRUE, TRUE, \
+                    '{{\"userName\":\"x\"}}', 'push', 1, 1, 1, 1)"),
+                format!("INSERT INTO groups (tenant_id, id, connection_id, name, name_key, raw, raw_hash, created_at, updated_at) \
+                    VALUES ('{tenant}', '{group}', '{connection}', 'x', 'x', '{{}}', '', 1, 1)"),
+                format!("INSERT INTO members (tenant_id, group_id, member_id, kind, added_at) VALUES ('{tenant}', '{group}', '{user}', 'User', 1)"),
+            ] {
+                counted.run(&sql).await;
+            }
+        }
+        let own_user = counted.edge.ask(Method::POST, "/Users", Some(&user("own"))).await.1["id"].as_str().unwrap().to_owned();
+        let own_group = counted.edge.ask(Method::POST, "/Groups", Some(&group("Own", &[&own_user]))).await.1["id"].as_str().unwrap().to_owned();
+        let mut compared = 0;
+        for id in [FOREIGN_USER, FOREIGN_GROUP] {
+            for ((method, path, body), (_, missing_path, missing_body)) in
+                reaches(id, &own_user, &own_group).into_iter().zip(reaches(MISSING, &own_user, &own_group))
+            {
+                let method = Method::from_bytes(method.as_bytes()).unwrap();
+                let (status, _, foreign) = counted.ask(method.clone(), &path, body.as_ref()).await;
+                let (missed, _, missing) = counted.ask(method.clone(), &missing_path, missing_body.as_ref()).await;
+                assert_eq!(status, missed, "{method} {path}");
+                assert_eq!(without(id, &foreign), without(MISSING, &missing), "{method} {path}");
+                compared += foreign.len();
+            }
+        }
+        assert!(compared > 60, "{compared} statements");
+        // What is there is another matter, and the count sees it.
+        let (_, _, own) = counted.ask(Method::GET, &format!("/Users/{own_user}"), None).await;
+        let (_, _, missing) = counted.ask(Method::GET, &format!("/Users/{MISSING}"), None).await;
+        assert_ne!(without(&own_user, &own), without(MISSING, &missing));
+    }
+
     /// Were a handler to mix two tenants up, the database would still refuse: every key begins with the tenant.
     async fn writing_a_row_that_points_into_another_tenant(test) {
         const TENANT: &str = "INSERT INTO tenants (tenant_id, name, created_at, updated_at) VALUES ($1, $1, 0, 0)";
