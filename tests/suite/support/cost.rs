@@ -139,7 +139,7 @@ fn statements(asked: Asked<'_>) -> Vec<(String, Vec<Value>)> {
         Asked::Read(sql, args) => vec![(sql.to_owned(), args.to_vec())],
         Asked::Apply(batch) => {
             let each = batch.0.iter().flat_map(|write| match write {
-                Write::One { sql, args, .. } => vec![((*sql).to_owned(), args.clone())],
+                Write::One { sql, args, .. } | Write::Add { sql, args, .. } => vec![((*sql).to_owned(), args.clone())],
                 Write::Each { sql, rows, .. } => rows.iter().map(|row| ((*sql).to_owned(), row.clone())).collect(),
             });
             each.collect()
