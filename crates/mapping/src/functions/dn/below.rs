@@ -3,7 +3,7 @@
 //! never forgotten; there is room for few, so that no source can make it grow. Not having met one costs time, nothing else.
 
 use super::super::Call;
-use super::parse::{PlainKind, common_tail, ends_apart, plain_first_up_to};
+use super::parse::{PlainKind, common_tail, ends_apart, plain_first_up_to, plain_leaf};
 use super::reads;
 use std::sync::OnceLock;
 
@@ -31,6 +31,16 @@ struct Place {
     is_below: bool,
 }
 
+impl Place {
+    /// Where it begins in a name that ends in it.
+    #[inline(always)]
+    fn of(&self, name: &[u8]) -> Option<(usize, bool)> {
+        let head = name.strip_suffix(&*self.tail)?;
+        // An escaped comma begins nothing.
+        head.last().is_some_and(|last| *last != b'\\').then_some((head.len(), self.is_below))
+    }
+}
+
 impl Below {
     /// `None` for a base that is no name, or a type with more than one spelling.
     pub(crate) fn new(base: &str, kind: &str) -> Option<Self> {
@@ -54,7 +64,7 @@ impl Below {
 
     /// Of a name below the base, the value of its first part of the type: `under` and `rdn` at once. The inner `None` = not
     /// below; the outer = ask those two.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn value<'a>(&'a self, call: &Call<'a>, name: &'a str) -> Option<Option<&'a str>> {
         let comma = match self.met(name.as_bytes()) {
             Some((_, false)) => return Some(None),
@@ -64,26 +74,25 @@ impl Below {
                 Judged::MayBeBelow(comma) => comma,
             },
         };
+        if let Some(value) = plain_leaf(name, comma, self.plain) {
+            return Some(Some(value));
+        }
         plain_first_up_to(name, comma, &self.kind, self.plain).map(|part| Some(part.text(call)))
     }
 
     /// Where the place of a name begins that has been met before, and whether it is the base.
-    #[inline]
+    #[inline(always)]
     fn met(&self, name: &[u8]) -> Option<(usize, bool)> {
-        self.rooms(name)?.into_iter().find_map(|room| {
-            let place = room.get()?;
-            let comma = name.len().checked_sub(place.tail.len())?;
-            // An escaped comma begins nothing.
-            let is_there = comma > 0 && name[comma - 1] != b'\\' && name[comma..] == *place.tail;
-            is_there.then_some((comma, place.is_below))
-        })
+        let [first, second] = self.rooms(name)?;
+        let met = first.get().and_then(|place| place.of(name));
+        if met.is_some() { met } else { second.get().and_then(|place| place.of(name)) }
     }
 
     /// Two, by the four bytes where the base's first RDN ends: in them places differ, and the names within one do not.
-    #[inline]
+    #[inline(always)]
     fn rooms(&self, name: &[u8]) -> Option<[&OnceLock<Place>; 2]> {
-        let end = name.len().checked_sub(self.above)?;
-        let bytes = name[..end].last_chunk::<4>()?;
+        let from = name.len().checked_sub(self.above + 4)?;
+        let bytes = name.get(from..)?.first_chunk::<4>()?;
         let spread = u32::from_le_bytes(*bytes).wrapping_mul(0x9e37_79b1) as usize;
         let shift = 32 - PLACES.ilog2();
         Some([&self.places[spread >> shift & (PLACES - 1)], &self.places[spread >> (shift - 8) & (PLACES - 1)]])

@@ -256,13 +256,14 @@ pub(super) struct PlainKind {
 
 impl PlainKind {
     pub(super) fn new(kind: &str) -> Option<Self> {
-        let (mut wanted, mut mask, mut case) = ([0; 8], [0; 8], [0; 8]);
-        for (at, byte) in kind.bytes().chain([b'=']).enumerate().take_while(|_| is_plain_kind(kind)) {
-            (wanted[at], mask[at]) = (byte.to_ascii_lowercase(), 0xff);
-            case[at] = if byte.is_ascii_alphabetic() { 0x20 } else { 0 };
-        }
-        let [wanted, mask, case] = [wanted, mask, case].map(u64::from_le_bytes);
-        (mask != 0).then_some(Self { length: kind.len(), wanted, mask, case })
+        let mut text = [0; 8];
+        text.get_mut(..kind.len())?.copy_from_slice(kind.as_bytes());
+        *text.get_mut(kind.len())? = b'=';
+        let word = u64::from_le_bytes(text);
+        // Of the bytes of a type only letters have this bit.
+        let case = (word & 0x4040_4040_4040_4040) >> 1;
+        let mask = u64::MAX >> (56 - 8 * kind.len());
+        is_plain_kind(kind).then_some(Self { length: kind.len(), wanted: word | case, mask, case })
     }
 
     /// Whether a name, or the rest of one, begins with an RDN of this type.
@@ -273,16 +274,34 @@ impl PlainKind {
             padded[..name.len()].copy_from_slice(name);
             &padded
         });
-        (u64::from_le_bytes(*first) | self.case) & self.mask == self.wanted
+        self.begins_with(*first)
     }
+
+    #[inline]
+    const fn begins_with(&self, first: [u8; 8]) -> bool {
+        (u64::from_le_bytes(first) | self.case) & self.mask == self.wanted
+    }
+}
+
+/// The value of the RDN before the comma at this place, if it is the only one, of this type, one part, and written plainly:
+/// nearly every group. `None` = look closely.
+#[inline(always)]
+pub(super) fn plain_leaf(name: &str, comma: usize, wanted: PlainKind) -> Option<&str> {
+    let bytes = name.as_bytes();
+    let start = wanted.length + 1;
+    if !wanted.begins_with(*bytes.first_chunk()?) || next_mark(bytes.get(start..)?)? + start != comma {
+        return None;
+    }
+    let value = name.get(start..comma)?;
+    (!matches!(value.as_bytes(), [b' ' | b'#', ..] | [.., b' '] | [])).then_some(value)
 }
 
 /// The first part of this type in a name of which every RDN before the comma at this place is one part without spaces
 /// around. `None` = look closely.
-#[inline]
+#[inline(never)]
 pub(super) fn plain_first_up_to<'a>(name: &'a str, comma: usize, kind: &'a str, wanted: PlainKind) -> Option<Part<'a>> {
     let bytes = name.as_bytes();
-    // Mostly one RDN comes before the comma: looking for its end alone is less than for all marks.
+    // Looking for the end of each alone is less than for all marks of the name.
     let marks = Marks { name: bytes, bits: None };
     let mut found = None;
     let mut at = 0;
