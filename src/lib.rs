@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod events;
 pub mod http;
+pub mod ldap;
 pub mod mapping;
 pub mod mapping_files;
 pub mod model;
