@@ -21,7 +21,6 @@ pub struct Settings {
     pub bind: Bind,
     pub users: Area,
     pub groups: Option<Area>,
-    pub id_attribute: String,
     pub page_size: u32,
     pub entries_max: usize,
     pub connect_timeout: Duration,
@@ -66,6 +65,8 @@ pub enum Bind {
 pub struct Area {
     pub base: String,
     pub filter: String,
+    /// What names an entry of it for good.
+    pub id_attribute: String,
 }
 
 /// What is wrong with one option.
@@ -102,9 +103,10 @@ impl Settings {
         let group_base = options.group_base.as_deref().and_then(|dn| complaints.of("group_base", base(Some(dn))));
         let user_filter = complaints.of("user_filter", filter(options.user_filter.as_deref()));
         let group_filter = complaints.of("group_filter", filter(options.group_filter.as_deref()));
-        let id_attribute = complaints.of("id_attribute", attribute(options.id_attribute.as_deref()));
+        let user_id = complaints.of("id_attribute", attribute(options.id_attribute.as_deref()));
+        let group_id = complaints.of("group_id_attribute", attribute(options.group_id_attribute.as_deref()));
         let (Some(bind), Some(base), Some(filter), Some(id_attribute), []) =
-            (bind, user_base, user_filter, id_attribute, complaints.0.as_slice())
+            (bind, user_base, user_filter, user_id, complaints.0.as_slice())
         else {
             return Err(complaints.0);
         };
@@ -113,9 +115,12 @@ impl Settings {
             urls,
             trust: options.ca_file.as_ref().map_or(Trust::System, |path| Trust::File(path.into())),
             bind,
-            users: Area { base, filter },
-            groups: group_base.zip(group_filter).map(|(base, filter)| Area { base, filter }),
-            id_attribute,
+            users: Area { base, filter, id_attribute },
+            groups: group_base.zip(group_filter).zip(group_id).map(|((base, filter), id_attribute)| Area {
+                base,
+                filter,
+                id_attribute,
+            }),
             page_size: options.page_size,
             entries_max: usize::try_from(options.entries_max).unwrap_or(usize::MAX),
             connect_timeout: Duration::from_secs(options.connect_timeout_seconds.into()),
@@ -292,7 +297,7 @@ mod tests {
         assert_eq!((settings.urls[0].host.as_str(), settings.urls[0].port), ("dc1.example.com", 636));
         assert_eq!(settings.urls[0].protection, Protection::Tls);
         assert_eq!(
-            (settings.id_attribute.as_str(), settings.users.filter.as_str()),
+            (settings.users.id_attribute.as_str(), settings.users.filter.as_str()),
             ("entryUUID", "(objectClass=inetOrgPerson)")
         );
         assert_eq!((settings.trust, settings.groups), (Trust::System, None));

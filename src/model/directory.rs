@@ -81,6 +81,8 @@ pub struct DirectoryOptions {
     pub group_base: Option<String>,
     pub group_filter: Option<String>,
     pub id_attribute: Option<String>,
+    /// Of groups: what names a person for good may be a number only people have.
+    pub group_id_attribute: Option<String>,
     pub page_size: u32,
     pub entries_max: u32,
     pub connect_timeout_seconds: u32,
@@ -104,6 +106,7 @@ impl Default for DirectoryOptions {
             group_base: None,
             group_filter: None,
             id_attribute: None,
+            group_id_attribute: None,
             // What OpenLDAP lets anybody have at a time unless it is told otherwise; twice that is not faster.
             page_size: 500,
             entries_max: 1_000_000,
@@ -121,5 +124,6 @@ impl DirectoryOptions {
         unset(&mut self.user_filter, server.user_filter());
         unset(&mut self.group_filter, server.group_filter());
         unset(&mut self.id_attribute, server.id_attribute());
+        unset(&mut self.group_id_attribute, server.id_attribute());
     }
 }

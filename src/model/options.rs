@@ -191,7 +191,7 @@ fn directory() -> Vec<OptionSpec> {
 fn reaching() -> Vec<OptionSpec> {
     vec![
         option!("server" DIRECTORY, Text, "ad, openldap, 389 or generic",
-            "What the directory is: decides the defaults of mapping, id_attribute, user_filter and group_filter.",
+            "What the directory is: decides the defaults of mapping, of the two filters and of the two id attributes.",
             words!(directory.server: "ad" => DirectoryServer::ActiveDirectory, "openldap" => DirectoryServer::OpenLdap,
                 "389" => DirectoryServer::Ds389, "generic" => DirectoryServer::Generic)),
         option!("url" DIRECTORY, Texts, "ldaps://HOST[:PORT] or ldap://HOST[:PORT], up to 16",
@@ -246,6 +246,8 @@ fn searching() -> Vec<OptionSpec> {
         option!("id_attribute" DIRECTORY, Text, "the name of an attribute",
             "The attribute that names an entry for good, whatever it is renamed to: a person is recognised by nothing else.",
             (|o, t| line(t).map(|name| o.directory.id_attribute = name), |o| o.directory.id_attribute.clone())),
+        option!("group_id_attribute" DIRECTORY, Text, "the name of an attribute", "The same of a group.",
+            (|o, t| line(t).map(|name| o.directory.group_id_attribute = name), |o| o.directory.group_id_attribute.clone())),
         option!("page_size" DIRECTORY, Integer, "a whole number from 1 to 1000",
             "How many entries are asked for at a time. Active Directory gives 1000 at most, others may give less.",
             (|o, t| number(t, 1, 1_000).map(|value| o.directory.page_size = value),

@@ -20,6 +20,7 @@ fn a_directory_is_set_up_with_the_defaults_of_its_server() {
     assert_eq!(options["url"], json!(["ldaps://dc1.example.com", "ldaps://dc2.example.com:1636"]));
     assert_eq!((&options["id_attribute"], &options["mapping"]), (&json!("entryUUID"), &json!("openldap")));
     assert_eq!(options["user_filter"], "(objectClass=inetOrgPerson)");
+    assert_eq!(options["group_id_attribute"], "entryUUID");
     assert_eq!((&options["page_size"], &options["start_tls"]), (&json!(500), &json!(false)));
     let changed = sandbox.run("connection update corp --set server=ad --set page_size=1000 --json").json();
     assert_eq!(
