@@ -18,6 +18,7 @@ mod cli;
 mod concurrency;
 mod config;
 mod conformance_tools;
+mod directory_check;
 mod directory_reads;
 mod directory_settings;
 mod discovery;

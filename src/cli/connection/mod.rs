@@ -1,5 +1,7 @@
 //! `rosterd connection …`
 
+mod check;
+mod report;
 mod secrets;
 
 use super::context::{Context, PAGE, TenantArg};
@@ -35,6 +37,9 @@ pub enum ConnectionCommand {
     Delete(DeleteArgs),
     /// Show what the connection's client asked and was answered, and what to change where it was refused
     Traffic(TrafficArgs),
+    /// Try out the set-up of a connection to a directory: reach, encryption, sign-in, people, groups, mapping. Writes
+    /// nothing; exit code 1 if something has to be changed first
+    Check(check::CheckArgs),
     /// List the options of a kind: what they take, their default, what they mean
     Options(OptionsArgs),
 }
@@ -154,6 +159,7 @@ async fn answer(context: &Context, command: ConnectionCommand) -> anyhow::Result
             print_with(context, &stored, &secrets, source.as_ref(), args.json)?;
         }
         ConnectionCommand::Traffic(args) => traffic::run(context, args).await?,
+        ConnectionCommand::Check(args) => return check::run(context, &args).await,
         ConnectionCommand::Update(args) => update(context, args).await?,
         ConnectionCommand::Delete(args) => return delete(context, args).await,
         ConnectionCommand::Options(_) => unreachable!("answered above"),

@@ -11,14 +11,14 @@ mod files;
 mod fmt;
 mod functions;
 mod import;
-mod input;
+pub mod input;
 mod list;
 mod progress;
 mod publish;
 pub(super) mod render;
 mod show;
 mod test;
-mod try_entry;
+pub mod try_entry;
 mod value;
 
 pub use drafts::report_drafts;

@@ -62,8 +62,7 @@ fn serve(mut stream: TcpStream, script: &impl Fn(&Asked) -> Vec<Say>) -> std::io
             return Ok(());
         }
         waiting.extend_from_slice(&bytes[..read]);
-        loop {
-            let Ok((rest, message)) = parse_tag(&waiting) else { break };
+        while let Ok((rest, message)) = parse_tag(&waiting) {
             let rest = rest.to_vec();
             let mut parts = children(message).into_iter();
             let id = octets(parts.next().expect("a message has an id"));
