@@ -21,5 +21,6 @@ pub mod provisioning;
 pub mod scim;
 pub mod secret;
 pub mod store;
+pub mod sync;
 pub mod telemetry;
 pub mod traffic;

@@ -2,6 +2,7 @@
 
 use super::failure::{Answer, Cause, Step};
 use super::settings::{Bind, Settings, Trust};
+use crate::model::directory::DirectoryServer;
 
 /// One sentence or two for whoever set the connection up. `area` is the option with the base that was searched.
 pub fn advice(settings: &Settings, step: Step, cause: &Cause, area: &'static str) -> String {
@@ -92,6 +93,13 @@ fn bind(settings: &Settings, answer: &Answer) -> String {
             "The directory takes no account from our certificate: it has to ask for client certificates, trust the issuer of \
              client_cert_file, and map its subject to an entry.",
         ),
+        (49, _, Bind::Simple { dn, .. })
+            if settings.server == DirectoryServer::ActiveDirectory && !dn.contains(['=', '@', '\\']) =>
+        {
+            format!(
+                "Active Directory takes no bare name: set bind_dn to {dn}@your.domain, DOMAIN\\{dn} or the DN of the account."
+            )
+        }
         (49, _, Bind::Simple { dn, .. }) => format!(
             "bind_dn `{dn}` or its password is wrong. Set them with --set bind_dn=… and --secret bind_password=…; the account has to \
              exist, and several wrong tries may lock it."
@@ -184,6 +192,15 @@ mod tests {
         ] {
             assert!(says(code).contains(word), "{code}: {}", says(code));
         }
+    }
+
+    #[test]
+    fn a_bare_name_is_told_how_active_directory_wants_it() {
+        let mut settings = settings();
+        settings.bind = Bind::Simple { dn: "rosterd".into(), password: Secret::new("s3cret".into()) };
+        assert!(advice(&settings, Step::Bind, &answer(49, "data 52e"), "user_base").contains("rosterd@your.domain"));
+        settings.server = DirectoryServer::OpenLdap;
+        assert!(advice(&settings, Step::Bind, &answer(49, ""), "user_base").contains("is wrong"));
     }
 
     #[test]

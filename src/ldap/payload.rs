@@ -18,7 +18,10 @@ pub fn payload(entry: &Entry, binary: &[String]) -> Map<String, Value> {
     };
     let mut all = Map::new();
     all.insert(String::from("dn"), Value::String(entry.dn.clone()));
-    for Attribute { name, values, .. } in &entry.attributes {
+    // In one order, so that the same entry is the same text however the server hands it out.
+    let mut attributes: Vec<&Attribute> = entry.attributes.iter().collect();
+    attributes.sort_by_key(|attribute| attribute.name.to_ascii_lowercase());
+    for Attribute { name, values, .. } in attributes {
         // A directory's own `dn` can't pass for the name.
         if name.eq_ignore_ascii_case("dn") {
             continue;

@@ -315,7 +315,8 @@ impl Options {
             on_email_match: OnEmailMatch::Conflict,
             deprovision: Deprovision::Deactivate,
             repost: Repost::Reactivate,
-            budget: Budget::Off,
+            // A sync that would remove more waits for somebody's word; an identity provider decides for itself.
+            budget: if kind == ConnectionKind::Ldap { Budget::Limit { count: 20, percent: 10 } } else { Budget::Off },
             missing_runs: 1,
             strict: false,
             put_groups_without_members_keep: false,

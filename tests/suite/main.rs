@@ -19,6 +19,7 @@ mod concurrency;
 mod config;
 mod conformance_tools;
 mod directory_check;
+mod directory_dry_run;
 mod directory_reads;
 mod directory_settings;
 mod discovery;

@@ -17,11 +17,8 @@ use crate::ldap::payload::payload;
 use crate::ldap::ranges;
 use crate::ldap::search::{End, Pages, Read};
 use crate::ldap::settings::{Address, Area, Bind, Protection, Settings, Trust};
-use crate::mapping::Reads;
-use crate::mapping_files;
 use crate::model::connection::{Connection, ConnectionKind};
-use crate::provisioning::mappings;
-use crate::store::mapping_versions;
+use crate::sync::wanted;
 use anyhow::bail;
 use clap::Args;
 use rosterd_mapping::target::Kind;
@@ -280,18 +277,8 @@ async fn first(settings: &Settings, area: &Area, attributes: Vec<String>, sessio
 /// The mapping that a sync would run: the newest published version, else the draft that its first use would publish.
 async fn mapping(context: &Context, connection: &Connection, report: &mut Report) -> anyhow::Result<Option<Subject>> {
     let name = &connection.options.mapping;
-    let newest = mapping_versions::latest(&context.store, &connection.tenant_id, name).await?;
-    let (published, origin) = match newest {
-        Some(newest) => {
-            let origin = format!("version {}", newest.version);
-            (Some(mappings::published(newest)?), origin)
-        }
-        None => {
-            let draft = mapping_files::find(&context.config.mappings.dir, name).map_err(anyhow::Error::msg)?;
-            (draft, String::from("a draft that the first use publishes"))
-        }
-    };
-    let Some(published) = published else {
+    let found = context.mapping_in_force(&connection.tenant_id, name).await?;
+    let Some((published, origin)) = found else {
         let advice = "Set mapping to one that `rosterd mapping list` shows, or put the file into mappings.dir.";
         report.failed("mapping", format!("there is no mapping {name}"), advice);
         return Ok(None);
@@ -314,16 +301,6 @@ async fn mapping(context: &Context, connection: &Connection, report: &mut Report
     }
 }
 
-/// What to ask a directory for so that a mapping can run and the entry is recognised again.
-fn wanted(reads: &Reads, id_attribute: &str) -> Vec<String> {
-    // `*` leaves out operational attributes, of which a script of a connector reads this one.
-    let mut wanted = reads.attributes.clone().unwrap_or_else(|| vec![String::from("*"), String::from("memberOf")]);
-    if !wanted.iter().any(|name| name.eq_ignore_ascii_case(id_attribute)) {
-        wanted.push(id_attribute.to_owned());
-    }
-    wanted
-}
-
 async fn try_samples(
     context: &Context,
     settings: &Settings,
@@ -332,7 +309,8 @@ async fn try_samples(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let reads = subject.reads();
-    let entries = match first(settings, &settings.users, wanted(&reads, &settings.users.id_attribute), session).await {
+    let entries = match first(settings, &settings.users, wanted::attributes(&reads, &settings.users.id_attribute), session).await
+    {
         Ok(entries) => entries,
         Err(cause) => {
             report.failed("mapping", cause.to_string(), advice(settings, Step::Search, &cause, "user_base"));

@@ -2,7 +2,7 @@
 
 mod check;
 mod report;
-mod secrets;
+pub mod secrets;
 
 use super::context::{Context, PAGE, TenantArg};
 use super::traffic::TrafficArgs;

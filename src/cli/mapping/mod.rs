@@ -13,13 +13,13 @@ mod functions;
 mod import;
 pub mod input;
 mod list;
-mod progress;
+pub mod progress;
 mod publish;
 pub(super) mod render;
 mod show;
 mod test;
 pub mod try_entry;
-mod value;
+pub mod value;
 
 pub use drafts::report_drafts;
 
