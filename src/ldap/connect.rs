@@ -15,7 +15,8 @@ use tokio::time::timeout;
 /// A connection that is signed in. It ends when this is dropped.
 pub struct Session {
     pub(super) ldap: Ldap,
-    driver: JoinHandle<Result<(), LdapError>>,
+    /// `None` once it was seen to have ended.
+    driver: Option<JoinHandle<Result<(), LdapError>>>,
     pub address: Address,
     pub(super) answer_timeout: Duration,
 }
@@ -87,7 +88,7 @@ async fn connect_to(settings: &Settings, address: &Address, config: &Arc<ClientC
         Bind::Simple { dn, password } => ldap.simple_bind(dn, password.expose()).await,
         Bind::External { .. } => ldap.sasl_external_bind().await,
     };
-    let session = Session { ldap, driver, address: address.clone(), answer_timeout };
+    let session = Session { ldap, driver: Some(driver), address: address.clone(), answer_timeout };
     let result = result.map_err(|error| (Step::Bind, Cause::of(error, answer_timeout.as_secs())))?;
     if result.rc == 0 { Ok(session) } else { Err((Step::Bind, Cause::Answer(Answer::of(&result)))) }
 }
@@ -113,23 +114,31 @@ fn no_such_host(address: &Address, why: &str) -> Cause {
 }
 
 impl Session {
+    /// Ends the connection now, whatever is still on its way.
+    pub(super) fn end(&self) {
+        self.driver.iter().for_each(JoinHandle::abort);
+    }
+
     /// What an error of an operation means, once the task that drives the connection was asked.
     pub(super) async fn cause(&mut self, error: LdapError) -> Cause {
         let cause = Cause::of(error, self.answer_timeout.as_secs());
         if cause != Cause::Closed {
             return cause;
         }
+        let Some(driver) = &mut self.driver else { return cause };
         // It ends within the same moment, and knows more.
-        match timeout(Duration::from_secs(1), &mut self.driver).await {
-            Ok(Ok(Err(error))) => Cause::of(error, self.answer_timeout.as_secs()),
-            Ok(Err(end)) if end.is_panic() => Cause::Malformed(String::from("a message that breaks its own form")),
-            _ => cause,
+        let Ok(end) = timeout(Duration::from_secs(1), driver).await else { return cause };
+        self.driver = None;
+        match end {
+            Ok(Err(error)) => Cause::of(error, self.answer_timeout.as_secs()),
+            Err(end) if end.is_panic() => Cause::Malformed(String::from("a message that breaks its own form")),
+            Ok(Ok(())) | Err(_) => cause,
         }
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.driver.abort();
+        self.end();
     }
 }

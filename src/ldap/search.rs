@@ -182,10 +182,13 @@ pub(super) async fn run(
     };
     loop {
         match stream.next().await {
-            Ok(Some(found)) if found.is_ref() => take(Item::Referral)?,
+            Ok(Some(found)) if found.is_ref() => taken(session, take(Item::Referral))?,
             // Nothing we ask for is answered by one (RFC 4511 §4.13).
             Ok(Some(found)) if found.is_intermediate() => {}
-            Ok(Some(found)) => take(Item::Entry(Entry::decode(found.0)?))?,
+            Ok(Some(found)) => {
+                let entry = Entry::decode(found.0);
+                taken(session, entry.and_then(|entry| take(Item::Entry(entry))))?;
+            }
             // An end is an end only with the directory's own word for it.
             Ok(None) => return Ok(stream.finish().await),
             Err(error) => {
@@ -194,6 +197,10 @@ pub(super) async fn run(
             }
         }
     }
+}
+
+fn taken(session: &Session, result: Result<(), Cause>) -> Result<(), Cause> {
+    result.inspect_err(|_| session.end())
 }
 
 /// Where the next page begins.

@@ -126,6 +126,11 @@ async fn more_entries_than_allowed_here_cut_the_read() {
     let mut session = session(&settings).await;
     let (_, _, end) = read(&settings, &mut session, &["uid"]).await;
     assert!(matches!(cause(end), Cause::TooMuch { max: 7, .. }));
+    // What was still on its way went with the connection, and it stays so however often it is asked.
+    for _ in 0..3 {
+        let (_, _, end) = read(&settings, &mut session, &["uid"]).await;
+        assert_eq!(cause(end), Cause::Closed);
+    }
 }
 
 #[tokio::test]

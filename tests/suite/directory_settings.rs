@@ -142,6 +142,12 @@ async fn a_directory_is_set_up_alike_on_postgresql() {
         sandbox.run_with("connection update corp --secret bind_password=env:PASSWORD --set page_size=7 --json", &environment);
     assert_eq!((&changed.json()["secrets"], &changed.json()["options"]["page_size"]), (&json!(["bind_password"]), &json!(7)));
     let other_key = ("ROSTERD__SECRETS__KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
-    let shown = sandbox.run_with("connection show corp", &[environment[0], other_key]);
-    assert!(shown.refusal().contains("secrets of connection corp can't be read"), "{shown:?}");
+    let with_other_key = [environment[0], other_key, ("PASSWORD", "s3cret")];
+    let shown = sandbox.run_with("connection show corp --json", &with_other_key);
+    assert!(shown.err.contains("secrets of connection corp can't be read"), "{shown:?}");
+    assert_eq!(shown.json()["secrets"], Value::Null);
+    let refused = sandbox.run_with("connection update corp --set page_size=8", &with_other_key);
+    assert!(refused.refusal().contains("can't be read"), "{refused:?}");
+    let anew = sandbox.run_with("connection update corp --secret bind_password=env:PASSWORD --json", &with_other_key);
+    assert_eq!(anew.json()["secrets"], json!(["bind_password"]));
 }

@@ -155,8 +155,8 @@ async fn answer(context: &Context, command: ConnectionCommand) -> anyhow::Result
                     Some(traffic::recognised(context, &stored.connection).await?)
                 }
             };
-            let secrets = secrets::of(context, &stored.connection).await?;
-            print_with(context, &stored, &secrets, source.as_ref(), args.json)?;
+            let secrets = secrets::readable(context, &stored.connection).await;
+            print_with(context, &stored, secrets.as_ref(), source.as_ref(), args.json)?;
         }
         ConnectionCommand::Traffic(args) => traffic::run(context, args).await?,
         ConnectionCommand::Check(args) => return check::run(context, &args).await,
@@ -233,14 +233,14 @@ pub fn as_json(stored: &StoredConnection, public_url: &str) -> Value {
 }
 
 fn print(context: &Context, stored: &StoredConnection, secrets: &ConnectionSecrets, json: bool) -> anyhow::Result<()> {
-    print_with(context, stored, secrets, None, json)
+    print_with(context, stored, Some(secrets), None, json)
 }
 
-/// [`as_json`], with the names of its secrets for a kind that has any.
-fn with_secrets(stored: &StoredConnection, secrets: &ConnectionSecrets, public_url: &str) -> Value {
+/// [`as_json`], with the names of its secrets for a kind that has any; null if they can't be read.
+fn with_secrets(stored: &StoredConnection, secrets: Option<&ConnectionSecrets>, public_url: &str) -> Value {
     let mut object = as_json(stored, public_url);
     if connection_secrets::of_kind(stored.connection.kind).next().is_some() {
-        object["secrets"] = secrets.names().collect();
+        object["secrets"] = secrets.map_or(Value::Null, |secrets| secrets.names().collect());
     }
     object
 }
@@ -249,7 +249,7 @@ fn with_secrets(stored: &StoredConnection, secrets: &ConnectionSecrets, public_u
 fn print_with(
     context: &Context,
     stored: &StoredConnection,
-    secrets: &ConnectionSecrets,
+    secrets: Option<&ConnectionSecrets>,
     source: Option<&Source>,
     json: bool,
 ) -> anyhow::Result<()> {
@@ -285,7 +285,12 @@ fn print_with(
         vec![name.clone(), text, origin.to_owned()]
     };
     let mut rows: Vec<Vec<String>> = options.iter().map(row).collect();
-    rows.extend(secrets.names().map(|name| vec![name.to_owned(), String::from("‹secret›"), String::from("set")]));
+    rows.extend(
+        secrets
+            .into_iter()
+            .flat_map(ConnectionSecrets::names)
+            .map(|name| vec![name.to_owned(), String::from("‹secret›"), String::from("set")]),
+    );
     output::table(&["OPTION", "VALUE", ""], &rows)?;
     Ok(())
 }
@@ -364,7 +369,8 @@ async fn list(context: &Context, args: ListArgs) -> anyhow::Result<()> {
         let url = context.public_url();
         let mut objects = Vec::with_capacity(all.len());
         for stored in &all {
-            objects.push(with_secrets(stored, &secrets::of(context, &stored.connection).await?, &url));
+            let secrets = secrets::readable(context, &stored.connection).await;
+            objects.push(with_secrets(stored, secrets.as_ref(), &url));
         }
         output::json(&Value::Array(objects))?;
         return Ok(());
@@ -405,7 +411,11 @@ async fn update(context: &Context, args: UpdateArgs) -> anyhow::Result<()> {
     }
     stored.connection.options = parse_options(stored.connection.kind, &stored.set)?;
     resolve(context, &tenant, &mut stored, organization).await?;
-    let mut secrets = secrets::of(context, &stored.connection).await?;
+    // Set anew, secrets that can't be read any more are gone: that is the way out of a lost key.
+    let mut secrets = match args.secret.is_empty() {
+        true => secrets::of(context, &stored.connection).await?,
+        false => secrets::readable(context, &stored.connection).await.unwrap_or_default(),
+    };
     secrets::change(&mut secrets, stored.connection.kind, &args.secret)?;
     check_whole(&stored.connection, &secrets)?;
     let (audit, mut batch) = (context.audit(), Batch::default());

@@ -17,6 +17,12 @@ pub async fn of(context: &Context, connection: &Connection) -> anyhow::Result<Co
         .with_context(|| format!("the secrets of connection {} can't be read", connection.name))
 }
 
+/// [`of`] for showing: a key that is not the one they were sealed with hides secrets, not the connection.
+pub async fn readable(context: &Context, connection: &Connection) -> Option<ConnectionSecrets> {
+    let opened = of(context, connection).await;
+    opened.inspect_err(|error| eprintln!("{error:#}. --secret sets them anew")).ok()
+}
+
 /// Puts what the arguments name in place; an empty source takes a secret away.
 ///
 /// # Errors
