@@ -34,6 +34,10 @@ case $purpose in
         need "python3 python3-venv" makes_venvs
         need "postgresql-15" has_postgres_15
         need "pgbouncer" test -x /usr/sbin/pgbouncer
+        # The directory, and what changes it and makes its certificates.
+        need "slapd" test -x /usr/sbin/slapd
+        need "ldap-utils" command -v ldapmodify
+        need "openssl" command -v openssl
         # libFuzzer is C++, built with the fuzz targets.
         need "g++" command -v c++
         ;;

@@ -16,6 +16,8 @@ use tracing_subscriber::EnvFilter;
 /// Sends logs to stderr as the configuration says. The first call of a process wins.
 pub fn log_to_stderr(config: &LogConfig) {
     let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    // It prints whole entries where it has nobody to hand them to. What matters of its trouble comes back as a value.
+    let filter = filter.add_directive("ldap3=off".parse().expect("a directive"));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second call finds a subscriber in place, which is fine.
     let _already = match config.format {

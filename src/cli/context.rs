@@ -4,7 +4,7 @@ use super::Global;
 use crate::app::store_options;
 use crate::clock::{Clock, Entropy};
 use crate::config::{self, Config};
-use crate::mapping;
+use crate::mapping::{self, Published};
 use crate::mapping_files;
 use crate::model::access::Token;
 use crate::model::ids::{OrganizationId, TenantId};
@@ -155,6 +155,17 @@ impl Context {
         }
         let near = did_you_mean(name, drafts.iter().map(String::as_str));
         bail!("no mapping {name} is published in tenant {}, and {} has no such file{near}", tenant.name, dir.display())
+    }
+
+    /// The mapping a sync runs, and what it is: the newest published version, else the draft that its first use would
+    /// publish. Publishes nothing.
+    pub async fn mapping_in_force(&self, tenant: &TenantId, name: &str) -> anyhow::Result<Option<(Published, String)>> {
+        if let Some(newest) = mapping_versions::latest(&self.store, tenant, name).await? {
+            let origin = format!("version {}", newest.version);
+            return Ok(Some((mappings::published(newest)?, origin)));
+        }
+        let draft = mapping_files::find(&self.config.mappings.dir, name).map_err(anyhow::Error::msg)?;
+        Ok(draft.map(|draft| (draft, String::from("a draft that the first use publishes"))))
     }
 
     /// A token by its id, or by its name if only one token that was not revoked has it.

@@ -18,6 +18,7 @@ mod runs;
 mod schema;
 mod serve;
 mod span;
+mod sync;
 mod tenant;
 mod token;
 mod traffic;
@@ -81,6 +82,8 @@ pub enum Command {
     /// Bearer tokens for SCIM clients and administrators
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// One run over a directory
+    Sync(sync::SyncArgs),
     /// What was held for a person's word: lists of removals over a connection's budget
     #[command(subcommand)]
     Runs(runs::RunsCommand),
@@ -103,6 +106,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Schema(command) => schema::run(&global, command).await,
         Command::Mapping(command) => mapping::run(&global, command).await,
         Command::Token(command) => token::run(&global, command).await,
+        Command::Sync(args) => sync::run(&global, args).await,
         Command::Runs(command) => runs::run(&global, command).await,
         Command::Users(command) => users::run(&global, command).await,
     }

@@ -1,7 +1,7 @@
 //! The mapping language behind the trait [`Mapping`]: a compiled text and its rules as provenance names them. Owns the
 //! way in (a JSON document into the plan's slots) and out (results as JSON); the language itself is a crate.
 
-use super::{Given, Input, Mapped, Mapping, Published, Rule};
+use super::{Given, Input, Mapped, Mapping, Published, Reads, Rule};
 use jiff::Timestamp;
 use rosterd_mapping::check::{self, Sources};
 use rosterd_mapping::diagnostic::codes::Code;
@@ -12,6 +12,7 @@ use rosterd_mapping::plan::{Evaluation, Plan};
 use rosterd_mapping::source::{Names, json};
 use rosterd_mapping::span::line_of;
 use rosterd_mapping::target::{Absent, Merge};
+use rosterd_mapping::types::Type;
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -67,6 +68,10 @@ impl Compiled {
         &self.plan
     }
 
+    pub fn into_plan(self) -> Plan {
+        self.plan
+    }
+
     fn result(&self, evaluation: &Evaluation<'_>) -> Mapped {
         use rosterd_mapping::plan::Given as Gave;
         if let Some(hit) = &evaluation.gate {
@@ -119,6 +124,22 @@ fn lines_above(plan: &Plan) -> Vec<u32> {
     all
 }
 
+/// What a plan looks at; names that begin with `$` are no attributes of the source.
+pub fn reads(plan: &Plan) -> Reads {
+    let is_binary = |ty: &Type| matches!(ty.item(), Type::Binary | Type::Guid | Type::Sid);
+    let binary = plan.slots.iter().filter(|slot| is_binary(&slot.ty.ty)).map(|slot| slot.name.to_string()).collect();
+    if plan.slots.iter().any(|slot| &*slot.name == "$all") {
+        return Reads { attributes: None, binary };
+    }
+    let mut attributes: Vec<String> = Vec::new();
+    for slot in plan.slots.iter().filter(|slot| !slot.name.starts_with('$')) {
+        if !attributes.iter().any(|known| known.eq_ignore_ascii_case(&slot.name)) {
+            attributes.push(slot.name.to_string());
+        }
+    }
+    Reads { attributes: Some(attributes), binary }
+}
+
 thread_local! {
     /// The memory of a run, kept by each worker from record to record.
     static EVALUATOR: RefCell<Evaluator> = RefCell::default();
@@ -135,6 +156,10 @@ impl Mapping for Compiled {
 
     fn text(&self) -> String {
         self.published.listing()
+    }
+
+    fn reads(&self) -> Reads {
+        reads(&self.plan)
     }
 
     fn map(&self, input: &Input<'_>) -> Mapped {

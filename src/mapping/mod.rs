@@ -19,6 +19,17 @@ pub trait Mapping: Send + Sync {
     fn text(&self) -> String;
     /// Runs every rule over the whole input.
     fn map(&self, input: &Input<'_>) -> Mapped;
+    /// What it looks at.
+    fn reads(&self) -> Reads;
+}
+
+/// What a mapping looks at in a source: what a directory has to be asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// By name; `None`: whatever there is.
+    pub attributes: Option<Vec<String>>,
+    /// Those whose values are bytes though they may look like text.
+    pub binary: Vec<String>,
 }
 
 /// A mapping as text: a draft in a file, or a published version.

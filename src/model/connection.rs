@@ -1,5 +1,6 @@
 //! A connection, its name and its options as types. Their spelling on the outside is [`super::options`].
 
+use super::directory::DirectoryOptions;
 use super::ids::{ConnectionId, OrganizationId, TenantId};
 
 /// Longest name of a connection.
@@ -46,7 +47,7 @@ impl ConnectionKind {
 
     /// Kinds an administrator may make a connection of. Those whose connector is not built yet can be stored and are
     /// understood; nobody is offered what can do nothing.
-    pub const OFFERED: [Self; 2] = [Self::Scim, Self::Database];
+    pub const OFFERED: [Self; 3] = [Self::Scim, Self::Ldap, Self::Database];
 
     /// The word on the command line and in `connections.kind`.
     pub fn as_str(self) -> &'static str {
@@ -178,6 +179,8 @@ pub struct Options {
     /// PUT, PATCH and DELETE without If-Match are refused.
     pub require_if_match: bool,
     pub scim_user_id_attribute: ScimUserIdAttribute,
+    /// Of a connection of kind `ldap`.
+    pub directory: DirectoryOptions,
 }
 
 #[cfg(test)]

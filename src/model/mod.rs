@@ -2,6 +2,8 @@
 
 pub mod access;
 pub mod connection;
+pub mod connection_secrets;
+pub mod directory;
 pub mod event;
 pub mod fold;
 pub mod group;

@@ -5,6 +5,8 @@ use super::connection::{
     Budget, ConnectionKind, Deprovision, GroupPatchResponse, JoinOn, OnEmailMatch, Options, Repost, ScimUserIdAttribute,
     SetUserRootAttributes, check_name,
 };
+use super::connection_secrets;
+use super::directory::{BindMethod, DirectoryOptions, DirectoryServer};
 use super::nearest::nearest;
 use serde_json::{Map, Value};
 
@@ -28,7 +30,12 @@ enum Form {
     Text,
     Integer,
     Boolean,
+    /// Several values: a list in JSON, the same option several times on a command line.
+    Texts,
 }
+
+/// Between the values of a [`Form::Texts`] where they are one text.
+const NEXT: char = '\n';
 
 /// What is wrong with one option.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +44,8 @@ pub enum OptionError {
     Unknown { name: String, kind: &'static str, nearest: Option<&'static str> },
     #[error("{name}: wanted {wanted}, got {got}")]
     Value { name: &'static str, wanted: &'static str, got: String },
+    #[error("{name}: is a secret and never an argument, which every process can see: {}", secret_ways(.name))]
+    Secret { name: &'static str },
     #[error("`{text}` is not OPTION=VALUE")]
     Assignment { text: String },
 }
@@ -45,17 +54,23 @@ fn hint(nearest: &Option<&'static str>) -> String {
     nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
 }
 
+/// How a secret is handed over.
+pub fn secret_ways(name: &str) -> String {
+    format!("give --secret {name}=file:PATH, {name}=env:VARIABLE or {name}=stdin")
+}
+
 impl OptionSpec {
     pub fn applies_to(&self, kind: ConnectionKind) -> bool {
         self.kinds.is_empty() || self.kinds.contains(&kind)
     }
 
-    /// `text`, `integer` or `boolean`.
+    /// `text`, `integer`, `boolean` or `list`.
     pub fn form(&self) -> &'static str {
         match self.form {
             Form::Text => "text",
             Form::Integer => "integer",
             Form::Boolean => "boolean",
+            Form::Texts => "list",
         }
     }
 
@@ -70,6 +85,10 @@ impl OptionSpec {
             (_, Value::String(text)) => Some(text.clone()),
             (Form::Integer, Value::Number(number)) => Some(number.to_string()),
             (Form::Boolean, Value::Bool(flag)) => Some(flag.to_string()),
+            (Form::Texts, Value::Array(values)) => {
+                let texts: Option<Vec<&str>> = values.iter().map(Value::as_str).collect();
+                texts.map(|texts| texts.join(&NEXT.to_string()))
+            }
             _ => None,
         }
     }
@@ -79,20 +98,21 @@ impl OptionSpec {
             Form::Text => Value::String(text),
             Form::Integer => text.parse::<i64>().map_or(Value::Null, Value::from),
             Form::Boolean => Value::Bool(text == "true"),
+            Form::Texts => text.split(NEXT).map(Value::from).collect(),
         }
     }
 }
 
 /// Words and what they stand for: reading and writing of an enum option from one list.
 macro_rules! words {
-    ($field:ident: $($word:literal => $value:expr),+) => {
+    ($($field:ident).+: $($word:literal => $value:expr),+) => {
         (
             |options: &mut Options, text: &str| {
-                options.$field = match text { $($word => $value,)+ _ => return None };
+                options.$($field).+ = match text { $($word => $value,)+ _ => return None };
                 Some(())
             },
             |options: &Options| {
-                [$(($word, $value)),+].into_iter().find(|(_, value)| *value == options.$field).map(|(word, _)| word.to_owned())
+                [$(($word, $value)),+].into_iter().find(|(_, value)| *value == options.$($field).+).map(|(word, _)| word.to_owned())
             },
         )
     };
@@ -106,6 +126,7 @@ macro_rules! option {
 }
 
 const ALL: &[ConnectionKind] = &[];
+const DIRECTORY: &[ConnectionKind] = &[ConnectionKind::Ldap];
 const PUSHED: &[ConnectionKind] = &[ConnectionKind::Scim];
 /// Kinds that people log in through; each may have a SCIM side.
 const LOGINS: &[ConnectionKind] = &[ConnectionKind::Ldap, ConnectionKind::Samlp, ConnectionKind::Oidc];
@@ -115,6 +136,7 @@ const WITH_SCIM: &[ConnectionKind] = &[ConnectionKind::Scim, ConnectionKind::Lda
 /// Every option, in the order it is documented.
 pub fn table() -> Vec<OptionSpec> {
     let mut table = shared();
+    table.extend(directory());
     table.extend(pushed());
     table
 }
@@ -158,6 +180,85 @@ fn shared() -> Vec<OptionSpec> {
     ]
 }
 
+/// Options of a directory. Defaults that differ by server are shown for Active Directory until one is set.
+fn directory() -> Vec<OptionSpec> {
+    let mut table = reaching();
+    table.extend(searching());
+    table
+}
+
+/// Where a directory is and how we get in.
+fn reaching() -> Vec<OptionSpec> {
+    vec![
+        option!("server" DIRECTORY, Text, "ad, openldap, 389 or generic",
+            "What the directory is: decides the defaults of mapping, of the two filters and of the two id attributes.",
+            words!(directory.server: "ad" => DirectoryServer::ActiveDirectory, "openldap" => DirectoryServer::OpenLdap,
+                "389" => DirectoryServer::Ds389, "generic" => DirectoryServer::Generic)),
+        option!("url" DIRECTORY, Texts, "ldaps://HOST[:PORT] or ldap://HOST[:PORT], up to 16",
+            "Where the directory is. Set it several times for several servers of one directory: they are tried in that order.",
+            (|o, t| urls(t).map(|urls| o.directory.urls = urls), |o| some_text(o.directory.urls.join(&NEXT.to_string())))),
+        option!("start_tls" DIRECTORY, Boolean, "true or false",
+            "Whether connections to ldap:// are encrypted by StartTLS before anything else is said.",
+            words!(directory.start_tls: "true" => true, "false" => false)),
+        option!("ca_file" DIRECTORY, Text, "the path of a PEM file, or nothing",
+            "The certificates that the directory's certificate must come from. Unset: those the system trusts.",
+            (|o, t| line(t).map(|path| o.directory.ca_file = path), |o| o.directory.ca_file.clone())),
+        option!("allow_plaintext" DIRECTORY, Boolean, "true or false",
+            "Whether ldap:// may go without encryption, password included. Only for a directory on this machine (loopback).",
+            words!(directory.allow_plaintext: "true" => true, "false" => false)),
+        option!("bind_method" DIRECTORY, Text, "simple or external",
+            "How the connection signs in: with bind_dn and the secret bind_password, or with a TLS certificate (SASL EXTERNAL).",
+            words!(directory.bind_method: "simple" => BindMethod::Simple, "external" => BindMethod::External)),
+        option!("bind_dn" DIRECTORY, Text, "the DN of an account, or nothing",
+            "The account that reads the directory. Active Directory also takes user@domain and DOMAIN\\user.",
+            (|o, t| line(t).map(|dn| o.directory.bind_dn = dn), |o| o.directory.bind_dn.clone())),
+        option!("client_cert_file" DIRECTORY, Text, "the path of a PEM file, or nothing",
+            "The certificate we show the directory, for bind_method=external.",
+            (|o, t| line(t).map(|path| o.directory.client_cert_file = path), |o| o.directory.client_cert_file.clone())),
+        option!("client_key_file" DIRECTORY, Text, "the path of a PEM file, or nothing",
+            "The key of client_cert_file. It stays in its file.",
+            (|o, t| line(t).map(|path| o.directory.client_key_file = path), |o| o.directory.client_key_file.clone())),
+        option!("connect_timeout_seconds" DIRECTORY, Integer, "a whole number from 1 to 120",
+            "How long one server may take to be reached and to agree on TLS before the next url is tried.",
+            (|o, t| number(t, 1, 120).map(|value| o.directory.connect_timeout_seconds = value),
+                |o| Some(o.directory.connect_timeout_seconds.to_string()))),
+        option!("answer_timeout_seconds" DIRECTORY, Integer, "a whole number from 1 to 600",
+            "How long the directory may be silent while it owes an answer or the next entry of one.",
+            (|o, t| number(t, 1, 600).map(|value| o.directory.answer_timeout_seconds = value),
+                |o| Some(o.directory.answer_timeout_seconds.to_string()))),
+    ]
+}
+
+/// What is read of a directory.
+fn searching() -> Vec<OptionSpec> {
+    vec![
+        option!("user_base" DIRECTORY, Text, "a DN", "The entry below which people are looked for, however deep.",
+            (|o, t| line(t).map(|dn| o.directory.user_base = dn), |o| o.directory.user_base.clone())),
+        option!("user_filter" DIRECTORY, Text, "a filter like (objectClass=inetOrgPerson)",
+            "Which entries below user_base are people. Leave the disabled ones in: a mapping blocks them, a filter loses them.",
+            (|o, t| line(t).map(|filter| o.directory.user_filter = filter), |o| o.directory.user_filter.clone())),
+        option!("group_base" DIRECTORY, Text, "a DN, or nothing",
+            "The entry below which groups are looked for. Unset: no groups are read.",
+            (|o, t| line(t).map(|dn| o.directory.group_base = dn), |o| o.directory.group_base.clone())),
+        option!("group_filter" DIRECTORY, Text, "a filter like (objectClass=groupOfNames)",
+            "Which entries below group_base are groups.",
+            (|o, t| line(t).map(|filter| o.directory.group_filter = filter), |o| o.directory.group_filter.clone())),
+        option!("id_attribute" DIRECTORY, Text, "the name of an attribute",
+            "The attribute that names an entry for good, whatever it is renamed to: a person is recognised by nothing else.",
+            (|o, t| line(t).map(|name| o.directory.id_attribute = name), |o| o.directory.id_attribute.clone())),
+        option!("group_id_attribute" DIRECTORY, Text, "the name of an attribute", "The same of a group.",
+            (|o, t| line(t).map(|name| o.directory.group_id_attribute = name), |o| o.directory.group_id_attribute.clone())),
+        option!("page_size" DIRECTORY, Integer, "a whole number from 1 to 1000",
+            "How many entries are asked for at a time. Active Directory gives 1000 at most, others may give less.",
+            (|o, t| number(t, 1, 1_000).map(|value| o.directory.page_size = value),
+                |o| Some(o.directory.page_size.to_string()))),
+        option!("entries_max" DIRECTORY, Integer, "a whole number from 1 to 10000000",
+            "How many entries one search may bring; a directory with more is a mistake in base or filter and read no further.",
+            (|o, t| number(t, 1, 10_000_000).map(|value| o.directory.entries_max = value),
+                |o| Some(o.directory.entries_max.to_string()))),
+    ]
+}
+
 /// Options of the SCIM side.
 fn pushed() -> Vec<OptionSpec> {
     vec![
@@ -192,7 +293,7 @@ impl Options {
         let mapping = match kind {
             ConnectionKind::Scim => "scim",
             ConnectionKind::Database => "database",
-            ConnectionKind::Ldap => "active-directory",
+            ConnectionKind::Ldap => DirectoryServer::ActiveDirectory.mapping(),
             ConnectionKind::Samlp => "entra-saml",
             ConnectionKind::Oidc => "oidc",
         };
@@ -201,6 +302,8 @@ impl Options {
             ConnectionKind::Samlp => ScimUserIdAttribute::UserName,
             _ => ScimUserIdAttribute::ExternalId,
         };
+        let mut directory = DirectoryOptions::default();
+        directory.settle();
         Self {
             mapping: String::from(mapping),
             scim_mapping: String::from("scim"),
@@ -212,7 +315,8 @@ impl Options {
             on_email_match: OnEmailMatch::Conflict,
             deprovision: Deprovision::Deactivate,
             repost: Repost::Reactivate,
-            budget: Budget::Off,
+            // A sync that would remove more waits for somebody's word; an identity provider decides for itself.
+            budget: if kind == ConnectionKind::Ldap { Budget::Limit { count: 20, percent: 10 } } else { Budget::Off },
             missing_runs: 1,
             strict: false,
             put_groups_without_members_keep: false,
@@ -220,6 +324,7 @@ impl Options {
             ignore_unknown_members: false,
             require_if_match: false,
             scim_user_id_attribute,
+            directory,
         }
     }
 
@@ -236,9 +341,13 @@ impl Options {
     /// The options of a connection of `kind` that `set` sets; the rest has its default. All mistakes are told.
     pub fn parse(kind: ConnectionKind, set: &Map<String, Value>) -> Result<Self, Vec<OptionError>> {
         let table = table();
-        let mut options = Self::defaults(kind);
+        let mut options = Self { directory: DirectoryOptions::default(), ..Self::defaults(kind) };
         let mut errors = Vec::new();
         for (name, value) in set {
+            if let Some(secret) = connection_secrets::of_kind(kind).find(|secret| secret.name == name) {
+                errors.push(OptionError::Secret { name: secret.name });
+                continue;
+            }
             let Some(spec) = table.iter().find(|spec| spec.name == name && spec.applies_to(kind)) else {
                 let known = table.iter().filter(|spec| spec.applies_to(kind)).map(|spec| spec.name);
                 errors.push(OptionError::Unknown { name: name.clone(), kind: kind.as_str(), nearest: nearest(name, known) });
@@ -251,6 +360,10 @@ impl Options {
                 errors.push(OptionError::Value { name: spec.name, wanted: spec.wanted, got: shorten(value) });
             }
         }
+        options.directory.settle();
+        if kind == ConnectionKind::Ldap && set.get("mapping").is_none_or(Value::is_null) {
+            options.mapping = String::from(options.directory.server.mapping());
+        }
         if errors.is_empty() { Ok(options) } else { Err(errors) }
     }
 
@@ -262,12 +375,20 @@ impl Options {
 }
 
 /// `OPTION=VALUE` pairs of a command line as the map that [`Options::parse`] takes. An empty value sets back to the
-/// default. What is set is checked there, not here.
+/// default; an option given several times is the list of its values. What is set is checked there, not here.
 pub fn assignments<'a>(pairs: impl IntoIterator<Item = &'a str>) -> Result<Map<String, Value>, OptionError> {
     let mut set = Map::new();
     for pair in pairs {
         let (name, value) = pair.split_once('=').ok_or_else(|| OptionError::Assignment { text: pair.to_owned() })?;
         let value = if value.is_empty() { Value::Null } else { Value::String(value.to_owned()) };
+        let value = match set.remove(name.trim()) {
+            Some(Value::Array(mut values)) => {
+                values.push(value);
+                Value::Array(values)
+            }
+            Some(first) => Value::Array(vec![first, value]),
+            None => value,
+        };
         set.insert(name.trim().to_owned(), value);
     }
     Ok(set)
@@ -292,6 +413,29 @@ fn connection_name(text: &str) -> Option<String> {
 /// `Some(None)` for an empty text.
 fn optional(text: &str, read: impl Fn(&str) -> Option<String>) -> Option<Option<String>> {
     if text.is_empty() { Some(None) } else { read(text).map(Some) }
+}
+
+/// Longest text of a DN, a filter or a path.
+const LINE_BYTES_MAX: usize = 8_192;
+
+/// One line without control characters; `Some(None)` for an empty one.
+fn line(text: &str) -> Option<Option<String>> {
+    optional(text, |text| (text.len() <= LINE_BYTES_MAX && !text.contains(char::is_control)).then(|| text.to_owned()))
+}
+
+fn some_text(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// Servers tried one after the other.
+const URLS_MAX: usize = 16;
+
+/// Addresses of directories by their scheme; the rest of them is checked where they are used.
+fn urls(text: &str) -> Option<Vec<String>> {
+    let urls: Vec<String> = text.split(NEXT).map(str::to_owned).collect();
+    let schemes = ["ldap://", "ldaps://"];
+    let plain = |url: &String| schemes.iter().any(|scheme| url.starts_with(scheme)) && line(url).is_some();
+    (urls.len() <= URLS_MAX && urls.iter().all(plain)).then_some(urls)
 }
 
 fn number(text: &str, min: u32, max: u32) -> Option<u32> {

@@ -396,6 +396,11 @@ fn left(desk: &Desk<'_>, identity: &Identity, blocks: &[Block]) -> Vec<Block> {
     added
 }
 
+/// What a document is compared by with the one stored before.
+pub fn raw_hash(payload: &Map<String, Value>) -> String {
+    hash(&Value::Object(payload.clone()).to_string())
+}
+
 fn hash(text: &str) -> String {
     user_id::hex(&Sha256::digest(text))
 }

@@ -25,8 +25,8 @@ statements! {
         created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9)";
     UPDATE_CONNECTION = "UPDATE connections SET organization_id = $4, options = $5, version = version + 1, updated_at = $6 \
         WHERE tenant_id = $1 AND id = $2 AND version = $3";
-    UPDATE_CONNECTION_SECRETS = "UPDATE connections SET secrets = $4, version = version + 1, updated_at = $5 \
-        WHERE tenant_id = $1 AND id = $2 AND version = $3";
+    UPDATE_CONNECTION_AND_SECRETS = "UPDATE connections SET organization_id = $4, options = $5, secrets = $6, \
+        version = version + 1, updated_at = $7 WHERE tenant_id = $1 AND id = $2 AND version = $3";
     DELETE_CONNECTION = "DELETE FROM connections WHERE tenant_id = $1 AND id = $2 AND version = $3";
 }
 
@@ -117,10 +117,12 @@ pub fn update(batch: &mut Batch, changed: &StoredConnection, audit: &Audit) {
     audit.record(batch, tenant_id, "connection.updated", Some(id.as_str()), name);
 }
 
-/// Replaces the sealed options, in a batch of its own.
-pub fn update_secrets(batch: &mut Batch, connection: &Connection, sealed: Option<Vec<u8>>, audit: &Audit) {
-    let Connection { tenant_id, id, name, version, .. } = connection;
-    batch.one(UPDATE_CONNECTION_SECRETS, args![tenant_id, id, *version, sealed, audit.at]);
+/// [`update`], and the sealed options besides.
+pub fn update_with_secrets(batch: &mut Batch, changed: &StoredConnection, sealed: Option<Vec<u8>>, audit: &Audit) {
+    let Connection { tenant_id, id, name, organization_id, version, .. } = &changed.connection;
+    let options = Json::Object(changed.set.clone()).to_string();
+    let organization = organization_id.as_ref();
+    batch.one(UPDATE_CONNECTION_AND_SECRETS, args![tenant_id, id, *version, organization, options, sealed, audit.at]);
     audit.record(batch, tenant_id, "connection.updated", Some(id.as_str()), name);
 }
 

@@ -105,6 +105,9 @@ statements! {
     DELETE_VALUES = "DELETE FROM identity_values WHERE tenant_id = $1 AND connection_id = $2 AND attribute = $3 \
         AND value_key = $4 AND identity_id = $5";
     DELETE_ALL_VALUES = "DELETE FROM identity_values WHERE tenant_id = $1 AND identity_id = $2";
+    /// What a sync compares its directory with.
+    FOLLOWED = "SELECT external_id, state, raw_hash, mapping, mapping_version FROM identities WHERE tenant_id = $1 \
+        AND connection_id = $2 AND external_id > $3 ORDER BY external_id LIMIT $4";
     FIND_GRACE_OVER = "SELECT id, version FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND NOT listed \
         AND state = 'deleted' AND deleted_at < $3 ORDER BY id LIMIT 200";
 }
@@ -356,6 +359,31 @@ pub async fn count_of_profile(store: &Store, tenant: &TenantId, profile: &Profil
 pub async fn find_grace_over(store: &Store, connection: &Connection, before: i64) -> Result<Vec<IdentityId>, Error> {
     let rows = store.read(FIND_GRACE_OVER, args![&connection.tenant_id, &connection.id, before]).await?;
     rows.iter().map(|row| row.text(0).map(IdentityId::new)).collect()
+}
+
+/// What is compared of an identity that has an id of its source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Followed {
+    pub external_id: String,
+    pub state: IdentityState,
+    pub raw_hash: Option<String>,
+    pub mapping: Option<String>,
+    pub mapping_version: Option<i64>,
+}
+
+/// Up to `limit` of them, whose external ids come after `after` (at first "").
+pub async fn followed(store: &Store, connection: &Connection, after: &str, limit: i64) -> Result<Vec<Followed>, Error> {
+    let rows = store.read(FOLLOWED, args![&connection.tenant_id, &connection.id, after, limit]).await?;
+    let followed = |row: &Row| {
+        Ok(Followed {
+            external_id: row.text(0)?,
+            state: IdentityState::parse(&row.text(1)?).ok_or(Error::Corrupt { what: "the state of an identity is unknown" })?,
+            raw_hash: row.opt_text(2)?,
+            mapping: row.opt_text(3)?,
+            mapping_version: row.opt_int(4)?,
+        })
+    };
+    rows.iter().map(followed).collect()
 }
 
 pub fn insert(batch: &mut Batch, i: &Identity) {

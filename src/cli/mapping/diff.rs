@@ -7,10 +7,10 @@ use super::OVER_THE_LIMIT;
 use super::files;
 use super::input::{Entries, Format};
 use super::progress::Progress;
-use super::try_entry::binary;
 use super::value::{Share, instant, seed};
 use crate::cli::output::{self, printable};
 use crate::clock::{Clock, Micros};
+use crate::mapping::compiled::reads;
 use crate::mapping::{Input, Language, Mapping};
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
@@ -75,7 +75,7 @@ impl Side {
     }
 
     fn binary(&self) -> Vec<String> {
-        self.plan.as_ref().map(binary).unwrap_or_default()
+        self.plan.as_ref().map(|plan| reads(plan).binary).unwrap_or_default()
     }
 }
 

@@ -3,6 +3,7 @@
 //! one entry, but for a JSON document and an assertion, which are bounded as a whole. Every refusal names the line.
 
 use super::files::missing;
+use crate::ldap::payload::BINARY;
 use crate::mapping_files::Folder;
 use anyhow::{Context as _, anyhow, bail};
 use clap::ValueEnum;
@@ -20,9 +21,6 @@ use std::path::Path;
 
 /// A JSON document that is not read line by line.
 const DOCUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
-
-/// Attributes of directories whose values are bytes though they may look like text.
-const BINARY: [&str; 6] = ["objectGUID", "objectSid", "thumbnailPhoto", "jpegPhoto", "userCertificate", "mS-DS-ConsistencyGuid"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {

@@ -11,15 +11,15 @@ mod files;
 mod fmt;
 mod functions;
 mod import;
-mod input;
+pub mod input;
 mod list;
-mod progress;
+pub mod progress;
 mod publish;
 pub(super) mod render;
 mod show;
 mod test;
-mod try_entry;
-mod value;
+pub mod try_entry;
+pub mod value;
 
 pub use drafts::report_drafts;
 

@@ -7,7 +7,8 @@ use super::render::{self, ColourArg};
 use super::value::{cut, instant, seed, short};
 use crate::cli::output::{self, printable};
 use crate::clock::{Clock, Micros};
-use crate::mapping::{Gate, Given, Input, Language, Mapped, Mapping};
+use crate::mapping::compiled::Compiled;
+use crate::mapping::{self, Gate, Given, Input, Language, Mapped, Mapping, Published, Reads};
 use crate::model::fold::fold;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
@@ -69,7 +70,7 @@ pub struct TryArgs {
 }
 
 /// One mapping, ready to be tried.
-struct Subject {
+pub struct Subject {
     mapping: Arc<dyn Mapping>,
     /// A script has none, hence no trace.
     plan: Option<(Plan, Names)>,
@@ -94,7 +95,7 @@ struct Row {
 }
 
 /// One mapping over one entry.
-struct Trial {
+pub struct Trial {
     gate: Option<(&'static str, String)>,
     rows: Vec<Row>,
     extras: Map<String, Value>,
@@ -142,6 +143,40 @@ pub fn run(args: &TryArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl Subject {
+    /// A mapping as a connection would run it.
+    ///
+    /// # Errors
+    /// The first mistakes, in words.
+    pub fn of(published: &Published) -> Result<Self, String> {
+        let mapping = mapping::compile(published)?;
+        let plan = match published.language {
+            Language::Mapping => Some(Compiled::load(published)?.into_plan()),
+            Language::JavaScript => None,
+        };
+        let plan = plan.map(|plan| {
+            let names = Names::new(&plan);
+            (plan, names)
+        });
+        Ok(Self { mapping, plan, evaluator: Evaluator::new(), taken: Vec::new() })
+    }
+
+    /// What kind of source it is written for; a script is for a directory's.
+    pub fn from(&self) -> Kind {
+        self.plan.as_ref().map_or(Kind::Ldap, |(plan, _)| plan.from)
+    }
+
+    pub fn reads(&self) -> Reads {
+        self.mapping.reads()
+    }
+
+    /// What it makes of an entry that a directory has, before anything is stored of it.
+    ///
+    /// # Errors
+    /// The entry is none that the mapping language takes.
+    pub fn first_sight(&mut self, payload: &Map<String, Value>, now: Micros) -> anyhow::Result<Trial> {
+        self.run(payload, (None, Writing { by: By::Push, root_attributes: RootAttributes::Each }), now, seed(0))
+    }
+
     fn load(text: &Text, taken: &[String]) -> anyhow::Result<Self> {
         let mapping = text.load().map_err(|reason| anyhow!("{}: {reason}", text.shown))?;
         let plan = match text.language {
@@ -157,7 +192,7 @@ impl Subject {
     }
 
     fn binary(&self) -> Vec<String> {
-        self.plan.as_ref().map(|(plan, _)| binary(plan)).unwrap_or_default()
+        self.reads().binary
     }
 
     /// A login where nothing else is known of the kind; a script is of a directory's connector.
@@ -229,13 +264,6 @@ fn attributes<'p>(plan: &Plan, payload: &'p Map<String, Value>) -> impl Iterator
     payload.keys().map(String::as_str).filter(move |name| !(name.starts_with('$') || of_directory && *name == "dn"))
 }
 
-/// Attributes that a plan reads as bytes.
-pub fn binary(plan: &Plan) -> Vec<String> {
-    use rosterd_mapping::types::Type;
-    let is_binary = |ty: &Type| matches!(ty.item(), Type::Binary | Type::Guid | Type::Sid);
-    plan.slots.iter().filter(|slot| is_binary(&slot.ty.ty)).map(|slot| slot.name.to_string()).collect()
-}
-
 /// Whether what is written to `target` may not be shown.
 fn is_hidden(plan: &Plan, target: &str) -> bool {
     plan.rules.iter().any(|rule| &*rule.target == target && trace::hides(plan, rule))
@@ -250,7 +278,7 @@ fn gate_of(mapped: &Mapped) -> Option<(&'static str, String)> {
 
 /// What a mapping gave, as a trace of a script would be.
 fn untraced(mapped: &Mapped) -> Trial {
-    let row = |(rule, given): &(crate::mapping::Rule, Given)| {
+    let row = |(rule, given): &(mapping::Rule, Given)| {
         let (gave, value) = match given {
             Given::Value(value) => (json!({ "value": value }), short(value)),
             Given::Absent => (json!({ "absent": true }), "absent".into()),
@@ -362,7 +390,12 @@ fn notes(rule: &RuleReport) -> Vec<String> {
 }
 
 impl Trial {
-    fn as_json(&self, entry: &Captured, subject: &Subject) -> anyhow::Result<Value> {
+    /// Targets whose rule failed.
+    pub fn failed(&self) -> impl Iterator<Item = &str> {
+        self.rows.iter().filter(|row| row.gave.get("error").is_some()).map(|row| row.target.as_str())
+    }
+
+    pub fn as_json(&self, entry: &Captured, subject: &Subject) -> anyhow::Result<Value> {
         let said = match &subject.plan {
             Some((plan, _)) => render::reports(&self.said, plan)?,
             None => Vec::new(),
@@ -393,7 +426,7 @@ impl Trial {
         }))
     }
 
-    fn print(&self, entry: &Captured, follows: bool) -> std::io::Result<()> {
+    pub fn print(&self, entry: &Captured, follows: bool) -> std::io::Result<()> {
         if follows {
             output::line("")?;
         }

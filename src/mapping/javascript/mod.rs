@@ -15,7 +15,7 @@ mod raw_data;
 mod tests;
 
 use crate::clock::Micros;
-use crate::mapping::{Input, Mapped, Mapping, Published};
+use crate::mapping::{Input, Mapped, Mapping, Published, Reads};
 use engine::Script;
 use entry::Entry;
 use failure::Failure;
@@ -133,6 +133,11 @@ impl Mapping for JavascriptMapping {
 
     fn text(&self) -> String {
         self.text.clone()
+    }
+
+    /// A script may look at anything.
+    fn reads(&self) -> Reads {
+        Reads::default()
     }
 
     /// The payload is the raw entry as stored: [`Entry::from_json`]. A script sees no stored profile.

@@ -8,7 +8,7 @@ mod profiles;
 mod sequences;
 
 use super::*;
-use crate::mapping::{Absent, Gate, Given, Merge, Rule, WritePolicy};
+use crate::mapping::{Absent, Gate, Given, Merge, Reads, Rule, WritePolicy};
 use crate::model::connection::{ConnectionKind, Options};
 use crate::model::ids::{ConnectionId, TenantId};
 use crate::model::user::BlockKind;
@@ -72,6 +72,10 @@ impl Mapping for Said {
 
     fn text(&self) -> String {
         String::new()
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::default()
     }
 
     fn map(&self, input: &Input<'_>) -> Mapped {

@@ -1,13 +1,19 @@
 //! `rosterd connection …`
 
+mod check;
+mod report;
+pub mod secrets;
+
 use super::context::{Context, PAGE, TenantArg};
 use super::traffic::TrafficArgs;
 use super::{Global, output, traffic};
 use crate::clock::rfc3339;
+use crate::ldap::settings::Settings;
 use crate::model::connection::{Connection, ConnectionKind, Options, check_name};
+use crate::model::connection_secrets::{self, ConnectionSecrets};
 use crate::model::ids::new_connection_id;
 use crate::model::nearest::nearest;
-use crate::model::options::{assignments, table};
+use crate::model::options::{assignments, secret_ways, table};
 use crate::model::tenant::Tenant;
 use crate::store::connections::{self, StoredConnection};
 use crate::store::{Batch, organizations};
@@ -31,6 +37,9 @@ pub enum ConnectionCommand {
     Delete(DeleteArgs),
     /// Show what the connection's client asked and was answered, and what to change where it was refused
     Traffic(TrafficArgs),
+    /// Try out the set-up of a connection to a directory: reach, encryption, sign-in, people, groups, mapping. Writes
+    /// nothing; exit code 1 if something has to be changed first
+    Check(check::CheckArgs),
     /// List the options of a kind: what they take, their default, what they mean
     Options(OptionsArgs),
 }
@@ -39,7 +48,7 @@ pub enum ConnectionCommand {
 pub struct CreateArgs {
     /// 1 to 128 letters, digits and single hyphens; it stays for good
     name: String,
-    /// What sends users: scim or database
+    /// Where users come from: scim, ldap or database
     #[arg(long, value_name = "KIND", value_parser = kind)]
     kind: ConnectionKind,
     /// The mapping it uses; short for --set mapping=NAME
@@ -48,6 +57,9 @@ pub struct CreateArgs {
     /// Set an option; repeatable. `rosterd connection options KIND` lists them
     #[arg(long = "set", value_name = "OPTION=VALUE")]
     set: Vec<String>,
+    /// Set a secret from file:PATH, env:VARIABLE or stdin; repeatable
+    #[arg(long = "secret", value_name = "OPTION=SOURCE")]
+    secret: Vec<String>,
     #[command(flatten)]
     tenant: TenantArg,
     #[arg(long, help = "Print JSON")]
@@ -82,6 +94,9 @@ pub struct UpdateArgs {
     /// Set an option; an empty value sets it back to its default. Repeatable
     #[arg(long = "set", value_name = "OPTION=VALUE")]
     set: Vec<String>,
+    /// Set a secret from file:PATH, env:VARIABLE or stdin; an empty source takes it away. Repeatable
+    #[arg(long = "secret", value_name = "OPTION=SOURCE")]
+    secret: Vec<String>,
     #[command(flatten)]
     tenant: TenantArg,
     #[arg(long, help = "Print JSON")]
@@ -140,9 +155,11 @@ async fn answer(context: &Context, command: ConnectionCommand) -> anyhow::Result
                     Some(traffic::recognised(context, &stored.connection).await?)
                 }
             };
-            print_with(context, &stored, source.as_ref(), args.json)?;
+            let secrets = secrets::readable(context, &stored.connection).await;
+            print_with(context, &stored, secrets.as_ref(), source.as_ref(), args.json)?;
         }
         ConnectionCommand::Traffic(args) => traffic::run(context, args).await?,
+        ConnectionCommand::Check(args) => return check::run(context, &args).await,
         ConnectionCommand::Update(args) => update(context, args).await?,
         ConnectionCommand::Delete(args) => return delete(context, args).await,
         ConnectionCommand::Options(_) => unreachable!("answered above"),
@@ -180,6 +197,17 @@ fn parse_options(kind: ConnectionKind, set: &Map<String, Value>) -> anyhow::Resu
     })
 }
 
+/// What a connection of its kind needs beyond well-formed options, before anything is stored.
+fn check_whole(connection: &Connection, secrets: &ConnectionSecrets) -> anyhow::Result<()> {
+    if connection.kind != ConnectionKind::Ldap {
+        return Ok(());
+    }
+    Settings::of(&connection.options.directory, secrets).map(|_| ()).map_err(|all| {
+        let lines: Vec<String> = all.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{}\n`rosterd connection options {}` lists what there is", lines.join("\n"), connection.kind.as_str())
+    })
+}
+
 /// Where a SCIM client of this connection is pointed at.
 pub fn scim_base_url(public_url: &str, connection: &Connection) -> Option<String> {
     (connection.kind != ConnectionKind::Database).then(|| format!("{public_url}/scim/v2/connections/{}", connection.id))
@@ -204,14 +232,29 @@ pub fn as_json(stored: &StoredConnection, public_url: &str) -> Value {
     object
 }
 
-fn print(context: &Context, stored: &StoredConnection, json: bool) -> anyhow::Result<()> {
-    print_with(context, stored, None, json)
+fn print(context: &Context, stored: &StoredConnection, secrets: &ConnectionSecrets, json: bool) -> anyhow::Result<()> {
+    print_with(context, stored, Some(secrets), None, json)
+}
+
+/// [`as_json`], with the names of its secrets for a kind that has any; null if they can't be read.
+fn with_secrets(stored: &StoredConnection, secrets: Option<&ConnectionSecrets>, public_url: &str) -> Value {
+    let mut object = as_json(stored, public_url);
+    if connection_secrets::of_kind(stored.connection.kind).next().is_some() {
+        object["secrets"] = secrets.map_or(Value::Null, |secrets| secrets.names().collect());
+    }
+    object
 }
 
 /// `source`: who its newest requests came from, where that was looked at.
-fn print_with(context: &Context, stored: &StoredConnection, source: Option<&Source>, json: bool) -> anyhow::Result<()> {
+fn print_with(
+    context: &Context,
+    stored: &StoredConnection,
+    secrets: Option<&ConnectionSecrets>,
+    source: Option<&Source>,
+    json: bool,
+) -> anyhow::Result<()> {
     if json {
-        let mut object = as_json(stored, &context.public_url());
+        let mut object = with_secrets(stored, secrets, &context.public_url());
         if let Some(source) = source {
             object["source"] = shown::source(source);
         }
@@ -233,11 +276,22 @@ fn print_with(context: &Context, stored: &StoredConnection, source: Option<&Sour
     println!();
     let options = connection.options.to_json(connection.kind);
     let row = |(name, value): (&String, &Value)| {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Array(values) => values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+            other => other.to_string(),
+        };
         let origin = if stored.set.contains_key(name) { "set" } else { "default" };
         vec![name.clone(), text, origin.to_owned()]
     };
-    output::table(&["OPTION", "VALUE", ""], &options.iter().map(row).collect::<Vec<_>>())?;
+    let mut rows: Vec<Vec<String>> = options.iter().map(row).collect();
+    rows.extend(
+        secrets
+            .into_iter()
+            .flat_map(ConnectionSecrets::names)
+            .map(|name| vec![name.to_owned(), String::from("‹secret›"), String::from("set")]),
+    );
+    output::table(&["OPTION", "VALUE", ""], &rows)?;
     Ok(())
 }
 
@@ -290,10 +344,14 @@ async fn create(context: &Context, args: CreateArgs) -> anyhow::Result<()> {
     set.retain(|_, value| !value.is_null());
     let mut stored = new_connection(context, &tenant, &args.name, args.kind, set, audit.at)?;
     resolve(context, &tenant, &mut stored, organization).await?;
+    let mut secrets = ConnectionSecrets::default();
+    secrets::change(&mut secrets, args.kind, &args.secret)?;
+    check_whole(&stored.connection, &secrets)?;
     let mut batch = Batch::default();
-    connections::create(&mut batch, &stored, None, &audit);
+    let sealed = secrets.seal(&stored.connection.id, &context.keys, &context.entropy);
+    connections::create(&mut batch, &stored, sealed, &audit);
     context.apply(batch, || format!("there is a connection {} already", args.name)).await?;
-    print(context, &stored, args.json)
+    print(context, &stored, &secrets, args.json)
 }
 
 async fn list(context: &Context, args: ListArgs) -> anyhow::Result<()> {
@@ -309,7 +367,12 @@ async fn list(context: &Context, args: ListArgs) -> anyhow::Result<()> {
     }
     if args.json {
         let url = context.public_url();
-        output::json(&all.iter().map(|stored| as_json(stored, &url)).collect())?;
+        let mut objects = Vec::with_capacity(all.len());
+        for stored in &all {
+            let secrets = secrets::readable(context, &stored.connection).await;
+            objects.push(with_secrets(stored, secrets.as_ref(), &url));
+        }
+        output::json(&Value::Array(objects))?;
         return Ok(());
     }
     let mut rows = Vec::with_capacity(all.len());
@@ -334,8 +397,8 @@ async fn update(context: &Context, args: UpdateArgs) -> anyhow::Result<()> {
     let tenant = context.tenant(&args.tenant).await?;
     let mut stored = context.find_connection(&tenant, &args.name).await?;
     let (set, organization) = changes(&args.set, args.mapping)?;
-    if set.is_empty() && organization.is_none() {
-        bail!("nothing to change: give --set OPTION=VALUE or --mapping NAME");
+    if set.is_empty() && organization.is_none() && args.secret.is_empty() {
+        bail!("nothing to change: give --set OPTION=VALUE, --secret OPTION=SOURCE or --mapping NAME");
     }
     // Checked first, so that taking back an option that doesn't exist is a mistake and not silence.
     parse_options(stored.connection.kind, &set)?;
@@ -348,11 +411,23 @@ async fn update(context: &Context, args: UpdateArgs) -> anyhow::Result<()> {
     }
     stored.connection.options = parse_options(stored.connection.kind, &stored.set)?;
     resolve(context, &tenant, &mut stored, organization).await?;
+    // Set anew, secrets that can't be read any more are gone: that is the way out of a lost key.
+    let mut secrets = match args.secret.is_empty() {
+        true => secrets::of(context, &stored.connection).await?,
+        false => secrets::readable(context, &stored.connection).await.unwrap_or_default(),
+    };
+    secrets::change(&mut secrets, stored.connection.kind, &args.secret)?;
+    check_whole(&stored.connection, &secrets)?;
     let (audit, mut batch) = (context.audit(), Batch::default());
-    connections::update(&mut batch, &stored, &audit);
+    if args.secret.is_empty() {
+        connections::update(&mut batch, &stored, &audit);
+    } else {
+        let sealed = secrets.seal(&stored.connection.id, &context.keys, &context.entropy);
+        connections::update_with_secrets(&mut batch, &stored, sealed, &audit);
+    }
     context.apply(batch, || String::from("the organization is gone")).await?;
     stored.connection.updated_at = audit.at;
-    print(context, &stored, args.json)
+    print(context, &stored, &secrets, args.json)
 }
 
 async fn delete(context: &Context, args: DeleteArgs) -> anyhow::Result<ExitCode> {
@@ -382,6 +457,9 @@ fn print_options(args: &OptionsArgs) -> anyhow::Result<()> {
                 json!({ "name": spec.name, "type": form, "values": spec.wanted, "default": default, "meaning": spec.meaning })
             })
             .collect();
+        all.extend(connection_secrets::of_kind(args.kind).map(
+            |spec| json!({ "name": spec.name, "type": "secret", "values": "a text", "default": null, "meaning": spec.meaning }),
+        ));
         let [name, values, meaning] = ORGANIZATION;
         all.push(json!({ "name": name, "type": "text", "values": values, "default": null, "meaning": meaning }));
         output::json(&Value::Array(all))?;
@@ -390,6 +468,9 @@ fn print_options(args: &OptionsArgs) -> anyhow::Result<()> {
     for spec in &specs {
         let default = spec.default(args.kind).unwrap_or_else(|| String::from("unset"));
         println!("{} ({}; default: {default})\n    {}\n", spec.name, spec.wanted, spec.meaning);
+    }
+    for spec in connection_secrets::of_kind(args.kind) {
+        println!("{} (a secret: {})\n    {}\n", spec.name, secret_ways(spec.name), spec.meaning);
     }
     let [name, values, meaning] = ORGANIZATION;
     println!("{name} ({values}; default: unset)\n    {meaning}");

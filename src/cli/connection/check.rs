@@ -1,0 +1,345 @@
+//! `rosterd connection check`: goes the way a sync would go, up to what the mapping makes of three entries, and says of
+//! each step what to change. Reads everything below both bases once, names only, since the usual trap is a directory that
+//! answers with a part. Writes nothing, not even a first version of the mapping.
+
+use super::report::{Report, Sample};
+use super::secrets;
+use crate::cli::context::{Context, TenantArg};
+use crate::cli::mapping::input::Captured;
+use crate::cli::mapping::try_entry::Subject;
+use crate::cli::output;
+use crate::ldap::advice::advice;
+use crate::ldap::connect::{Session, connect};
+use crate::ldap::entry::Entry;
+use crate::ldap::failure::{Cause, Failure, Step};
+use crate::ldap::identity::external_id;
+use crate::ldap::payload::payload;
+use crate::ldap::ranges;
+use crate::ldap::search::{End, Pages, Read};
+use crate::ldap::settings::{Address, Area, Bind, Protection, Settings, Trust};
+use crate::model::connection::{Connection, ConnectionKind};
+use crate::sync::wanted;
+use anyhow::bail;
+use clap::Args;
+use rosterd_mapping::target::Kind;
+use std::process::ExitCode;
+
+/// Entries looked at in full, of each sort.
+const SAMPLES: u32 = 3;
+/// Names listed where something is wrong with entries.
+const NAMED_MAX: usize = 3;
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Name or id
+    name: String,
+    #[command(flatten)]
+    tenant: TenantArg,
+    #[arg(long, help = "Print JSON")]
+    json: bool,
+}
+
+pub async fn run(context: &Context, args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let tenant = context.tenant(&args.tenant).await?;
+    let connection = context.find_connection(&tenant, &args.name).await?.connection;
+    if connection.kind != ConnectionKind::Ldap {
+        bail!("connection {} is of kind {}; only a directory (ldap) can be checked", connection.name, connection.kind.as_str());
+    }
+    let mut report = Report::of(&connection.name);
+    let subject = check(context, &connection, &mut report).await?;
+    report.close();
+    if args.json {
+        output::json(&report.as_json(subject.as_ref())?)?;
+    } else {
+        report.print()?;
+    }
+    Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Goes as far as it gets; the mapping, if it was come to.
+async fn check(context: &Context, connection: &Connection, report: &mut Report) -> anyhow::Result<Option<Subject>> {
+    let secrets = secrets::of(context, connection).await?;
+    let settings = match Settings::of(&connection.options.directory, &secrets) {
+        Ok(settings) => settings,
+        Err(all) => {
+            for invalid in all {
+                report.failed("settings", invalid.to_string(), "`rosterd connection update` sets it.");
+            }
+            return Ok(None);
+        }
+    };
+    report.ok("settings", "whole");
+    let Some(mut session) = sign_in(&settings, report).await else { return Ok(None) };
+    if !users(&settings, &mut session, report).await || !groups(&settings, &mut session, report).await {
+        return Ok(None);
+    }
+    let Some(mut subject) = mapping(context, connection, report).await? else { return Ok(None) };
+    try_samples(context, &settings, &mut session, (&mut subject, &connection.options.mapping), report).await?;
+    Ok(Some(subject))
+}
+
+async fn sign_in(settings: &Settings, report: &mut Report) -> Option<Session> {
+    let (session, failures) = match connect(settings).await {
+        Ok(connected) => (Some(connected.session), connected.passed_over),
+        Err(not) => (None, not.0),
+    };
+    for failure in &failures {
+        told(settings, failure, session.is_some(), report);
+    }
+    let session = session?;
+    come_to(settings, &session.address, Step::Search, report);
+    Some(session)
+}
+
+/// The steps that worked with one server before `step`.
+fn come_to(settings: &Settings, address: &Address, step: Step, report: &mut Report) {
+    if step == Step::Reach {
+        return;
+    }
+    report.ok("reach", address.to_string());
+    if step == Step::Tls {
+        return;
+    }
+    let trust = match &settings.trust {
+        Trust::System => String::from("a certificate this system trusts"),
+        Trust::File(path) => format!("a certificate that comes from {}", path.display()),
+    };
+    match address.protection {
+        Protection::Tls => report.ok("tls", trust),
+        Protection::StartTls => report.ok("tls", format!("StartTLS, {trust}")),
+        Protection::None => report.skipped("tls", "none: the directory is on this machine"),
+    }
+    if step == Step::Bind {
+        return;
+    }
+    match &settings.bind {
+        Bind::Simple { dn, .. } => report.ok("bind", format!("as {dn}")),
+        Bind::External { certificate, .. } => report.ok("bind", format!("by {}", certificate.display())),
+    }
+}
+
+/// A server that could not be used: a failure, or a warning where another one could.
+fn told(settings: &Settings, failure: &Failure, others_serve: bool, report: &mut Report) {
+    let address = settings.urls.iter().find(|address| failure.url.as_ref() == Some(&address.to_string()));
+    if let Some(address) = address {
+        come_to(settings, address, failure.step, report);
+    }
+    let step = match failure.step {
+        Step::Reach => "reach",
+        Step::Tls => "tls",
+        Step::Bind => "bind",
+        Step::Search => "users",
+    };
+    let advice = advice(settings, failure.step, &failure.cause, "user_base");
+    if others_serve {
+        report.warning(step, failure.to_string(), format!("The next url serves meanwhile. {advice}"));
+    } else {
+        report.failed(step, failure.to_string(), advice);
+    }
+}
+
+/// What is below a base.
+struct Census {
+    end: End,
+    /// Names of the first that have no id, and how many there are.
+    without_id: (Vec<String>, usize),
+}
+
+/// Reads every entry of an area by its id alone.
+async fn census(settings: &Settings, area: &Area, session: &mut Session) -> Census {
+    let mut pages = Pages::new(settings, area, vec![area.id_attribute.clone()]);
+    let (mut named, mut count) = (Vec::new(), 0);
+    loop {
+        match pages.next(session).await {
+            Read::Page(page) => {
+                for entry in page.entries.iter().filter(|entry| external_id(entry, &area.id_attribute).is_err()) {
+                    count += 1;
+                    if named.len() < NAMED_MAX {
+                        named.push(entry.dn.clone());
+                    }
+                }
+            }
+            Read::End(end) => return Census { end, without_id: (named, count) },
+        }
+    }
+}
+
+/// Says what a census found; whether to go on.
+fn counted(settings: &Settings, area: &Area, census: Census, names: Names, report: &mut Report) -> bool {
+    let Names { step, one, base, id_option } = names;
+    let complete = match census.end {
+        End::Cut(cut) => {
+            let detail = format!("cut after {}: {}", number(cut.entries, one), cut.cause);
+            report.failed(step, detail, advice(settings, Step::Search, &cut.cause, base));
+            return false;
+        }
+        End::Complete(complete) => complete,
+    };
+    let all = complete.entries();
+    let mut detail = format!("{}, read to the end", number(all, one));
+    if complete.referrals() > 0 {
+        detail += &format!("; {} to other servers not followed", number(complete.referrals(), "reference"));
+    }
+    let id = &area.id_attribute;
+    match census.without_id {
+        _ if all == 0 => {
+            let advice =
+                format!("The directory shows the account nothing: look at {base}, at the filter, and at the rights below it.");
+            report.failed(step, format!("no {one} found"), advice);
+            false
+        }
+        (_, 0) => {
+            report.ok(step, detail);
+            true
+        }
+        (_, without) if without == all => {
+            let advice = format!(
+                "Without it nobody is recognised again. The directory does not have {id}, or hides it from the account: set \
+                 {id_option} to what names an entry for good there, or grant reading it."
+            );
+            report.failed(step, format!("{detail}; none of them has a usable {id}"), advice);
+            false
+        }
+        (named, without) => {
+            let advice =
+                format!("They would be passed over: {}{}", named.join("; "), if without > named.len() { "; …" } else { "" });
+            report.warning(step, format!("{detail}; {without} have no usable {id}"), advice);
+            true
+        }
+    }
+}
+
+/// How an area is called in a report.
+#[derive(Clone, Copy)]
+struct Names {
+    step: &'static str,
+    one: &'static str,
+    base: &'static str,
+    id_option: &'static str,
+}
+
+const USERS: Names = Names { step: "users", one: "person", base: "user_base", id_option: "id_attribute" };
+const GROUPS: Names = Names { step: "groups", one: "group", base: "group_base", id_option: "group_id_attribute" };
+
+fn number(count: usize, one: &str) -> String {
+    match (count, one) {
+        (1, one) => format!("1 {one}"),
+        (count, "person") => format!("{count} people"),
+        (count, one) => format!("{count} {one}s"),
+    }
+}
+
+async fn users(settings: &Settings, session: &mut Session, report: &mut Report) -> bool {
+    let census = census(settings, &settings.users, session).await;
+    counted(settings, &settings.users, census, USERS, report)
+}
+
+async fn groups(settings: &Settings, session: &mut Session, report: &mut Report) -> bool {
+    let Some(area) = &settings.groups else {
+        report.skipped("groups", "none are read: group_base is not set");
+        return true;
+    };
+    let census = census(settings, area, session).await;
+    if !counted(settings, area, census, GROUPS, report) {
+        return false;
+    }
+    let members = settings.server.member_attributes();
+    let wanted = members.iter().map(|name| (*name).to_owned()).chain([area.id_attribute.clone()]).collect();
+    match first(settings, area, wanted, session).await {
+        Ok(groups) => {
+            let count =
+                |entry: &Entry| -> usize { members.iter().filter_map(|name| entry.find(name)).map(|a| a.values.len()).sum() };
+            let counts: Vec<String> = groups.iter().map(|group| count(group).to_string()).collect();
+            report.ok("groups", format!("members of the first: {}", counts.join(", ")));
+            true
+        }
+        Err(cause) => {
+            report.failed("groups", cause.to_string(), advice(settings, Step::Search, &cause, "group_base"));
+            false
+        }
+    }
+}
+
+/// The first entries of an area, whole: long attributes read to their end.
+async fn first(settings: &Settings, area: &Area, attributes: Vec<String>, session: &mut Session) -> Result<Vec<Entry>, Cause> {
+    let mut pages = Pages::new(settings, area, attributes).of_size(SAMPLES);
+    let mut entries = match pages.next(session).await {
+        Read::Page(page) => page.entries,
+        Read::End(End::Cut(cut)) => return Err(cut.cause),
+        Read::End(End::Complete(_)) => Vec::new(),
+    };
+    for entry in &mut entries {
+        ranges::complete(session, entry).await?;
+    }
+    Ok(entries)
+}
+
+/// The mapping that a sync would run: the newest published version, else the draft that its first use would publish.
+async fn mapping(context: &Context, connection: &Connection, report: &mut Report) -> anyhow::Result<Option<Subject>> {
+    let name = &connection.options.mapping;
+    let found = context.mapping_in_force(&connection.tenant_id, name).await?;
+    let Some((published, origin)) = found else {
+        let advice = "Set mapping to one that `rosterd mapping list` shows, or put the file into mappings.dir.";
+        report.failed("mapping", format!("there is no mapping {name}"), advice);
+        return Ok(None);
+    };
+    match Subject::of(&published) {
+        Err(reason) => {
+            let advice = format!("`rosterd mapping check` shows where; then `rosterd mapping publish {name}`.");
+            report.failed("mapping", format!("{name} ({origin}) can't run: {reason}"), advice);
+            Ok(None)
+        }
+        Ok(subject) if subject.from() != Kind::Ldap => {
+            let advice = "Set mapping to one whose first line says `from ldap`.";
+            report.failed("mapping", format!("{name} ({origin}) is from {}, not from ldap", subject.from().as_str()), advice);
+            Ok(None)
+        }
+        Ok(subject) => {
+            report.ok("mapping", format!("{name} ({origin})"));
+            Ok(Some(subject))
+        }
+    }
+}
+
+async fn try_samples(
+    context: &Context,
+    settings: &Settings,
+    session: &mut Session,
+    (subject, name): (&mut Subject, &str),
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let reads = subject.reads();
+    let entries = match first(settings, &settings.users, wanted::attributes(&reads, &settings.users.id_attribute), session).await
+    {
+        Ok(entries) => entries,
+        Err(cause) => {
+            report.failed("mapping", cause.to_string(), advice(settings, Step::Search, &cause, "user_base"));
+            return Ok(());
+        }
+    };
+    let mut failing = Vec::new();
+    for entry in &entries {
+        let payload = payload(entry, &reads.binary);
+        let trial = match subject.first_sight(&payload, context.clock.now()) {
+            Ok(trial) => trial,
+            Err(error) => {
+                let advice = "Take this entry out by user_filter, or look at the attributes the mapping reads.";
+                report.failed("mapping", format!("{}: {error:#}", entry.dn), advice);
+                continue;
+            }
+        };
+        failing.extend(trial.failed().map(str::to_owned));
+        let external_id = external_id(entry, &settings.users.id_attribute).ok();
+        let place = external_id.clone().unwrap_or_else(|| entry.dn.clone());
+        report.samples.push(Sample { entry: Captured { place, payload }, external_id, trial });
+    }
+    failing.sort_unstable();
+    failing.dedup();
+    if !failing.is_empty() {
+        let detail = format!("of {} samples some have no {}", report.samples.len(), failing.join(", "));
+        let advice =
+            format!("Below is why. Where that is usual, change the rule: `rosterd mapping show {name}` prints the text.");
+        report.warning("mapping", detail, advice);
+    }
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! A directory that says what a test wants it to, for what OpenLDAP does not do: ranges of Active Directory, answers that
+//! end too early, bytes that are no LDAP. One thread, plain TCP on loopback, RFC 4511 as far as needed.
+
+use bytes::BytesMut;
+use ldap3::asn1::{PL, StructureTag, TagClass, parse_tag, write};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+/// A search as it came in.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub base: String,
+    /// 0: the base alone, 2: all below it.
+    pub scope: u8,
+    pub attributes: Vec<String>,
+    /// The place in the list it wants to go on from; `None`: it asked for no page.
+    pub cookie: Option<Vec<u8>>,
+}
+
+/// What it answers with, in this order.
+#[derive(Clone, Debug)]
+pub enum Say {
+    /// An entry: its name, and attributes with values.
+    Entry(String, Vec<(String, Vec<String>)>),
+    /// A reference to another server.
+    Reference(String),
+    /// The end of an answer: code, and the place of the next page.
+    Done(u32, Option<&'static [u8]>),
+    /// Bytes as they are.
+    Bytes(Vec<u8>),
+    /// Closes the connection.
+    Close,
+    /// Nothing for a while.
+    Wait(Duration),
+}
+
+pub fn entry(dn: &str, attributes: &[(&str, &[&str])]) -> Say {
+    let values = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+    Say::Entry(dn.to_owned(), attributes.iter().map(|(name, list)| ((*name).to_owned(), values(list))).collect())
+}
+
+/// Listens on the port it returns; signs everybody in and answers searches by `script`. Ends with the test program.
+pub fn listen(script: impl Fn(&Asked) -> Vec<Say> + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            // A client that went away is the client's matter.
+            let _gone = stream.and_then(|stream| serve(stream, &script));
+        }
+    });
+    port
+}
+
+fn serve(mut stream: TcpStream, script: &impl Fn(&Asked) -> Vec<Say>) -> std::io::Result<()> {
+    let mut waiting: Vec<u8> = Vec::new();
+    loop {
+        let mut bytes = [0; 16 * 1024];
+        let read = stream.read(&mut bytes)?;
+        if read == 0 {
+            return Ok(());
+        }
+        waiting.extend_from_slice(&bytes[..read]);
+        while let Ok((rest, message)) = parse_tag(&waiting) {
+            let rest = rest.to_vec();
+            let mut parts = children(message).into_iter();
+            let id = octets(parts.next().expect("a message has an id"));
+            let operation = parts.next().expect("a message has an operation");
+            let controls = parts.next().map(children).unwrap_or_default();
+            match operation.id {
+                0 => reply(&mut stream, &id, result(1, 0), None)?,
+                2 => return Ok(()),
+                3 => {
+                    for say in script(&asked(operation, controls)) {
+                        match say {
+                            Say::Entry(dn, attributes) => reply(&mut stream, &id, found(&dn, &attributes), None)?,
+                            Say::Reference(url) => {
+                                reply(&mut stream, &id, application(19, PL::C(vec![text(url.as_bytes())])), None)?;
+                            }
+                            Say::Done(code, cookie) => reply(&mut stream, &id, result(5, code), cookie)?,
+                            Say::Bytes(bytes) => stream.write_all(&bytes)?,
+                            Say::Close => return Ok(()),
+                            Say::Wait(time) => std::thread::sleep(time),
+                        }
+                    }
+                }
+                // Abandon and the like want no answer.
+                _ => {}
+            }
+            waiting = rest;
+        }
+    }
+}
+
+fn asked(search: StructureTag, controls: Vec<StructureTag>) -> Asked {
+    let parts = children(search);
+    let string = |tag: &StructureTag| String::from_utf8(octets(tag.clone())).expect("text");
+    let page = controls.into_iter().map(children).find(|control| string(&control[0]) == "1.2.840.113556.1.4.319");
+    let cookie = page.map(|control| {
+        let value = octets(control.last().expect("a value").clone());
+        let (_, tag) = parse_tag(&value).expect("a page");
+        octets(children(tag).pop().expect("a cookie"))
+    });
+    Asked {
+        base: string(&parts[0]),
+        scope: octets(parts[1].clone())[0],
+        attributes: children(parts[7].clone()).iter().map(string).collect(),
+        cookie,
+    }
+}
+
+fn reply(stream: &mut TcpStream, id: &[u8], operation: StructureTag, cookie: Option<&[u8]>) -> std::io::Result<()> {
+    let mut parts = vec![universal(2, PL::P(id.to_vec())), operation];
+    if let Some(cookie) = cookie {
+        let page = universal(16, PL::C(vec![universal(2, PL::P(vec![0])), text(cookie)]));
+        let control = universal(16, PL::C(vec![text(b"1.2.840.113556.1.4.319"), text(&encoded(page))]));
+        parts.push(StructureTag { class: TagClass::Context, id: 0, payload: PL::C(vec![control]) });
+    }
+    stream.write_all(&encoded(universal(16, PL::C(parts))))
+}
+
+/// `LDAPResult` under one of the answers' tags.
+fn result(tag: u64, code: u32) -> StructureTag {
+    let code = universal(10, PL::P(vec![u8::try_from(code).expect("a small code")]));
+    application(tag, PL::C(vec![code, text(b""), text(b"")]))
+}
+
+fn found(dn: &str, attributes: &[(String, Vec<String>)]) -> StructureTag {
+    let attribute = |(name, values): &(String, Vec<String>)| {
+        let values = values.iter().map(|value| text(value.as_bytes())).collect();
+        universal(16, PL::C(vec![text(name.as_bytes()), universal(17, PL::C(values))]))
+    };
+    application(4, PL::C(vec![text(dn.as_bytes()), universal(16, PL::C(attributes.iter().map(attribute).collect()))]))
+}
+
+fn universal(id: u64, payload: PL) -> StructureTag {
+    StructureTag { class: TagClass::Universal, id, payload }
+}
+
+fn application(id: u64, payload: PL) -> StructureTag {
+    StructureTag { class: TagClass::Application, id, payload }
+}
+
+fn text(bytes: &[u8]) -> StructureTag {
+    universal(4, PL::P(bytes.to_vec()))
+}
+
+fn encoded(tag: StructureTag) -> Vec<u8> {
+    let mut bytes = BytesMut::new();
+    write::encode_into(&mut bytes, tag).expect("encoded");
+    bytes.to_vec()
+}
+
+fn children(tag: StructureTag) -> Vec<StructureTag> {
+    tag.expect_constructed().expect("parts")
+}
+
+fn octets(tag: StructureTag) -> Vec<u8> {
+    tag.expect_primitive().expect("bytes")
+}
