@@ -174,7 +174,7 @@ impl<'a> Marks<'a> {
     fn next(&self, from: usize) -> usize {
         let found = match self.bits {
             Some(bits) => {
-                let rest = u32::try_from(from).ok().and_then(|from| bits.checked_shr(from)).unwrap_or(0);
+                let rest = if from < 64 { bits >> from } else { 0 };
                 (rest != 0).then(|| rest.trailing_zeros() as usize)
             }
             None => next_mark(&self.name[from..]),
@@ -184,7 +184,7 @@ impl<'a> Marks<'a> {
 
     /// The end of the value that begins here, if its RDN is this one part, and whether there are escapes in it. `None` = look
     /// closely.
-    #[inline]
+    #[inline(always)]
     fn value_end(&self, start: usize) -> Option<(usize, bool)> {
         let mut end = start;
         let mut has_escapes = false;
