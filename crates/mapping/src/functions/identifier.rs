@@ -143,8 +143,17 @@ pub(crate) fn sid_text<'a>(call: &Call<'a>, bytes: &[u8]) -> Result<Value<'a>, F
 
 /// `None` for what are not the bytes of one.
 pub(crate) fn sid_written<'a>(arena: &'a Bump, bytes: &[u8]) -> Option<&'a str> {
+    // Those of people and groups have five parts.
+    if bytes.len() <= 8 + 5 * 4 {
+        sid_in(&mut Short::<96>::new(), arena, bytes)
+    } else {
+        sid_in(&mut Short::<192>::new(), arena, bytes)
+    }
+}
+
+/// With room for `S-1-0x` and twelve digits, a dash and ten digits for each part, and what [`put_decimal`] writes beyond.
+fn sid_in<'a, const N: usize>(short: &mut Short<N>, arena: &'a Bump, bytes: &[u8]) -> Option<&'a str> {
     let (authority, parts) = binary_parts(bytes)?;
-    let mut short = Short::<SID_BYTES_MAX>::new();
     let text = short.bytes();
     let mut length = match u32::try_from(authority) {
         Ok(authority) => put_decimal(text, 0, b"S-1-", authority),
@@ -160,9 +169,6 @@ pub(crate) fn sid_written<'a>(arena: &'a Bump, bytes: &[u8]) -> Option<&'a str> 
     }
     Some(arena.alloc_str(short.text(length)))
 }
-
-/// Fifteen parts of a dash and ten digits, after `S-1-0x` and twelve digits, and what [`put_decimal`] writes beyond.
-const SID_BYTES_MAX: usize = 15 * 11 + 18 + 9;
 
 /// The authority and the sub-authorities, of which there are 1 to 15.
 fn binary_parts(bytes: &[u8]) -> Option<(u64, impl Iterator<Item = u32>)> {

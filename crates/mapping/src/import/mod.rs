@@ -81,7 +81,8 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(line) => write!(f, "line {line}"),
-            Self::Path(path) => f.write_str(path),
+            // A member's name may hold anything: a line end would leave the comment it is written in.
+            Self::Path(path) => f.write_str(&write::comment(path)),
         }
     }
 }

@@ -58,6 +58,22 @@ fn text_that_is_no_map_is_refused_with_the_place() {
 }
 
 #[test]
+fn a_name_with_a_line_end_stays_in_the_comment_it_is_listed_in() {
+    // given members of which no rule can be made, under names that would end a comment
+    for name in ["a\nemail = $x", "a\r\nskip when true because \"x\"", "a\u{2028}b: c", "a\u{1b}[2Jb"] {
+        let map = serde_json::json!({ "attributes": { name: "${context.request.ip}", "email": "${context.userinfo.email}" } });
+        let connection = serde_json::json!({ "strategy": "oidc", "options": { "attribute_map": map } });
+        // when it is imported
+        let imported = import("map.json", &connection.to_string(), Format::Auth0Oauth, &[]).expect("imports");
+        // then there is the one rule, and the other is listed
+        assert_eq!(imported.untranslated.len(), 1, "{name:?}");
+        let rules = imported.text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        assert_eq!(rules.skip(1).collect::<Vec<_>>(), ["email = $email"], "{name:?}");
+        assert!(!imported.untranslated[0].at.to_string().contains(char::is_control), "{name:?}");
+    }
+}
+
+#[test]
 fn size_and_depth_are_bounded() {
     let large = format!("{{\"email\": \"{}\"}}", "x".repeat(10 * 1024 * 1024));
     for format in Format::ALL {
