@@ -148,7 +148,6 @@ impl App {
             entropy: self.entropy.clone(),
             metrics: self.metrics.clone(),
             in_flight_max: self.config.limits.requests_in_flight,
-            load: Arc::default(),
         };
         router
             .fallback(async |request: Request| {

@@ -4,7 +4,7 @@ use super::reader::Reader;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitsConfig {
-    /// Requests worked on at a time, at most half of them other than GET; more get 503 with `Retry-After`.
+    /// Requests worked on at a time; more get 503 with `Retry-After`.
     pub requests_in_flight: usize,
     /// Requests per second that one token may make in the long run; more get 429 with `Retry-After`.
     pub token_requests_per_second: u32,

@@ -2,15 +2,13 @@
 
 use super::refusal::refuse;
 use super::request_id::{HEADER, RequestId};
-use crate::clock::{Clock, Entropy, SECOND};
+use crate::clock::{Clock, Entropy};
 use crate::telemetry::Metrics;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Instant;
 
@@ -24,44 +22,6 @@ pub struct Observer {
     pub entropy: Entropy,
     pub metrics: Metrics,
     pub in_flight_max: usize,
-    pub load: Arc<Load>,
-}
-
-/// What is known of the load at the moment.
-#[derive(Default)]
-pub struct Load {
-    /// Requests worked on that may change something.
-    changing: AtomicUsize,
-    /// When a refusal was last told in the log.
-    told_at: AtomicI64,
-}
-
-impl Observer {
-    /// Whether one more request is too many. Changes wait for the disk, and would soon have every place there is: half of
-    /// them is for those who only read.
-    fn is_over(&self, before: i64, changing: Option<usize>) -> bool {
-        let most_changes = (self.in_flight_max / 2).max(1);
-        usize::try_from(before).is_ok_and(|before| before >= self.in_flight_max)
-            || changing.is_some_and(|changing| changing >= most_changes)
-    }
-
-    /// Says in the log that requests are refused, once a second: a line for each would be work at the wrong time.
-    fn tell_refusals(&self) {
-        let (now, told_at) = (self.clock.now(), self.load.told_at.load(Ordering::Relaxed));
-        let is_due = now.saturating_sub(told_at) >= SECOND;
-        if is_due && self.load.told_at.compare_exchange(told_at, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            tracing::warn!("more requests at a time than limits.requests_in_flight: some are refused with 503");
-        }
-    }
-}
-
-/// Counts a request that may change something for as long as it lives.
-struct Changing<'a>(&'a AtomicUsize);
-
-impl Drop for Changing<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Counts a request for as long as it lives, also when its client goes away in the middle.
@@ -82,13 +42,9 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
     let path = request.uri().path().to_owned();
     let before = observer.metrics.in_flight.inc();
     let _counted = InFlight(&observer.metrics);
-    let is_change = !matches!(*request.method(), Method::GET | Method::HEAD);
-    let changing = is_change.then(|| observer.load.changing.fetch_add(1, Ordering::Relaxed));
-    let _changing = is_change.then(|| Changing(&observer.load.changing));
-    let is_refused = observer.is_over(before, changing) && !UNLIMITED.contains(&path.as_str());
-    let mut response = if is_refused {
+    let over = usize::try_from(before).is_ok_and(|before| before >= observer.in_flight_max);
+    let mut response = if over && !UNLIMITED.contains(&path.as_str()) {
         observer.metrics.refused("in_flight");
-        observer.tell_refusals();
         refuse(&path, StatusCode::SERVICE_UNAVAILABLE, "too many requests at a time, ask again", Some(1))
     } else {
         request.extensions_mut().insert(id.clone());
@@ -103,9 +59,7 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
     let status = response.status();
     let took = started.elapsed();
     observer.metrics.request(method, &route, status.as_u16(), took.as_secs_f64());
-    if !is_refused {
-        log(&id, method, &route, status, took.as_secs_f64() * 1_000.0, &path);
-    }
+    log(&id, method, &route, status, took.as_secs_f64() * 1_000.0, &path);
     response
 }
 

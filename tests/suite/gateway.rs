@@ -91,42 +91,6 @@ async fn more_requests_at_a_time_than_allowed_get_503_and_health_still_answers()
     );
 }
 
-/// Changes wait for the disk: they must not keep out who only reads.
-#[tokio::test]
-async fn changes_take_at_most_half_of_the_places_and_reads_are_answered_beside_them() {
-    let (app, _test) = app(|config| config.limits.requests_in_flight = 4).await;
-    let (begun, finish) = (Arc::new(tokio::sync::Semaphore::new(0)), Arc::new(tokio::sync::Semaphore::new(0)));
-    let held = {
-        let (begun, finish) = (begun.clone(), finish.clone());
-        Router::new().route(
-            "/held",
-            axum::routing::post(async move || {
-                begun.add_permits(1);
-                drop(finish.acquire().await);
-            })
-            .get(|| async {}),
-        )
-    };
-    let router = app.router(vec![("/scim/v2", held)]);
-    let change = || {
-        let request = Request::post("/scim/v2/held").body(Body::empty()).unwrap();
-        router.clone().oneshot(request)
-    };
-    let under_way: Vec<_> = (0..2).map(|_| tokio::spawn(change())).collect();
-    drop(begun.acquire_many(2).await);
-    let third = change().await.unwrap();
-    assert_eq!((third.status(), &third.headers()["retry-after"]), (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().unwrap()));
-    for path in ["/scim/v2/held", "/healthz", "/readyz"] {
-        assert_eq!(ask(&router, path).await.status(), StatusCode::OK, "{path}");
-    }
-    finish.add_permits(2);
-    for one in under_way {
-        assert_eq!(one.await.unwrap().unwrap().status(), StatusCode::OK);
-    }
-    finish.add_permits(1);
-    assert_eq!(change().await.unwrap().status(), StatusCode::OK, "the places are free again");
-}
-
 #[tokio::test]
 async fn a_handler_that_panics_costs_its_own_request_alone() {
     let (app, _test) = app(|_| {}).await;
