@@ -2,7 +2,8 @@
 //!
 //! Owns: who waits, and for how long. Refuses: knowing what a write is; that is asked of [`Lanes::take`]'s caller.
 //!
-//! Nobody waits for company: a write that finds a lane free starts at once. A statement costs the database as much to
+//! Nobody waits for company: a write that finds a lane free starts at once, and one that is still in line after a moment
+//! leaves it and goes alone, so that a statement held up by a locked row holds up nobody else for longer than that. A statement costs the database as much to
 //! start, commit and answer as a few more rows in it, so whoever has to wait anyway is cheaper taken along.
 
 use super::Error;
@@ -13,9 +14,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Statements under way at once. Fewer make larger groups; with one, a write that waits for a row of another process
-/// would hold up all others.
+/// Statements under way at once. Fewer make larger groups.
 const LANES: usize = 2;
+/// The longest anybody stands in line. Far longer than a statement takes, far shorter than one that waits for a row: then
+/// the lanes may all be held up, by another tenant too.
+pub(super) const IN_LINE_MAX: Duration = Duration::from_millis(200);
 /// Writes in one statement.
 pub(super) const TOGETHER_MAX: usize = 16;
 
@@ -60,6 +63,11 @@ impl Lanes {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many stand in line.
+    pub(super) fn waiting(&self) -> usize {
+        self.state().waiting.len()
+    }
+
     /// Puts a batch in line. A lane comes with it if one is free: whoever gets it has to empty the line.
     pub(super) fn push(&self, kind: Kind, batch: Batch) -> (Ticket, Option<Lane>) {
         let (answer, outcome) = oneshot::channel();
@@ -80,8 +88,6 @@ impl Lane {
     /// comes next gets it.
     pub(super) fn next(&mut self) -> Option<Vec<(Batch, Answer)>> {
         let mut state = self.lanes.state();
-        // Who is there no more to be answered asked for nothing.
-        state.waiting.retain(|waiting| !waiting.answer.is_closed());
         let Some(first) = state.waiting.pop_front() else {
             state.under_way -= 1;
             drop(state);
@@ -102,29 +108,45 @@ impl Lane {
     }
 }
 
-/// A place in line.
+/// A place in line. Dropped, it is given up: who went away asked for nothing.
 pub(super) struct Ticket {
     number: u64,
     outcome: oneshot::Receiver<Result<(), Error>>,
     lanes: Lanes,
 }
 
+/// How standing in line ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Answered(Result<(), Error>),
+    /// It took too long: nothing was done with the batch.
+    Left(Batch),
+}
+
 impl Ticket {
-    /// The outcome. Who is still in line after `patience` leaves it; who is under way is waited for.
-    pub(super) async fn outcome(mut self, patience: Duration) -> Result<(), Error> {
+    /// Who is still in line after `patience` leaves it; who is under way is waited for.
+    pub(super) async fn outcome(mut self, patience: Duration) -> Ended {
         let gone = || Err(Error::Unavailable { reason: String::from("the write was broken off") });
         if let Ok(outcome) = tokio::time::timeout(patience, &mut self.outcome).await {
-            return outcome.unwrap_or_else(|_| gone());
+            return Ended::Answered(outcome.unwrap_or_else(|_| gone()));
         }
-        let in_line = {
-            let mut state = self.lanes.state();
-            let at = state.waiting.iter().position(|waiting| waiting.number == self.number);
-            at.is_some_and(|at| state.waiting.remove(at).is_some())
-        };
-        if in_line {
-            return Err(Error::Busy { what: "no connection came free in time" });
+        if let Some(batch) = self.leave() {
+            return Ended::Left(batch);
         }
-        (&mut self.outcome).await.unwrap_or_else(|_| gone())
+        Ended::Answered((&mut self.outcome).await.unwrap_or_else(|_| gone()))
+    }
+
+    /// The batch, if it still stood in line.
+    fn leave(&self) -> Option<Batch> {
+        let mut state = self.lanes.state();
+        let at = state.waiting.iter().position(|waiting| waiting.number == self.number)?;
+        state.waiting.remove(at).map(|waiting| waiting.batch)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        drop(self.leave());
     }
 }
 
@@ -181,11 +203,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_too_long_leaves_and_is_not_written() {
+    async fn who_waits_too_long_leaves_with_the_batch_and_is_not_written_twice() {
         let lanes = Lanes::default();
         let (ticket, lane) = push(&lanes, "a");
-        assert!(matches!(ticket.outcome(SOON).await, Err(Error::Busy { .. })));
+        assert!(matches!(ticket.outcome(SOON).await, Ended::Left(batch) if batch.0.len() == 1));
         assert_eq!(counts(&mut lane.expect("a free lane")), [0_usize; 0]);
+    }
+
+    #[test]
+    fn who_goes_away_leaves_nothing_in_line_though_no_lane_looks() {
+        let lanes = Lanes::default();
+        let held: Vec<_> = (0..LANES).map(|_| push(&lanes, "a").1.expect("a free lane")).collect();
+        (0..100).for_each(|_| drop(push(&lanes, "a")));
+        assert_eq!(lanes.waiting(), 0);
+        drop(held);
     }
 
     #[tokio::test]
@@ -198,9 +229,9 @@ mod tests {
             group.into_iter().for_each(|(_, answer)| drop(answer.send(Ok(()))));
         };
         let (outcome, ()) = tokio::join!(ticket.outcome(SOON), answers);
-        assert!(outcome.is_ok());
+        assert!(matches!(outcome, Ended::Answered(Ok(()))));
         let (ticket, lane) = push(&lanes, "a");
         drop(lane.expect("a free lane").next());
-        assert!(matches!(ticket.outcome(SOON).await, Err(Error::Unavailable { .. })));
+        assert!(matches!(ticket.outcome(SOON).await, Ended::Answered(Err(Error::Unavailable { .. }))));
     }
 }

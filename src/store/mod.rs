@@ -244,11 +244,11 @@ impl Store {
         }
     }
 
-    /// How much waits: writes in the queue on SQLite, connections in use on PostgreSQL.
+    /// How much waits: writes in the queue on SQLite, connections in use and writes in line for one on PostgreSQL.
     pub fn waiting(&self) -> usize {
         match &*self.engine {
             Engine::Sqlite(sqlite) => sqlite.waiting(),
-            Engine::Postgres(postgres) => (postgres.pool().size() as usize).saturating_sub(postgres.pool().num_idle()),
+            Engine::Postgres(postgres) => postgres.waiting(),
         }
     }
 

@@ -12,7 +12,7 @@
 
 use super::batch::{Batch, Write};
 use super::joint::{self, Form, Part, Shape};
-use super::lanes::{Answer, Lane, Lanes};
+use super::lanes::{self, Answer, Ended, Lane, Lanes};
 use super::{Error, Row, StoreOptions, Value, dialect};
 #[expect(clippy::disallowed_types, reason = "texts that dialect and query_sql built; every value is bound")]
 use sqlx::AssertSqlSafe;
@@ -54,7 +54,6 @@ pub(super) struct Postgres {
 /// What a statement is run with; a lane outlives the call that opened it.
 struct Session {
     pool: PgPool,
-    pool_wait: Duration,
     statement_cache: bool,
     joined: RwLock<HashMap<Shape, Arc<str>>>,
     rows_written: AtomicU64,
@@ -84,7 +83,6 @@ impl Postgres {
             .connect_lazy_with(connect);
         let session = Session {
             pool,
-            pool_wait: Duration::from_millis(options.pool_wait_ms),
             statement_cache: options.statement_cache,
             joined: RwLock::default(),
             rows_written: AtomicU64::new(0),
@@ -120,7 +118,16 @@ impl Postgres {
         if let Some(lane) = lane {
             tokio::spawn(empty_the_line(Arc::clone(&self.session), lane));
         }
-        ticket.outcome(self.session.pool_wait).await
+        match ticket.outcome(lanes::IN_LINE_MAX).await {
+            Ended::Answered(outcome) => outcome,
+            Ended::Left(batch) => self.session.run(&joint::alone(&batch.0)).await,
+        }
+    }
+
+    /// Connections in use, and writes that stand in line for one.
+    pub(super) fn waiting(&self) -> usize {
+        let pool = &self.session.pool;
+        (pool.size() as usize).saturating_sub(pool.num_idle()) + self.lanes.waiting()
     }
 }
 
@@ -340,8 +347,9 @@ fn by_code(code: &str, error: &sqlx::Error) -> Error {
         "22012" | "23503" | "40001" | "40P01" => Error::Stale,
         "53300" => Error::Busy { what: "the database has no connection left" },
         "55P03" | "57014" => Error::Busy { what: "the database gave up waiting" },
-        // Failover to a server that does not write yet, a full disk, a stop, a lost connection, a refused log-in.
-        "25006" | "3D000" => Error::Unavailable { reason: reason() },
+        // Failover to a server that does not write yet, a full disk, a stop, a lost connection, a refused log-in. 40003: it
+        // may have been stored, so it is not run again.
+        "25006" | "3D000" | "40003" => Error::Unavailable { reason: reason() },
         _ if ["08", "28", "53", "57", "58", "XX"].iter().any(|class| code.starts_with(class)) => {
             Error::Unavailable { reason: reason() }
         }
