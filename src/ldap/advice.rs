@@ -69,6 +69,9 @@ pub fn advice(settings: &Settings, step: Step, cause: &Cause, area: &'static str
         Cause::TooMuch { unit, .. } if unit.starts_with("entries") => {
             format!("Narrow {area} or its filter; if there are that many people, raise entries_max.")
         }
+        Cause::TooMuch { unit, .. } if unit.starts_with("pages") => String::from(
+            "The directory says each time that there is more, and shows nothing. Ask whoever runs it, or another server of it.",
+        ),
         Cause::TooMuch { .. } => String::from("Take this entry out by the filter, or ask for less of it in the mapping."),
     }
 }

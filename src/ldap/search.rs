@@ -17,6 +17,8 @@ const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
 const DOMAIN_SCOPE: &str = "1.2.840.113556.1.4.1339";
 /// Longest place in a list that is carried on.
 const COOKIE_BYTES_MAX: usize = 64 * 1024;
+/// Pages in a row without an entry that are still taken for a slow search.
+const EMPTY_PAGES_MAX: usize = 100;
 
 /// A read under way. The place in the list (`cookie`) belongs to one session: with another one it begins anew.
 pub struct Pages {
@@ -28,6 +30,8 @@ pub struct Pages {
     cookie: Vec<u8>,
     entries: usize,
     referrals: usize,
+    /// Pages in a row that held nothing.
+    empty: usize,
     ended: Option<End>,
 }
 
@@ -89,6 +93,7 @@ impl Pages {
             cookie: Vec::new(),
             entries: 0,
             referrals: 0,
+            empty: 0,
             ended: None,
         }
     }
@@ -103,7 +108,7 @@ impl Pages {
         if let Some(end) = &self.ended {
             return Read::End(end.clone());
         }
-        match self.page(session).await {
+        match self.page(session).await.and_then(|page| self.goes_on(page)) {
             Ok(page) => {
                 if page.cookie.is_empty() {
                     self.ended = Some(End::Complete(Complete { entries: self.entries, referrals: self.referrals }));
@@ -117,6 +122,20 @@ impl Pages {
                 Read::End(end)
             }
         }
+    }
+
+    /// A few pages in a row may be empty and yet not the last (Active Directory, while a filter finds little); without a
+    /// bound a server could keep a read going for ever.
+    fn goes_on(&mut self, page: Page) -> Result<Page, Cause> {
+        self.empty = if page.entries.is_empty() { self.empty + 1 } else { 0 };
+        if self.empty > EMPTY_PAGES_MAX {
+            return Err(Cause::TooMuch {
+                what: self.area.base.clone(),
+                max: EMPTY_PAGES_MAX,
+                unit: "pages in a row without an entry",
+            });
+        }
+        Ok(page)
     }
 
     async fn page(&mut self, session: &mut Session) -> Result<Page, Cause> {

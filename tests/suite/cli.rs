@@ -112,6 +112,10 @@ fn an_organization_with_a_connection_stays() {
     let made = sandbox.run("connection create okta --kind scim --set organization=acme --json").json();
     assert!(made["organization_id"].as_str().is_some_and(|id| id.starts_with("org_")));
     assert!(sandbox.run("organization delete acme --yes").refusal().contains("okta"));
+    let twice = sandbox.run("connection update okta --set organization=acme --set organization=other");
+    let twice = twice.refusal();
+    assert!(twice.contains("organization: ") && twice.contains("several times"), "{twice}");
+    assert_eq!(sandbox.run("connection show okta --json").json()["organization_id"], made["organization_id"]);
     assert_eq!(sandbox.run("connection update okta --set organization= --json").json()["organization_id"], Value::Null);
     assert_eq!(sandbox.run("organization delete acme --yes").code, 0);
 }

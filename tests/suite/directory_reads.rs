@@ -247,6 +247,23 @@ async fn bytes_that_are_no_ldap_end_the_connection_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn empty_pages_are_gone_through_but_not_without_end() {
+    // given a directory that finds nothing for a while, and one that never comes to an end
+    let rounds = std::sync::atomic::AtomicUsize::new(0);
+    let slow = scripted(move |_| match rounds.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+        0..=20 => vec![Say::Done(0, Some(b"more"))],
+        _ => vec![person(1), Say::Done(0, Some(b""))],
+    });
+    let endless = scripted(|_| vec![Say::Done(0, Some(b"more"))]);
+    // when both are read, then the one is complete and the other cut
+    let (entries, _, end) = read(&slow, &mut session(&slow).await, &["uid"]).await;
+    assert!(entries.len() == 1 && matches!(end, End::Complete(_)), "{end:?}");
+    let (_, pages, end) = read(&endless, &mut session(&endless).await, &["uid"]).await;
+    assert_eq!(pages.len(), 100);
+    assert!(matches!(cause(end), Cause::TooMuch { max: 100, .. }));
+}
+
+#[tokio::test]
 async fn references_to_other_servers_are_counted_and_never_followed() {
     let settings = scripted(|_| vec![person(1), Say::Reference("ldap://10.255.255.1/dc=x".into()), Say::Done(0, Some(b""))]);
     let mut session = session(&settings).await;

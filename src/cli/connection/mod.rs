@@ -317,7 +317,8 @@ async fn resolve(
         Some(Value::String(name)) => {
             stored.connection.organization_id = Some(context.find_organization(tenant, &name).await?.id);
         }
-        Some(_) => stored.connection.organization_id = None,
+        Some(Value::Null) => stored.connection.organization_id = None,
+        Some(_) => bail!("organization: wanted the name of one organization, it is set several times"),
     }
     if let Some(join) = &stored.connection.options.join {
         if *join == stored.connection.name {
