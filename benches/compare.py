@@ -77,10 +77,11 @@ class Postgres:
             self.prefix = ["runuser", "-u", "postgres", "--"]
         initdb = [PG_BIN / "initdb", "-D", self.data, "-U", "postgres", "--auth=trust", "--no-locale", "-E", "UTF8"]
         subprocess.run([*self.prefix, *initdb], check=True, stdout=subprocess.DEVNULL, cwd="/")
-        self.log = open(folder / "postgres.log", "w")
+        self.log_path = folder / "postgres.log"
         self.start()
 
     def start(self):
+        self.log = open(self.log_path, "a")
         options = ["-p", str(self.port), "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.data}"]
         self.process = subprocess.Popen(
             [*self.prefix, PG_BIN / "postgres", "-D", self.data, *options], stdout=self.log, stderr=self.log, cwd="/"

@@ -77,12 +77,11 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
         text <= STRING_BYTES_MAX && self.spend(u32::try_from(text / 256).unwrap_or(u32::MAX))
     }
 
-    #[inline]
+    #[inline(always)]
     fn spend(&mut self, steps: u32) -> bool {
-        let left = self.fuel.saturating_sub(steps);
-        let is_enough = left >= self.reserve && self.fuel >= steps;
+        let is_enough = u64::from(self.fuel) >= u64::from(self.reserve) + u64::from(steps);
         if is_enough {
-            self.fuel = left;
+            self.fuel -= steps;
         }
         is_enough
     }

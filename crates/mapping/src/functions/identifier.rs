@@ -186,6 +186,14 @@ fn binary_parts(bytes: &[u8]) -> Option<(u64, impl Iterator<Item = u32>)> {
 fn put_decimal(text: &mut [u8], at: usize, mark: &[u8], number: u32) -> usize {
     let start = at + mark.len();
     text[at..start].copy_from_slice(mark);
+    // The first two of every SID, always in the same place.
+    if number < 100 {
+        let [tens, ones] = PAIRS[number as usize];
+        let is_two = usize::from(number >= 10);
+        text[start] = if number >= 10 { tens } else { ones };
+        text[start + 1] = if number >= 10 { ones } else { 0 };
+        return start + 1 + is_two;
+    }
     let mut digits = [0; 16];
     let mut rest = number;
     for pair in digits[..10].rchunks_exact_mut(2) {

@@ -152,7 +152,7 @@ fn plainly_reads_up_to(name: &[u8], comma: usize) -> bool {
 /// Where the commas, pluses and backslashes of a name are.
 struct Marks<'a> {
     name: &'a [u8],
-    /// A bit for each, of a name that is not longer.
+    /// A bit for each, of a name of 16 to 64 bytes.
     bits: Option<u64>,
 }
 
@@ -301,8 +301,7 @@ pub(super) fn plain_leaf(name: &str, comma: usize, wanted: PlainKind) -> Option<
 #[inline(never)]
 pub(super) fn plain_first_up_to<'a>(name: &'a str, comma: usize, kind: &'a str, wanted: PlainKind) -> Option<Part<'a>> {
     let bytes = name.as_bytes();
-    // Looking for the end of each alone is less than for all marks of the name.
-    let marks = Marks { name: bytes, bits: None };
+    let marks = Marks::of(bytes);
     let mut found = None;
     let mut at = 0;
     while at <= comma {
