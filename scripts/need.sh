@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # scripts/need.sh build|test|bench|overload
-# Installs what is missing for that purpose from Debian's packages (the load generator of `overload` from crates.io), and says
+# Installs what is missing for that purpose from Debian's packages (the load generator of `overload` with cargo), and says
 # so. What is there stays as it is.
 set -euo pipefail
 
@@ -55,7 +55,7 @@ esac
 # Debian has no generator that keeps a rate while answers are late and takes a body from a list.
 oha=1.16.0
 if [ "$purpose" = overload ] && ! command -v oha >/dev/null; then
-    echo "Missing for an overload, building from crates.io: oha $oha"
+    echo "Missing for an overload, building with cargo: oha $oha"
     cargo install --quiet --locked "oha@$oha"
 fi
 

@@ -1,10 +1,11 @@
 //! Writes that wait for PostgreSQL: a few at a time are under way, and what waits meanwhile goes together.
 //!
-//! Owns: who waits, and for how long. Refuses: knowing what a write is; that is asked of [`Lanes::take`]'s caller.
+//! Owns: who waits, and for how long. Refuses: knowing what a write is; who comes says of which kind its batch is ([`super::joint`]).
 //!
 //! Nobody waits for company: a write that finds a lane free starts at once, and one that is still in line after a moment
-//! leaves it and goes alone, so that a statement held up by a locked row holds up nobody else for longer than that. A statement costs the database as much to
-//! start, commit and answer as a few more rows in it, so whoever has to wait anyway is cheaper taken along.
+//! leaves it and goes alone, so that a statement held up by a locked row holds up nobody else for longer than that. A
+//! statement costs the database as much to start, commit and answer as a few more rows in it, so whoever has to wait anyway
+//! is cheaper taken along.
 
 use super::Error;
 use super::batch::Batch;

@@ -78,6 +78,7 @@ impl Error {
     fn repeated(&self) -> Self {
         match self {
             Self::Busy { what } => Self::Busy { what },
+            Self::Unavailable { reason } => Self::Unavailable { reason: reason.clone() },
             other => Self::Unavailable { reason: other.to_string() },
         }
     }

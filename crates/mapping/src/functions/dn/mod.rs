@@ -13,8 +13,8 @@ use crate::types::Type;
 use crate::value::{Failure, Value};
 use bumpalo::collections::Vec as ArenaVec;
 use parse::{
-    Part, all_parts, common_tail, comparable, depth, ends_apart, is_plain_kind, parts, plain_first, plain_parts, push_escaped,
-    rdn_equal, rdns, reads_up_to,
+    Part, all_parts, common_tail, comparable, depth, ends_apart, parts, plain_first, plain_parts, push_escaped, rdn_equal, rdns,
+    reads_up_to,
 };
 
 pub(super) static RDN: Function = Function {
@@ -67,10 +67,7 @@ pub(super) static RDNS: Function = Function {
     body: Body::Text(|call, name, kind| {
         let kind = kind.unwrap_or_default();
         let mut plain = ArenaVec::with_capacity_in(PLAIN_DEPTH, call.arena);
-        if is_plain_kind(kind)
-            && name.len() < PLAIN_BYTES_MAX
-            && plain_parts(name, kind, |part| plain.push(Value::String(part.text(call))))
-        {
+        if name.len() < PLAIN_BYTES_MAX && plain_parts(name, kind, |part| plain.push(Value::String(part.text(call)))) {
             return Ok(Value::List(plain.into_bump_slice()));
         }
         let mut list = ListBuilder::new(call);
@@ -329,7 +326,7 @@ mod tests {
                         prop_assert_eq!(Some(value), first(&call, name, Some(kind)), "{} of {}", kind, name);
                     }
                     let mut values = Vec::new();
-                    if is_plain_kind(kind) && plain_parts(name, kind, |part| values.push(part.text(&call))) {
+                    if plain_parts(name, kind, |part| values.push(part.text(&call))) {
                         let all: Vec<_> = all_parts(name).flatten().filter(|part| part.is(kind)).map(|part| part.text(&call)).collect();
                         prop_assert!(depth(name).is_some());
                         prop_assert_eq!(values, all, "{} of {}", kind, name);

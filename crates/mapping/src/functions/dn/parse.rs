@@ -202,8 +202,8 @@ impl<'a> Marks<'a> {
     }
 }
 
-/// Gives the parts of this type (one that [`is_plain_kind`]) in a name of which every RDN is one part without spaces
-/// around; whether it is such a name. `false` = look closely, and forget what was given.
+/// Gives the parts of this type in a name of which every RDN is one part without spaces around; whether it is such a name,
+/// and such a type. `false` = look closely, and forget what was given.
 #[inline]
 pub(super) fn plain_parts<'a>(name: &'a str, kind: &'a str, mut give: impl FnMut(Part<'a>)) -> bool {
     let Some(wanted) = PlainKind::new(kind) else { return false };
@@ -323,7 +323,7 @@ pub(super) fn plain_first_up_to<'a>(name: &'a str, comma: usize, kind: &'a str, 
 }
 
 /// Of at most four letters, so that it has no other spelling than in other case.
-pub(super) fn is_plain_kind(kind: &str) -> bool {
+fn is_plain_kind(kind: &str) -> bool {
     (1..=4).contains(&kind.len()) && kind.bytes().all(is_of_kind)
 }
 
