@@ -354,12 +354,13 @@ mod tests {
 
     #[test]
     fn a_read_for_several_stays_a_query_of_its_own_for_each() {
+        let row = [Value::from("x"), Value::from(1)];
         assert_eq!(
-            looked_up("SELECT a, b FROM t WHERE a = $1 AND b = $2", &args!["x", 1]),
+            looked_up("SELECT a, b FROM t WHERE a = $1 AND b = $2", &row),
             "SELECT v.i, x.* FROM unnest((SELECT $3::int[])) AS v(i) CROSS JOIN LATERAL \
              (SELECT a, b FROM t WHERE a = ($1::text[])[v.i] AND b = ($2::bigint[])[v.i] OFFSET 0) AS x"
         );
-        assert!(looked_up("SELECT a FROM t WHERE a = $1 LIMIT $2", &args!["x", 1]).ends_with("LIMIT ($2::bigint[])[v.i]) AS x"));
+        assert!(looked_up("SELECT a FROM t WHERE a = $1 LIMIT $2", &row).ends_with("LIMIT ($2::bigint[])[v.i]) AS x"));
     }
 
     #[test]

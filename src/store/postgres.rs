@@ -19,7 +19,7 @@ use super::{Error, Row, StoreOptions, Value, dialect};
 #[expect(clippy::disallowed_types, reason = "texts that dialect and query_sql built; every value is bound")]
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow};
-use sqlx::{Arguments, Column, Connection as _, Row as _, SqlSafeStr, TypeInfo};
+use sqlx::{Arguments, Column, Connection as _, Row as _, SqlSafeStr, SqlStr, TypeInfo};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -167,24 +167,20 @@ async fn answer_look_ups(session: Arc<Session>, mut lane: Lane<LookUp>) {
 impl Session {
     /// A read that another transaction got in the way of (40001, 40P01) is asked again: it changed nothing, and no
     /// caller has to know of it. A write goes back to whoever decided it.
-    async fn fetch_again<T>(&self, sql: T, bind: impl Fn() -> Result<PgArguments, Error> + Send) -> Result<Vec<PgRow>, Error>
-    where
-        T: Clone + Send,
-        AssertSqlSafe<T>: SqlSafeStr,
-    {
+    async fn fetch_again(&self, sql: SqlStr, bind: impl Fn() -> Result<PgArguments, Error>) -> Result<Vec<PgRow>, Error> {
         let mut pause = Duration::from_millis(1);
         for _ in 1..READS_MAX {
-            match self.fetch(AssertSqlSafe(sql.clone()), bind()?).await {
+            match self.fetch(sql.clone(), bind()?).await {
                 Err(Error::Stale) => tokio::time::sleep(pause).await,
                 answered => return answered,
             }
             pause *= 2;
         }
-        self.fetch(AssertSqlSafe(sql), bind()?).await
+        self.fetch(sql, bind()?).await
     }
 
     async fn read(&self, sql: Cow<'static, str>, args: &[Value]) -> Result<Vec<Row>, Error> {
-        self.fetch_again(sql, || bind(args)).await?.iter().map(from_postgres).collect()
+        self.fetch_again(AssertSqlSafe(sql).into_sql_str(), || bind(args)).await?.iter().map(from_postgres).collect()
     }
 
     /// All in one statement. If that is refused each is asked alone, so that a refusal meets only whoever earned it.
@@ -210,7 +206,7 @@ impl Session {
     }
 
     async fn look_up_together(&self, asked: &[LookUp]) -> Result<Vec<Vec<Row>>, Error> {
-        let text = self.look_up_text(&asked[0]);
+        let text = AssertSqlSafe(self.look_up_text(&asked[0])).into_sql_str();
         let rows: Vec<Cow<'_, [Value]>> = asked.iter().map(|one| Cow::Borrowed(one.args.as_slice())).collect();
         let bind = || {
             let mut arguments = PgArguments::default();
