@@ -1,16 +1,23 @@
-//! From [`Settings`] to a signed-in [`Session`]: each URL in turn, every step within its time. A server that can't be used
-//! is passed over; a directory that refuses the account is not asked again elsewhere, which would only lock it sooner.
+//! From [`Settings`] to a signed-in [`Session`]: each URL in turn, each address of its host, every step within its time. A
+//! server that can't be used is passed over; a directory that refuses the account is not asked again elsewhere, which
+//! would only lock it sooner.
 
 use super::failure::{Answer, Cause, Failure, Step};
 use super::settings::{Address, Bind, Protection, Settings};
 use super::tls::client_config;
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, StdStream};
 use rustls::ClientConfig;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+
+/// Addresses of one host that are tried.
+const ADDRESSES_MAX: usize = 8;
+/// The least time for a step with one of several addresses, unless the whole is less.
+const STEP_TIME_MIN: Duration = Duration::from_secs(2);
 
 /// A connection that is signed in. It ends when this is dropped.
 pub struct Session {
@@ -31,38 +38,100 @@ pub struct Connected {
 #[derive(Debug)]
 pub struct NotConnected(pub Vec<Failure>);
 
+impl NotConnected {
+    /// Whether the directory refused the account, so that no other server of it should be asked.
+    pub fn refuses_the_account(&self) -> bool {
+        self.0.last().is_some_and(|last| refuses_the_account(last.step, &last.cause))
+    }
+}
+
 /// Connects to the first server that can be used.
 ///
 /// # Errors
 /// What was wrong with each that was tried.
 pub async fn connect(settings: &Settings) -> Result<Connected, NotConnected> {
-    let failure =
-        |address: Option<&Address>, (step, cause): (Step, Cause)| Failure { url: address.map(ToString::to_string), step, cause };
-    let config = client_config(settings).map_err(|cause| NotConnected(vec![failure(None, (Step::Tls, cause))]))?;
+    let failure = |cause| Failure { url: None, at: None, step: Step::Tls, cause };
+    let config = client_config(settings).map_err(|cause| NotConnected(vec![failure(cause)]))?;
     let mut passed_over = Vec::new();
     for address in &settings.urls {
-        match connect_to(settings, address, &config).await {
-            Ok(session) => return Ok(Connected { session, passed_over }),
-            Err(error) => {
-                let ends = refuses_the_account(&error);
-                passed_over.push(failure(Some(address), error));
-                if ends {
-                    break;
-                }
-            }
+        match connect_to(settings, address, &config, &mut passed_over).await {
+            Tried::SignedIn(session) => return Ok(Connected { session: *session, passed_over }),
+            Tried::Refused => break,
+            Tried::Unusable => {}
         }
     }
     Err(NotConnected(passed_over))
 }
 
-fn refuses_the_account((step, cause): &(Step, Cause)) -> bool {
-    // 51 busy, 52 unavailable: the server's own state.
-    *step == Step::Bind && matches!(cause, Cause::Answer(answer) if !matches!(answer.code, 51 | 52))
+fn refuses_the_account(step: Step, cause: &Cause) -> bool {
+    step == Step::Bind && matches!(cause, Cause::Answer(answer) if answer.is_about_the_account())
 }
 
-async fn connect_to(settings: &Settings, address: &Address, config: &Arc<ClientConfig>) -> Result<Session, (Step, Cause)> {
+enum Tried {
+    SignedIn(Box<Session>),
+    /// The account is refused: nobody else is asked.
+    Refused,
+    Unusable,
+}
+
+/// Tries every address of one host, which may be several machines.
+async fn connect_to(settings: &Settings, address: &Address, config: &Arc<ClientConfig>, passed_over: &mut Vec<Failure>) -> Tried {
     let within = settings.connect_timeout;
-    let stream = timeout(within, reach(address, within)).await;
+    let url = || Some(address.to_string());
+    let sockets = match timeout(within, look_up(address)).await {
+        Ok(Ok(sockets)) => sockets,
+        Ok(Err(cause)) => {
+            passed_over.push(Failure { url: url(), at: None, step: Step::Reach, cause });
+            return Tried::Unusable;
+        }
+        Err(_) => {
+            let cause = Cause::Timeout { seconds: within.as_secs() };
+            passed_over.push(Failure { url: url(), at: None, step: Step::Reach, cause });
+            return Tried::Unusable;
+        }
+    };
+    let several = sockets.len() > 1;
+    let share = share(within, sockets.len());
+    for socket in sockets {
+        match sign_in(settings, address, socket, (config, share)).await {
+            Ok(session) => return Tried::SignedIn(Box::new(session)),
+            Err((step, cause)) => {
+                let refused = refuses_the_account(step, &cause);
+                passed_over.push(Failure { url: url(), at: several.then(|| socket.ip()), step, cause });
+                if refused {
+                    return Tried::Refused;
+                }
+            }
+        }
+    }
+    Tried::Unusable
+}
+
+/// The time of each of several addresses.
+fn share(within: Duration, addresses: usize) -> Duration {
+    let several = u32::try_from(addresses).unwrap_or(u32::MAX).max(1);
+    (within / several).max(STEP_TIME_MIN).min(within)
+}
+
+async fn look_up(address: &Address) -> Result<Vec<SocketAddr>, Cause> {
+    let host = (address.host.as_str(), address.port);
+    let found = lookup_host(host).await.map_err(|error| no_such_host(address, &error.to_string()))?;
+    let mut sockets: Vec<SocketAddr> = Vec::new();
+    for socket in found {
+        if !sockets.contains(&socket) && sockets.len() < ADDRESSES_MAX {
+            sockets.push(socket);
+        }
+    }
+    if sockets.is_empty() { Err(no_such_host(address, "it has no address")) } else { Ok(sockets) }
+}
+
+async fn sign_in(
+    settings: &Settings,
+    address: &Address,
+    socket: SocketAddr,
+    (config, within): (&Arc<ClientConfig>, Duration),
+) -> Result<Session, (Step, Cause)> {
+    let stream = timeout(within, reach(socket, within)).await;
     let stream = stream.map_err(|_| (Step::Reach, Cause::Timeout { seconds: within.as_secs() }))?;
     let stream = stream.map_err(|cause| (Step::Reach, cause))?;
     let options = LdapConnSettings::new()
@@ -93,20 +162,10 @@ async fn connect_to(settings: &Settings, address: &Address, config: &Arc<ClientC
     if result.rc == 0 { Ok(session) } else { Err((Step::Bind, Cause::Answer(Answer::of(&result)))) }
 }
 
-async fn reach(address: &Address, within: Duration) -> Result<std::net::TcpStream, Cause> {
-    let host = (address.host.as_str(), address.port);
-    let found = lookup_host(host).await.map_err(|error| no_such_host(address, &error.to_string()))?;
-    let mut last = no_such_host(address, "it has no address");
-    for socket in found {
-        match TcpStream::connect(socket).await {
-            Ok(stream) => {
-                let _slower_without = stream.set_nodelay(true);
-                return stream.into_std().map_err(|error| Cause::of_io(&error, within.as_secs()));
-            }
-            Err(error) => last = Cause::of_io(&error, within.as_secs()),
-        }
-    }
-    Err(last)
+async fn reach(socket: SocketAddr, within: Duration) -> Result<std::net::TcpStream, Cause> {
+    let stream = TcpStream::connect(socket).await.map_err(|error| Cause::of_io(&error, within.as_secs()))?;
+    let _slower_without = stream.set_nodelay(true);
+    stream.into_std().map_err(|error| Cause::of_io(&error, within.as_secs()))
 }
 
 fn no_such_host(address: &Address, why: &str) -> Cause {
@@ -140,5 +199,30 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_addresses_share_the_time_of_one_server() {
+        let seconds = Duration::from_secs;
+        assert_eq!(share(seconds(10), 1), seconds(10));
+        assert_eq!(share(seconds(10), 2), seconds(5));
+        assert_eq!(share(seconds(10), 8), seconds(2));
+        assert_eq!(share(seconds(1), 8), seconds(1));
+    }
+
+    #[test]
+    fn only_an_answer_about_the_account_is_the_answer_of_all_servers() {
+        let ends = |code| {
+            let answer = Answer { code, matched: String::new(), text: String::new() };
+            refuses_the_account(Step::Bind, &Cause::Answer(answer))
+        };
+        let about_the_account: Vec<u32> = (0..130).filter(|code| ends(*code)).collect();
+        assert_eq!(about_the_account, [7, 8, 13, 19, 34, 48, 49, 50]);
+        assert!(!refuses_the_account(Step::Bind, &Cause::Closed));
     }
 }
