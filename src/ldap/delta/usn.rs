@@ -6,10 +6,15 @@ use super::active_directory::{Kind, Phase, Queue, Server, everybody_has_an_id, i
 use super::cookie::{Fingerprint, Place};
 use super::{Deletions, Doubt, Frame, Step, Stop, both, wire};
 use crate::ldap::connect::Session;
+use crate::ldap::dn::is_within;
+use crate::ldap::failure::Cause;
 use crate::ldap::identity::external_id;
-use crate::ldap::search::{End, Item, Pages, Query, Read, run};
+use crate::ldap::search::{Cut, End, Pages, Read};
 use crate::ldap::settings::Area;
 use ldap3::controls::RawControl;
+
+/// Deleted entries asked for to see whether any are shown: more than the place itself.
+const LOOKED_AT: u32 = 5;
 
 pub(super) struct Reader {
     fingerprint: Fingerprint,
@@ -60,10 +65,10 @@ impl Reader {
         let folders = changed(frame, session, &area(&context, newer.clone()), &mut queue).await?;
         let deleted = format!("CN=Deleted Objects,{context}");
         let mut deletions = Deletions::Unseen;
-        if shows(session, &deleted).await? {
+        let area_of_deleted = area(&deleted, format!("(&(isDeleted=TRUE){newer})"));
+        if shows(frame, session, &area_of_deleted).await? {
             deletions = Deletions::Told;
-            let area = area(&deleted, format!("(&(isDeleted=TRUE){newer})"));
-            queue.candidates(Pages::new(&frame.settings, &area, Vec::new()).with(show_deleted()));
+            queue.candidates(Pages::new(&frame.settings, &area_of_deleted, Vec::new()).with(show_deleted()));
         }
         let filter = both(&frame.area.filter, &newer);
         queue.show(Pages::new(&frame.settings, &area(&frame.area.base, filter), frame.attributes.clone()));
@@ -101,15 +106,15 @@ fn show_deleted() -> RawControl {
     RawControl { ctype: wire::SHOW_DELETED.to_owned(), crit: true, val: None }
 }
 
-/// Whether the account may look where deleted entries are kept. An ordinary one may not, and is told of none.
-async fn shows(session: &mut Session, deleted: &str) -> Result<bool, Stop> {
-    let attributes = [String::from("objectClass")];
-    let query = Query { controls: vec![show_deleted()], ..Query::one(deleted, &attributes) };
-    let mut found = false;
-    let result = run(session, query, |item| {
-        found |= matches!(item, Item::Entry(_));
-        Ok(())
-    })
-    .await?;
-    Ok(result.rc == 0 && found)
+/// Whether the account is shown who was deleted. Some are shown the place and nothing in it, with success (Samba), so that
+/// only somebody found there is proof. Where nobody was ever deleted there is none, and no harm in that.
+async fn shows(frame: &Frame, session: &mut Session, area: &Area) -> Result<bool, Stop> {
+    let area = Area { filter: String::from("(isDeleted=TRUE)"), ..area.clone() };
+    let mut pages = Pages::new(&frame.settings, &area, Vec::new()).of_size(LOOKED_AT).with(show_deleted());
+    match pages.next(session).await {
+        // The place itself counts as deleted.
+        Read::Page(page) => Ok(page.entries.iter().any(|entry| !is_within(&area.base, &entry.dn))),
+        Read::End(End::Cut(Cut { cause: Cause::Answer(_), .. }) | End::Complete(_)) => Ok(false),
+        Read::End(End::Cut(cut)) => Err(cut.cause.into()),
+    }
 }

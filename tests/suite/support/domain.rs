@@ -53,6 +53,8 @@ impl Domain {
         };
         let domain = Self(Arc::new(Mutex::new(state)));
         domain.add(PEOPLE, "organizationalUnit");
+        domain.add(&format!("CN=Deleted Objects,{ROOT}"), "container");
+        domain.state().objects[1].deleted = true;
         let answering = domain.clone();
         (domain, listen(move |asked| answering.answer(asked)))
     }
@@ -127,17 +129,17 @@ impl Domain {
         }
         let deleted = format!("CN=Deleted Objects,{ROOT}");
         let with_deleted = asked.control(SHOW_DELETED).is_some();
-        if asked.base == deleted && !(with_deleted && state.shows_deleted) {
+        if asked.base == deleted && !with_deleted {
             return vec![Say::Done(32, None)];
         }
         if asked.scope == 0 {
             return vec![Say::Entry(asked.base.clone(), Vec::new()), Say::Done(0, None)];
         }
         let (_, filter) = parse_tag(asked.filter()).expect("a filter");
-        let found = state
-            .objects
-            .iter()
-            .filter(|object| object.dn.ends_with(&asked.base) && object.deleted <= with_deleted && object.matches(&filter));
+        // The place of the deleted is shown to everybody, as Samba has it.
+        let shown = |object: &Object| !object.deleted || (with_deleted && (state.shows_deleted || object.dn == deleted));
+        let here = |object: &&Object| object.dn.ends_with(&asked.base) && shown(object) && object.matches(&filter);
+        let found = state.objects.iter().filter(here);
         let mut says: Vec<Say> = found.map(|object| object.say(asked)).collect();
         says.push(Say::Done(0, asked.cookie.as_ref().map(|_| &b""[..])));
         says
