@@ -4,6 +4,7 @@
 
 use super::failure::{Answer, Cause, Failure, Step};
 use super::settings::{Address, Bind, Protection, Settings};
+use super::start_tls;
 use super::tls::client_config;
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, StdStream};
 use rustls::ClientConfig;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use url::Url;
 
 /// Addresses of one host that are tried.
 const ADDRESSES_MAX: usize = 8;
@@ -134,16 +136,20 @@ async fn sign_in(
     let stream = timeout(within, reach(socket, within)).await;
     let stream = stream.map_err(|_| (Step::Reach, Cause::Timeout { seconds: within.as_secs() }))?;
     let stream = stream.map_err(|cause| (Step::Reach, cause))?;
-    let options = LdapConnSettings::new()
-        .set_conn_timeout(within)
-        .set_config(Arc::clone(config))
-        .set_starttls(address.protection == Protection::StartTls)
-        .set_std_stream(StdStream::Tcp(stream));
+    let (stream, url) = match address.protection {
+        Protection::StartTls => {
+            let stream = timeout(within, upgraded(stream)).await;
+            let stream = stream.map_err(|_| (Step::Tls, Cause::Timeout { seconds: within.as_secs() }))?;
+            (stream.map_err(|cause| (Step::Tls, cause))?, with_tls(&address.url))
+        }
+        Protection::Tls | Protection::None => (into_std(stream).map_err(|cause| (Step::Reach, cause))?, address.url.clone()),
+    };
+    let options =
+        LdapConnSettings::new().set_conn_timeout(within).set_config(Arc::clone(config)).set_std_stream(StdStream::Tcp(stream));
     // With a stream at hand the only step left in here is TLS.
-    let made = LdapConnAsync::from_url_with_settings(options, &address.url).await;
+    let made = LdapConnAsync::from_url_with_settings(options, &url).await;
     let (connection, mut ldap) = made.map_err(|error| {
         let cause = match Cause::of(error, within.as_secs()) {
-            Cause::Answer(answer) => Cause::StartTls(answer),
             // Bytes in the clear to a port that wants TLS, or the other way round, end so with some servers.
             Cause::Closed if address.protection == Protection::Tls => Cause::NotTls,
             other => other,
@@ -162,10 +168,28 @@ async fn sign_in(
     if result.rc == 0 { Ok(session) } else { Err((Step::Bind, Cause::Answer(Answer::of(&result)))) }
 }
 
-async fn reach(socket: SocketAddr, within: Duration) -> Result<std::net::TcpStream, Cause> {
+async fn reach(socket: SocketAddr, within: Duration) -> Result<TcpStream, Cause> {
     let stream = TcpStream::connect(socket).await.map_err(|error| Cause::of_io(&error, within.as_secs()))?;
     let _slower_without = stream.set_nodelay(true);
-    stream.into_std().map_err(|error| Cause::of_io(&error, within.as_secs()))
+    Ok(stream)
+}
+
+/// One that goes on with a handshake.
+async fn upgraded(mut stream: TcpStream) -> Result<std::net::TcpStream, Cause> {
+    start_tls::ask(&mut stream).await?;
+    into_std(stream)
+}
+
+fn into_std(stream: TcpStream) -> Result<std::net::TcpStream, Cause> {
+    stream.into_std().map_err(|error| Cause::of_io(&error, 0))
+}
+
+/// The same address, where the first byte is of a handshake.
+fn with_tls(url: &Url) -> Url {
+    let mut url = url.clone();
+    // Neither scheme is special to a URL, so either can stand for the other.
+    let _always = url.set_scheme("ldaps");
+    url
 }
 
 fn no_such_host(address: &Address, why: &str) -> Cause {
@@ -213,6 +237,12 @@ mod tests {
         assert_eq!(share(seconds(10), 2), seconds(5));
         assert_eq!(share(seconds(10), 8), seconds(2));
         assert_eq!(share(seconds(1), 8), seconds(1));
+    }
+
+    #[test]
+    fn an_address_of_start_tls_goes_on_as_one_of_tls() {
+        let url = Url::parse("ldap://dc1.example.com:389").unwrap();
+        assert_eq!(with_tls(&url).as_str(), "ldaps://dc1.example.com:389");
     }
 
     #[test]

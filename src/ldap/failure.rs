@@ -52,8 +52,12 @@ pub struct Answer {
 
 impl Answer {
     pub fn of(result: &LdapResult) -> Self {
+        Self::new(result.rc, &result.matched, &result.text)
+    }
+
+    pub(super) fn new(code: u32, matched: &str, text: &str) -> Self {
         let cut = |text: &str| text.trim_end_matches('\0').chars().take(SERVER_TEXT_CHARS_MAX).collect();
-        Self { code: result.rc, matched: cut(&result.matched), text: cut(&result.text) }
+        Self { code, matched: cut(matched), text: cut(text) }
     }
 
     /// The sub-code of Active Directory's rc 49: `data 52e`.

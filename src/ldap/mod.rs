@@ -10,8 +10,8 @@
 //! ```
 //!
 //! `ldap3` speaks the protocol; whatever it leaves to its user is here. A task of its own drives each connection, so that
-//! bytes which make it panic end that connection and nothing else. It has no limit on one message: what is believed is
-//! only said by a server whose certificate was checked, and counted from there on.
+//! bytes which make it panic end that connection and nothing else. It has no limit on the size or depth of one message: so it
+//! reads of nobody whose certificate was not checked (StartTLS is asked for here), and is counted from there on.
 
 pub mod advice;
 mod ber;
@@ -26,4 +26,5 @@ mod ranges;
 pub mod root;
 pub mod search;
 pub mod settings;
+mod start_tls;
 mod tls;

@@ -12,6 +12,7 @@ use rosterd::ldap::settings::Settings;
 use rosterd::model::connection_secrets::ConnectionSecrets;
 use rosterd::model::directory::{BindMethod, DirectoryOptions, DirectoryServer};
 use rosterd::secret::Secret;
+use std::io::{Read as _, Write as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -473,5 +474,36 @@ async fn each_address_of_a_host_is_tried() {
         let settings = settings(options(vec![format!("ldap://localhost:{port}")]));
         let Ok(connected) = connect(&settings).await else { panic!("{serving}") };
         assert!(connected.passed_over.iter().all(|failure| failure.at.is_some_and(|at| at != *serving)));
+    }
+}
+
+/// Answers whatever comes first with these bytes, then listens on.
+fn answering(bytes: Vec<u8>) -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut asked = [0; 1_024];
+            let _gone = stream.read(&mut asked).and_then(|_| stream.write_all(&bytes)).and_then(|()| stream.read(&mut asked));
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn without_tls_nothing_is_sent_or_taken_in() {
+    // given a server that refuses StartTLS, one that goes on in the clear, and one whose answer is deeper than a stack
+    let yes: &[u8] = &[0x30, 12, 2, 1, 1, 0x78, 7, 0x0a, 1, 0, 4, 0, 4, 0];
+    let no = [&yes[..9], &[52], &yes[10..]].concat();
+    let deep = [&[0x30, 0x83, 0xf, 0xff, 0xff][..], &[0x30, 0x80].repeat(500_000)].concat();
+    for (says, wanted) in [(no, "StartTLS"), ([yes, yes].concat(), "TLS"), (deep, "no LDAP")] {
+        let port = answering(says);
+        let settings = settings(DirectoryOptions { start_tls: true, ..options(vec![format!("ldap://127.0.0.1:{port}")]) });
+        // then it is left at that step, before the password is sent
+        let Err(not) = connect(&settings).await else { panic!("{wanted}") };
+        let [failure] = &not.0[..] else { panic!("{:?}", not.0) };
+        assert_eq!(failure.step, Step::Tls, "{failure}");
+        assert!(failure.cause.to_string().contains(wanted), "{wanted}: {failure}");
     }
 }
