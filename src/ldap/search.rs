@@ -93,7 +93,7 @@ pub enum End {
 }
 
 /// A read that saw everything the account may see. Only this module makes one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Complete {
     entries: usize,
     references: usize,
@@ -119,6 +119,11 @@ impl Tally {
 }
 
 impl Complete {
+    /// Of a read that has not begun: no proof of anything, and handed out by nobody.
+    pub(super) fn begun() -> Self {
+        Self { entries: 0, references: 0, nameless: Tally::default(), unreadable: Tally::default() }
+    }
+
     /// Those that could not be read among them.
     pub fn entries(&self) -> usize {
         self.entries
@@ -177,7 +182,7 @@ impl Pages {
             expect_references: settings.expect_references,
             controls: domain_scope(settings).into_iter().collect(),
             cookie: Vec::new(),
-            seen: Complete::default(),
+            seen: Complete::begun(),
             reference: None,
             empty: 0,
             began: None,
@@ -188,6 +193,11 @@ impl Pages {
     /// Smaller pages, for a look at a few entries.
     pub fn of_size(self, page_size: u32) -> Self {
         Self { page_size, ..self }
+    }
+
+    /// With another bound on entries than that of the connection.
+    pub(super) fn at_most(self, entries_max: usize) -> Self {
+        Self { entries_max, ..self }
     }
 
     /// With one more control.

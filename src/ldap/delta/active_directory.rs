@@ -14,6 +14,8 @@ use crate::ldap::settings::Area;
 use std::collections::{HashSet, VecDeque};
 use std::fmt::Write as _;
 
+/// Ids that changed, in a whole domain: with more, reading everything is less work.
+pub(super) const CANDIDATES_MAX: usize = 200_000;
 /// Folders that may have moved at once.
 const FOLDERS_MAX: usize = 1_000;
 
@@ -128,7 +130,7 @@ impl Queue {
         let (inside, outside) = subtrees(folders, &frame.area.base);
         let area = |base: String| Area { base, ..frame.area.clone() };
         for base in outside {
-            self.candidates(Pages::new(&frame.settings, &area(base), Vec::new()));
+            self.candidates(Pages::new(&frame.settings, &area(base), Vec::new()).at_most(CANDIDATES_MAX));
         }
         for base in inside {
             self.show(Pages::new(&frame.settings, &area(base), frame.attributes.clone()));
@@ -172,8 +174,19 @@ impl Queue {
                 self.tasks.pop_front();
                 Ok(Some(Vec::new()))
             }
+            Read::End(End::Cut(cut)) if !shows => Err(of_candidates(cut.cause)),
             Read::End(End::Cut(cut)) => Err(cut.cause.into()),
         }
+    }
+}
+
+/// Too many to follow one by one are no fault: there is another way to read them.
+pub(super) fn of_candidates(cause: Cause) -> Stop {
+    match cause {
+        Cause::TooMuch { unit, .. } if unit.starts_with("entries") => {
+            Doubt::TooMuch { what: "entries", max: CANDIDATES_MAX }.into()
+        }
+        cause => cause.into(),
     }
 }
 

@@ -18,6 +18,8 @@ use std::collections::HashSet;
 const IDS_AT_ONCE: usize = 50;
 /// Entries that are read again one by one; with more, reading everything is less work.
 const CHANGED_MAX: usize = 50_000;
+/// Fragments in all answers together: a whole domain, computers and all, the first time. Nothing of them is kept but ids.
+const FRAGMENTS_MAX: usize = 10_000_000;
 /// Answers in a row that bring nothing though they say that there is more.
 const EMPTY_ANSWERS_MAX: usize = 100;
 /// Insufficient rights.
@@ -39,7 +41,6 @@ struct Since {
 /// The ids in the fragments of one answer after the other.
 #[derive(Default)]
 struct Fragments {
-    count: usize,
     deleted: Vec<String>,
     changed: HashSet<[u8; 16]>,
     /// Renamed, moved or new.
@@ -76,7 +77,7 @@ impl Reader {
         let invocation = server.invocation;
         let Some(since) = &self.since else {
             // The same question as later: a place is one in the answers to a question.
-            let (secured, cookie) = first_place(frame, session, &context, &watched(frame)).await?;
+            let (secured, cookie) = first_place(session, &context, &watched(frame)).await?;
             let pages = Pages::new(&frame.settings, &frame.area, frame.attributes.clone());
             return Ok(Phase { next: Place::DirSync { invocation, secured, cookie }, kind: Kind::Listing(Box::new(pages)) });
         };
@@ -85,14 +86,14 @@ impl Reader {
         }
         let mut fragments = Fragments::default();
         let (secured, attributes) = (since.secured, watched(frame));
-        let cookie = tell(frame, session, (&context, &attributes), (secured, since.cookie.clone()), |entry| {
+        let cookie = tell(session, (&context, &attributes), (secured, since.cookie.clone()), |entry| {
             fragments.take(&entry, &frame.area.id_attribute);
         })
         .await?;
         if fragments.nameless {
             return Err(Doubt::Contradiction("a change without an objectGUID").into());
         }
-        if fragments.changed.len() > CHANGED_MAX {
+        if fragments.changed.len().max(fragments.deleted.len()) > CHANGED_MAX {
             return Err(Doubt::TooMuch { what: "entries", max: CHANGED_MAX }.into());
         }
         let folders = folders(frame, session, &context, &fragments).await?;
@@ -114,7 +115,6 @@ impl Reader {
 
 impl Fragments {
     fn take(&mut self, entry: &Entry, id_attribute: &str) {
-        self.count += 1;
         let bytes = entry.find("objectGUID").and_then(|found| found.values.first());
         let Some(bytes) = bytes.and_then(|value| <[u8; 16]>::try_from(value.as_slice()).ok()) else {
             self.nameless = true;
@@ -122,6 +122,10 @@ impl Fragments {
         };
         let is_deleted =
             entry.find("isDeleted").is_some_and(|found| found.values.iter().any(|value| value.eq_ignore_ascii_case(b"TRUE")));
+        // One more than can be taken is enough to know.
+        if self.changed.len().max(self.deleted.len()) > CHANGED_MAX {
+            return;
+        }
         if is_deleted {
             self.deleted.extend(external_id(entry, id_attribute).ok());
             return;
@@ -153,15 +157,10 @@ fn named_in(filter: &str) -> impl Iterator<Item = String> + '_ {
 }
 
 /// A place from now on: with the right to replicate, else with those of the account.
-async fn first_place(
-    frame: &Frame,
-    session: &mut Session,
-    context: &str,
-    attributes: &[String],
-) -> Result<(bool, Vec<u8>), Stop> {
-    match tell(frame, session, (context, attributes), (false, Vec::new()), |_| ()).await {
+async fn first_place(session: &mut Session, context: &str, attributes: &[String]) -> Result<(bool, Vec<u8>), Stop> {
+    match tell(session, (context, attributes), (false, Vec::new()), |_| ()).await {
         Err(Stop::Cause(Cause::Answer(answer))) if answer.code == NO_RIGHT => {
-            Ok((true, tell(frame, session, (context, attributes), (true, Vec::new()), |_| ()).await?))
+            Ok((true, tell(session, (context, attributes), (true, Vec::new()), |_| ()).await?))
         }
         other => Ok((false, other?)),
     }
@@ -169,7 +168,6 @@ async fn first_place(
 
 /// Everything since a place, answer by answer; the place after it.
 async fn tell(
-    frame: &Frame,
     session: &mut Session,
     (context, attributes): (&str, &[String]),
     (secured, given): (bool, Vec<u8>),
@@ -191,9 +189,8 @@ async fn tell(
         let result = run(session, query, |item| {
             let Item::Entry(item) = item else { return Ok(()) };
             all += 1;
-            if all > frame.settings.entries_max {
-                let (what, max) = (context.to_owned(), frame.settings.entries_max);
-                return Err(Cause::TooMuch { what, max, unit: "entries (entries_max)" });
+            if all > FRAGMENTS_MAX {
+                return Err(Cause::TooMuch { what: context.to_owned(), max: FRAGMENTS_MAX, unit: "changes told at once" });
             }
             // A fragment has ranges of its own kind; the id in it counts.
             take(item.unwrap_or_else(|odd| odd.entry));

@@ -83,13 +83,16 @@ impl Strategy {
         }
     }
 
-    /// Whether the server says that it can, too.
+    /// Whether the server says that it can, too, and it is worth it.
     ///
     /// # Errors
     /// In words.
     pub fn offered(self, root: &Root, settings: &Settings, area: &Area) -> Result<(), &'static str> {
         self.fits(settings, area)?;
         match self {
+            Self::SyncRepl if settings.server == DirectoryServer::Ds389 => {
+                Err("it does not tell who is still there, so that everything would be read each time")
+            }
             Self::Usn if root.highest_usn.is_none() => Err("the server shows no highestCommittedUSN"),
             Self::SyncRepl if !root.knows(wire::SYNC_REQUEST) => Err("the server does not offer it (OpenLDAP: overlay syncprov)"),
             Self::DirSync if !root.knows(wire::DIR_SYNC) => Err("the server does not offer it"),
@@ -235,7 +238,8 @@ impl Changes {
         Ok(Self { frame, strategy, given: cookie, reader: None, ended: None })
     }
 
-    /// The next changes, or how it ended; after the end, the same end again.
+    /// The next changes, or how it ended; after the end, the same end again. After [`Verdict::Doubt`] and [`Verdict::Cut`] the
+    /// session may have ended too: what was still on its way was not waited for.
     pub async fn next(&mut self, session: &mut Session) -> Step {
         if let Some(verdict) = &self.ended {
             return Step::End(verdict.clone());
@@ -343,6 +347,24 @@ mod tests {
         let mut by_number = settings(DirectoryServer::OpenLdap);
         by_number.users.id_attribute = "employeeNumber".into();
         assert!(Strategy::SyncRepl.fits(&by_number, &by_number.users).is_err());
+    }
+
+    #[test]
+    fn a_way_is_offered_where_the_server_says_so_and_it_saves_reading() {
+        let offered = |server, root: &Root| -> Vec<&str> {
+            let settings = settings(server);
+            let is = |strategy: &Strategy| strategy.offered(root, &settings, &settings.users).is_ok();
+            Strategy::ALL.into_iter().filter(is).map(Strategy::as_str).collect()
+        };
+        let nothing = Root::default();
+        for server in [DirectoryServer::ActiveDirectory, DirectoryServer::OpenLdap, DirectoryServer::Ds389] {
+            assert_eq!(offered(server, &nothing), ["modifyTimestamp"]);
+        }
+        let controls = [wire::SYNC_REQUEST, wire::DIR_SYNC].map(String::from).to_vec();
+        let everything = Root { controls, highest_usn: Some(1), ..Root::default() };
+        assert_eq!(offered(DirectoryServer::ActiveDirectory, &everything), ["modifyTimestamp", "uSNChanged", "DirSync"]);
+        assert_eq!(offered(DirectoryServer::OpenLdap, &everything), ["modifyTimestamp", "syncrepl"]);
+        assert_eq!(offered(DirectoryServer::Ds389, &everything), ["modifyTimestamp"]);
     }
 
     #[test]

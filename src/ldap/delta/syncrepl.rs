@@ -76,7 +76,7 @@ impl Reader {
             Err(_) => Err(Cause::TooSlow { seconds: within.as_secs() }.into()),
         };
         // The rest is still on its way.
-        if step.is_err() {
+        if step.is_err() && self.result.is_none() {
             session.end();
         }
         step
@@ -255,7 +255,7 @@ impl Refresh {
             id_attribute: id_attribute.to_owned(),
             given,
             place: None,
-            complete: Complete::default(),
+            complete: Complete::begun(),
             there: HashSet::new(),
             named: false,
             deleted: false,

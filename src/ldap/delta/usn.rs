@@ -2,7 +2,7 @@
 //! from. Four things are asked for: the ids of everything that changed in the domain, so that who left the area is seen;
 //! what of it is in the area; what lies in folders that changed; and who was deleted.
 
-use super::active_directory::{Kind, Phase, Queue, Server, everybody_has_an_id, is_folder};
+use super::active_directory::{CANDIDATES_MAX, Kind, Phase, Queue, Server, everybody_has_an_id, is_folder, of_candidates};
 use super::cookie::{Fingerprint, Place};
 use super::{Deletions, Doubt, Frame, Step, Stop, both, wire};
 use crate::ldap::connect::Session;
@@ -68,7 +68,9 @@ impl Reader {
         let area_of_deleted = area(&deleted, format!("(&(isDeleted=TRUE){newer})"));
         if shows(frame, session, &area_of_deleted).await? {
             deletions = Deletions::Told;
-            queue.candidates(Pages::new(&frame.settings, &area_of_deleted, Vec::new()).with(show_deleted()));
+            queue.candidates(
+                Pages::new(&frame.settings, &area_of_deleted, Vec::new()).at_most(CANDIDATES_MAX).with(show_deleted()),
+            );
         }
         let filter = both(&frame.area.filter, &newer);
         queue.show(Pages::new(&frame.settings, &area(&frame.area.base, filter), frame.attributes.clone()));
@@ -79,7 +81,7 @@ impl Reader {
 
 /// Everything that changed is a candidate; the folders among it.
 async fn changed(frame: &Frame, session: &mut Session, area: &Area, queue: &mut Queue) -> Result<Vec<String>, Stop> {
-    let mut pages = Pages::new(&frame.settings, area, vec![String::from("objectClass")]);
+    let mut pages = Pages::new(&frame.settings, area, vec![String::from("objectClass")]).at_most(CANDIDATES_MAX);
     let mut folders = Vec::new();
     loop {
         match pages.next(session).await {
@@ -97,7 +99,7 @@ async fn changed(frame: &Frame, session: &mut Session, area: &Area, queue: &mut 
                 everybody_has_an_id(&complete)?;
                 return Ok(folders);
             }
-            Read::End(End::Cut(cut)) => return Err(cut.cause.into()),
+            Read::End(End::Cut(cut)) => return Err(of_candidates(cut.cause)),
         }
     }
 }
