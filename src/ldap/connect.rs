@@ -76,7 +76,7 @@ enum Tried {
     Unusable,
 }
 
-/// Tries every address of one host, which may be several machines.
+/// Tries every address of a host, which may be several machines.
 async fn connect_to(settings: &Settings, address: &Address, config: &Arc<ClientConfig>, passed_over: &mut Vec<Failure>) -> Tried {
     let within = settings.connect_timeout;
     let url = || Some(address.to_string());
@@ -92,14 +92,26 @@ async fn connect_to(settings: &Settings, address: &Address, config: &Arc<ClientC
             return Tried::Unusable;
         }
     };
+    each(settings, address, sockets, config, passed_over).await
+}
+
+/// One address after the other.
+async fn each(
+    settings: &Settings,
+    address: &Address,
+    sockets: Vec<SocketAddr>,
+    config: &Arc<ClientConfig>,
+    passed_over: &mut Vec<Failure>,
+) -> Tried {
     let several = sockets.len() > 1;
-    let share = share(within, sockets.len());
+    let share = share(settings.connect_timeout, sockets.len());
     for socket in sockets {
         match sign_in(settings, address, socket, (config, share)).await {
             Ok(session) => return Tried::SignedIn(Box::new(session)),
             Err((step, cause)) => {
                 let refused = refuses_the_account(step, &cause);
-                passed_over.push(Failure { url: url(), at: several.then(|| socket.ip()), step, cause });
+                let at = several.then(|| socket.ip());
+                passed_over.push(Failure { url: Some(address.to_string()), at, step, cause });
                 if refused {
                     return Tried::Refused;
                 }
@@ -229,6 +241,10 @@ impl Drop for Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::connection_secrets::ConnectionSecrets;
+    use crate::model::directory::DirectoryOptions;
+    use crate::secret::Secret;
+    use std::io::{Read as _, Write as _};
 
     #[test]
     fn several_addresses_share_the_time_of_one_server() {
@@ -237,6 +253,66 @@ mod tests {
         assert_eq!(share(seconds(10), 2), seconds(5));
         assert_eq!(share(seconds(10), 8), seconds(2));
         assert_eq!(share(seconds(1), 8), seconds(1));
+    }
+
+    /// A server at this address that answers the first thing it is asked with a code.
+    fn serve(ip: &str, port: u16, code: u8) -> SocketAddr {
+        let listener = std::net::TcpListener::bind((ip, port)).expect("loopback is a whole network");
+        let socket = listener.local_addr().expect("bound");
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { return };
+                let answer = [0x30, 12, 2, 1, 1, 0x61, 7, 0x0a, 1, code, 4, 0, 4, 0];
+                let mut asked = [0; 1_024];
+                let _gone =
+                    stream.read(&mut asked).and_then(|_| stream.write_all(&answer)).and_then(|()| stream.read(&mut asked));
+            }
+        });
+        socket
+    }
+
+    async fn tried(sockets: Vec<SocketAddr>) -> (Tried, Vec<Failure>) {
+        let mut options = DirectoryOptions {
+            urls: vec![format!("ldap://127.0.0.1:{}", sockets[0].port())],
+            allow_plaintext: true,
+            bind_dn: Some("cn=sync,dc=x".into()),
+            user_base: Some("dc=x".into()),
+            ..DirectoryOptions::default()
+        };
+        options.settle();
+        let mut secrets = ConnectionSecrets::default();
+        secrets.set("bind_password", Some(Secret::new("s3cret".into())));
+        let settings = Settings::of(&options, &secrets).unwrap();
+        let config = Arc::new(
+            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(rustls::RootCertStore::empty())
+                .with_no_client_auth(),
+        );
+        let mut passed_over = Vec::new();
+        let tried = each(&settings, &settings.urls[0], sockets, &config, &mut passed_over).await;
+        (tried, passed_over)
+    }
+
+    #[tokio::test]
+    async fn each_address_of_a_host_is_tried_and_those_passed_over_are_told() {
+        // given a host with an address at which nothing listens, one that is busy, and one that serves
+        let serves = serve("127.0.0.1", 0, 0);
+        let port = serves.port();
+        let (dead, busy) = (SocketAddr::from(([127, 0, 0, 2], port)), serve("127.0.0.3", port, 51));
+        let (tried, passed_over) = tried(vec![dead, busy, serves]).await;
+        assert!(matches!(tried, Tried::SignedIn(_)));
+        let told: Vec<_> = passed_over.iter().map(|failure| (failure.at, failure.step)).collect();
+        assert_eq!(told, [(Some(dead.ip()), Step::Reach), (Some(busy.ip()), Step::Bind)]);
+    }
+
+    #[tokio::test]
+    async fn an_account_that_one_address_refuses_is_not_shown_to_the_next() {
+        let refuses = serve("127.0.0.1", 0, 49);
+        let (tried, passed_over) = tried(vec![refuses, serve("127.0.0.2", refuses.port(), 0)]).await;
+        assert!(matches!(tried, Tried::Refused));
+        assert_eq!(passed_over.len(), 1);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a read of a directory hands over and how it says that it saw everything, through the library: against a real
 //! OpenLDAP, and against a scripted one for what that does not do.
 
-use crate::support::scripted_directory::{Asked, Say, entry, listen, listen_at, refusing};
+use crate::support::scripted_directory::{Asked, Say, entry, listen, refusing};
 use crate::support::slapd::{LIMIT, LIMITED, PASSWORD, SUFFIX, SYNC, Slapd};
 use rosterd::ldap::connect::{Session, connect};
 use rosterd::ldap::entry::Entry;
@@ -460,20 +460,6 @@ async fn a_server_in_a_state_of_its_own_is_passed_over_and_one_that_refuses_the_
         let both = settings(options(vec![format!("ldap://127.0.0.1:{}", refusing(code)), serves()]));
         let Err(not) = connect(&both).await else { panic!("{code} was asked again elsewhere") };
         assert_eq!((not.0.len(), not.refuses_the_account()), (1, true), "{code}");
-    }
-}
-
-#[tokio::test]
-async fn each_address_of_a_host_is_tried() {
-    // given a host with two addresses, of which only the other one listens on that port
-    let addresses: Vec<std::net::IpAddr> =
-        tokio::net::lookup_host(("localhost", 0)).await.unwrap().map(|address| address.ip()).collect();
-    for serving in &addresses {
-        let port = listen_at(&std::net::SocketAddr::new(*serving, 0).to_string(), 0, |_| vec![Say::Done(0, Some(b""))]);
-        // then either is found by the name
-        let settings = settings(options(vec![format!("ldap://localhost:{port}")]));
-        let Ok(connected) = connect(&settings).await else { panic!("{serving}") };
-        assert!(connected.passed_over.iter().all(|failure| failure.at.is_some_and(|at| at != *serving)));
     }
 }
 

@@ -149,8 +149,8 @@ impl Cookie {
             2 => Place::SyncRepl(rest.to_vec()),
             3 => {
                 let (&invocation, rest) = rest.split_first_chunk::<16>()?;
-                let (&[secured], cookie) = rest.split_first_chunk::<1>()?;
-                Place::DirSync { invocation, secured: secured != 0, cookie: cookie.to_vec() }
+                let (&[secured @ 0..=1], cookie) = rest.split_first_chunk::<1>()? else { return None };
+                Place::DirSync { invocation, secured: secured == 1, cookie: cookie.to_vec() }
             }
             _ => return None,
         };

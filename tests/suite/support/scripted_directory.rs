@@ -62,17 +62,16 @@ pub fn entry(dn: &str, attributes: &[(&str, &[&str])]) -> Say {
 
 /// Listens on the port it returns; signs everybody in and answers searches by `script`. Ends with the test program.
 pub fn listen(script: impl Fn(&Asked) -> Vec<Say> + Send + 'static) -> u16 {
-    listen_at("127.0.0.1:0", 0, script)
+    listening(0, script)
 }
 
 /// Refuses every sign-in with this code.
 pub fn refusing(code: u32) -> u16 {
-    listen_at("127.0.0.1:0", code, |_| vec![Say::Close])
+    listening(code, |_| vec![Say::Close])
 }
 
-/// As [`listen`], at an address, and with an answer to every sign-in.
-pub fn listen_at(address: &str, bind: u32, script: impl Fn(&Asked) -> Vec<Say> + Send + 'static) -> u16 {
-    let listener = TcpListener::bind(address).expect("a free port");
+fn listening(bind: u32, script: impl Fn(&Asked) -> Vec<Say> + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
