@@ -84,12 +84,12 @@ async fn answer(context: &Context, args: &SyncArgs) -> anyhow::Result<ExitCode> 
         progress: &tell,
     };
     if args.dry_run {
-        return look(context, &runner, (&connection, args.json), &progress).await;
+        return Box::pin(look(context, &runner, (&connection, args.json), &progress)).await;
     }
     if let Some(run) = &args.confirm {
         confirm(context, &tenant, &connection, run).await?;
     }
-    let report = runner.run().await;
+    let report = Box::pin(runner.run()).await;
     drop(progress);
     print_report(&report?, &connection, args.json)
 }
@@ -177,11 +177,7 @@ fn counts(counts: &std::collections::BTreeMap<&str, u64>) -> String {
     if told.is_empty() { String::from("none") } else { told.join(", ") }
 }
 
-fn print(
-    plan: &std::collections::BTreeMap<&str, u64>,
-    (lines, changes): (&[Line], usize),
-    found: &Found,
-) -> anyhow::Result<()> {
+fn print(plan: &std::collections::BTreeMap<&str, u64>, (lines, changes): (&[Line], usize), found: &Found) -> anyhow::Result<()> {
     if !lines.is_empty() {
         let row = |line: &Line| {
             let reason = line.reason.clone().unwrap_or_default();

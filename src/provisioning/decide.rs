@@ -470,3 +470,28 @@ pub fn entry_hash(payload: &Map<String, Value>) -> String {
 fn hash(text: &str) -> String {
     user_id::hex(&Sha256::digest(text))
 }
+
+#[cfg(test)]
+mod entry_tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(value: Value) -> String {
+        let Value::Object(payload) = value else { panic!("an object") };
+        entry_hash(&payload)
+    }
+
+    #[test]
+    fn an_entry_is_the_same_in_any_order_of_values_and_spelling_of_names() {
+        let entry = of(json!({"dn": "uid=a", "mail": ["a@x", "b@x"], "cn": "A"}));
+        assert_eq!(of(json!({"CN": "A", "dn": "uid=a", "mail": ["b@x", "a@x"]})), entry);
+        for other in [
+            json!({"dn": "uid=A", "mail": ["a@x", "b@x"], "cn": "A"}),
+            json!({"dn": "uid=a", "mail": ["a@x"], "cn": "A"}),
+            json!({"dn": "uid=a", "mail": "a@x\",\"b@x", "cn": "A"}),
+            json!({"dn": "uid=a", "mail": ["a@x", "b@x"], "cn": ["A", "A"]}),
+        ] {
+            assert_ne!(of(other.clone()), entry, "{other}");
+        }
+    }
+}

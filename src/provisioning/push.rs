@@ -83,7 +83,12 @@ impl Provisioner {
     }
 
     /// What is to be known of an identity that a `skip` kept out of the roster, now that it may pass.
-    pub(super) async fn newcomer(&self, desk: &Desk<'_>, record: &SourceRecord, id: &IdentityId) -> Result<(Newcomer, Mapped), Error> {
+    pub(super) async fn newcomer(
+        &self,
+        desk: &Desk<'_>,
+        record: &SourceRecord,
+        id: &IdentityId,
+    ) -> Result<(Newcomer, Mapped), Error> {
         let connection = desk.connection;
         let mapped = self.with_free(desk, decide::map(desk, record)).await?;
         let wanted = wanted_user_id(connection, record, &mapped, id);

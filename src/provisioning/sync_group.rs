@@ -93,10 +93,9 @@ impl Provisioner {
         let current = groups::find_by_external_id(&self.store, connection, &entry.external_id).await?;
         let id = current.as_ref().map_or_else(|| moment.id(), |group| group.id.to_string());
         let (before, unresolved_before) = match &current {
-            Some(_) => (
-                groups::find_members(&self.store, tenant, &id).await?,
-                groups::find_unresolved(&self.store, tenant, &id).await?,
-            ),
+            Some(_) => {
+                (groups::find_members(&self.store, tenant, &id).await?, groups::find_unresolved(&self.store, tenant, &id).await?)
+            }
             None => Default::default(),
         };
         if current.as_ref().is_none_or(|group| group.name_key != fold(&record.name)) {
@@ -183,8 +182,7 @@ impl Provisioner {
             };
             let id = current.id.to_string();
             let moment = self.moment(request);
-            let Decision::Write(plan) =
-                decide_group::delete_as(&moment, GroupEvent::Synced(Synced::Deleted), current, None)
+            let Decision::Write(plan) = decide_group::delete_as(&moment, GroupEvent::Synced(Synced::Deleted), current, None)
             else {
                 return Err(Refusal::NotFound.into());
             };

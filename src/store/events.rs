@@ -39,17 +39,15 @@ pub async fn open_of_kind(store: &Store, connection: &Connection, kind: &str) ->
 
 /// Rows whose reason is gone: kind and subject.
 pub fn resolve(batch: &mut Batch, connection: &Connection, rows: &[(String, String)], now: i64) {
-    let row = |(kind, subject): &(String, String)| {
-        args![&connection.tenant_id, &connection.id, kind.as_str(), subject.as_str(), now]
-    };
+    let row =
+        |(kind, subject): &(String, String)| args![&connection.tenant_id, &connection.id, kind.as_str(), subject.as_str(), now];
     batch.each(RESOLVE, rows.iter().map(row).collect());
 }
 
 /// As [`open_conflicts`], many at once: no two of one subject.
 pub fn open_conflicts_together(batch: &mut Batch, tenant: &TenantId, entries: &[InboxEntry]) {
-    let row = |c: &InboxEntry| {
-        args![tenant, c.id.as_str(), &c.connection_id, c.kind, c.subject.as_str(), c.detail.as_str(), c.at]
-    };
+    let row =
+        |c: &InboxEntry| args![tenant, c.id.as_str(), &c.connection_id, c.kind, c.subject.as_str(), c.detail.as_str(), c.at];
     batch.each(OPEN_CONFLICT, entries.iter().map(row).collect());
 }
 

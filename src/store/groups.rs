@@ -148,12 +148,7 @@ pub async fn find_by_external_id(store: &Store, connection: &Connection, externa
 }
 
 /// Up to `limit` groups, external id and id, whose external ids come after `after` (at first "").
-pub async fn present(
-    store: &Store,
-    connection: &Connection,
-    after: &str,
-    limit: i64,
-) -> Result<Vec<(String, String)>, Error> {
+pub async fn present(store: &Store, connection: &Connection, after: &str, limit: i64) -> Result<Vec<(String, String)>, Error> {
     let rows = store.read(PRESENT_GROUPS, args![&connection.tenant_id, &connection.id, after, limit]).await?;
     rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?))).collect()
 }

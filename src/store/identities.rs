@@ -407,10 +407,16 @@ fn followed_form(connection: &Connection, ids: &[String]) -> Form {
 fn found_form(connection: &Connection, ids: &[String]) -> Form {
     let sql = |list: &str| {
         format!(
-            concat!("SELECT ", identity_columns!(), ", ", user_columns!(), ", \
+            concat!(
+                "SELECT ",
+                identity_columns!(),
+                ", ",
+                user_columns!(),
+                ", \
              CAST(CASE WHEN EXISTS (SELECT 1 FROM members m WHERE m.tenant_id = i.tenant_id AND m.member_id = i.id) THEN 1 ELSE 0 END AS BIGINT) \
              FROM identities i LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id \
-             WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.external_id IN ({list})"),
+             WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.external_id IN ({list})"
+            ),
             list = list
         )
     };
@@ -451,7 +457,9 @@ fn addressed_form(connection: &Connection, keys: &[String]) -> Form {
 
 fn external_form(connection: &Connection, ids: &[String]) -> Form {
     let sql = |list: &str| {
-        format!("SELECT external_id FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND id IN ({list}) AND external_id IS NOT NULL")
+        format!(
+            "SELECT external_id FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND id IN ({list}) AND external_id IS NOT NULL"
+        )
     };
     over_ids("external", connection, sql, ids)
 }

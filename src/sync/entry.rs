@@ -63,12 +63,7 @@ pub fn read(entry: &Read, id_attribute: &str, wanted: &Wanted) -> Seen {
         Entry { external_id, payload }
     });
     let number = entry.find(PRIMARY_GROUP).and_then(|found| std::str::from_utf8(found.values.first()?).ok()?.parse().ok());
-    Seen {
-        entry: read,
-        dn: entry.dn.clone(),
-        mark: digits.filter(|digits: &String| digits.len() == 14),
-        primary_group: number,
-    }
+    Seen { entry: read, dn: entry.dn.clone(), mark: digits.filter(|digits: &String| digits.len() == 14), primary_group: number }
 }
 
 /// What an id or a hash is remembered by: of one size, however many entries there are.

@@ -59,9 +59,13 @@ impl Why {
             Self::WithoutId { entries, attribute } => format!(
                 "{entries} entries have no {attribute}, and whoever is missing may be one of them; leave them out by user_filter"
             ),
-            Self::Area => String::from("what is read (base, filter or kind of server) is not what the last run read, and people are missing"),
+            Self::Area => String::from(
+                "what is read (base, filter or kind of server) is not what the last run read, and people are missing",
+            ),
             Self::IdAttribute { before, now } => {
-                format!("people are recognised by {now} now and were by {before}: everybody would come anew, and everybody known go")
+                format!(
+                    "people are recognised by {now} now and were by {before}: everybody would come anew, and everybody known go"
+                )
             }
             Self::Older { server } => {
                 format!("{server} does not know of changes that another server of the directory showed before: it lags behind")

@@ -199,7 +199,8 @@ impl<'a> Runner<'a> {
             let waits = self.leave_out_held(&mut found);
             self.write_people(lease, &mut session, (&mappings, &request), (&mut found.survey, &mut counts, &mut refused)).await?;
             self.let_go(lease, &request, (&found.missing, found.held.absence.is_empty()), &mut counts).await?;
-            self.write_groups(lease, &mut session, (&mappings, &request), &confirmed, &found, (&mut counts, &mut refused)).await?;
+            self.write_groups(lease, &mut session, (&mappings, &request), &confirmed, &found, (&mut counts, &mut refused))
+                .await?;
             self.seen_again(lease, &found).await?;
             Counts::add(&mut counts.people, "held", waits);
         }
@@ -241,7 +242,12 @@ impl<'a> Runner<'a> {
     }
 
     /// The next page of people, or the proof that there is none.
-    async fn people(&self, session: &mut Session, pages: &mut Pages, wanted: &Wanted) -> Result<Result<Vec<SeenEntry>, Complete>, Error> {
+    async fn people(
+        &self,
+        session: &mut Session,
+        pages: &mut Pages,
+        wanted: &Wanted,
+    ) -> Result<Result<Vec<SeenEntry>, Complete>, Error> {
         match pages.next(session).await {
             Read::Page(mut page) => {
                 for entry in &mut page.entries {
@@ -341,8 +347,7 @@ impl<'a> Runner<'a> {
         let id_attribute_before = state.id_attribute.clone().filter(|before| !before.eq_ignore_ascii_case(&id_attribute));
         let newest = survey.newest.as_ref().map(|(mark, _)| mark.as_str());
         let other_server = state.server.as_deref().is_some_and(|before| before != server);
-        let older =
-            guard::is_older(state.newest_mark.as_deref(), newest, survey.mark_of_newest_before.as_deref(), other_server);
+        let older = guard::is_older(state.newest_mark.as_deref(), newest, survey.mark_of_newest_before.as_deref(), other_server);
         let removals = groups.map_or(0, |groups| {
             let unconfirmed = |one: &&String| !confirmed.holds("member.remove", one);
             let gone = groups.gone.iter().filter(|(id, _)| !confirmed.holds("group.leave", id));
@@ -463,13 +468,7 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    async fn let_one_go(
-        &self,
-        lease: &mut Lease<'_>,
-        request: &Request<'_>,
-        id: &str,
-        counts: &mut Counts,
-    ) -> Result<(), Error> {
+    async fn let_one_go(&self, lease: &mut Lease<'_>, request: &Request<'_>, id: &str, counts: &mut Counts) -> Result<(), Error> {
         match self.provisioner.left(request, &lease.fence, id).await {
             Ok(left) => Counts::add(&mut counts.people, "left", u64::from(left)),
             // One person is no reason to keep all the others.
@@ -507,7 +506,8 @@ impl<'a> Runner<'a> {
         for (dn, why) in &survey.without_id {
             refuse(refused, "sync_group", dn, dn, vec![("id".into(), why.clone())]);
         }
-        let moved = ["created", "revived", "left"].iter().any(|what| counts.people.contains_key(what)) || !found.survey.moved.is_empty();
+        let moved =
+            ["created", "revived", "left"].iter().any(|what| counts.people.contains_key(what)) || !found.survey.moved.is_empty();
         Counts::add(&mut counts.groups, "met", survey.groups);
         if !survey.differs && !moved {
             return Ok(());
@@ -599,12 +599,22 @@ impl<'a> Runner<'a> {
             (Some(_), _) => runs::forget_sync(&mut batch, connection, run_id),
             (None, true) => {
                 let text = summary.to_string();
-                runs::end_sync(&mut batch, connection, run_id, &SyncEnd { state: "held", summary: &text, list_hash: Some(hash), at: now });
+                runs::end_sync(
+                    &mut batch,
+                    connection,
+                    run_id,
+                    &SyncEnd { state: "held", summary: &text, list_hash: Some(hash), at: now },
+                );
                 runs::hold_sync(&mut batch, connection, run_id, &items.0, now);
             }
             (None, false) => {
                 let text = summary.to_string();
-                runs::end_sync(&mut batch, connection, run_id, &SyncEnd { state: "done", summary: &text, list_hash: None, at: now });
+                runs::end_sync(
+                    &mut batch,
+                    connection,
+                    run_id,
+                    &SyncEnd { state: "done", summary: &text, list_hash: None, at: now },
+                );
             }
         }
         runs::settle_syncs(&mut batch, connection, "held", "superseded", &told, now);
@@ -740,8 +750,7 @@ fn list(found: &Found, confirmed: &Confirmed) -> ((Vec<SyncItem>, usize), String
 }
 
 fn summary(found: &Found, counts: &Counts, (held, refused): (Option<usize>, usize)) -> Value {
-    let why: Vec<Value> =
-        found.held.reasons().iter().map(|why| json!({"reason": why.code(), "text": why.words()})).collect();
+    let why: Vec<Value> = found.held.reasons().iter().map(|why| json!({"reason": why.code(), "text": why.words()})).collect();
     json!({
         "people": counts.people,
         "groups": counts.groups,

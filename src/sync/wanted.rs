@@ -40,11 +40,10 @@ impl Wanted {
             attributes.push(mark.to_owned());
             left_out.push(mark.to_owned());
         }
-        if reads_groups && server == DirectoryServer::ActiveDirectory {
-            if !is_everything && !attributes.iter().any(|name| name.eq_ignore_ascii_case(PRIMARY_GROUP)) {
-                attributes.push(PRIMARY_GROUP.to_owned());
-                left_out.push(PRIMARY_GROUP.to_owned());
-            }
+        let needs_primary = reads_groups && !is_everything && server == DirectoryServer::ActiveDirectory;
+        if needs_primary && !attributes.iter().any(|name| name.eq_ignore_ascii_case(PRIMARY_GROUP)) {
+            attributes.push(PRIMARY_GROUP.to_owned());
+            left_out.push(PRIMARY_GROUP.to_owned());
         }
         Self { attributes, left_out, binary: reads.binary.clone(), is_everything, mark }
     }
@@ -79,13 +78,22 @@ mod tests {
     fn the_time_of_the_change_is_asked_for_and_left_out_unless_the_mapping_reads_it() {
         let of = |names: &[&str], groups| {
             let reads = reads(Some(names));
-            Wanted::of(&reads, &Reads { attributes: Some(vec!["mail".into()]), ..reads.clone() }, "id", DirectoryServer::OpenLdap, groups)
+            Wanted::of(
+                &reads,
+                &Reads { attributes: Some(vec!["mail".into()]), ..reads.clone() },
+                "id",
+                DirectoryServer::OpenLdap,
+                groups,
+            )
         };
         let plain = of(&["mail", "memberOf"], false);
-        assert_eq!((plain.attributes, plain.left_out), (
-            vec!["mail".into(), "memberOf".into(), "id".into(), "modifyTimestamp".into()],
-            vec![String::from("modifyTimestamp")],
-        ));
+        assert_eq!(
+            (plain.attributes, plain.left_out),
+            (
+                vec!["mail".into(), "memberOf".into(), "id".into(), "modifyTimestamp".into()],
+                vec![String::from("modifyTimestamp")],
+            )
+        );
         let read = of(&["ModifyTimestamp"], false);
         assert_eq!((read.attributes.len(), read.left_out.len()), (2, 0));
         assert_eq!(of(&["mail", "memberOf"], true).attributes, ["mail", "id", "modifyTimestamp"]);

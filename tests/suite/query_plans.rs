@@ -14,7 +14,7 @@ use rosterd::scim::schema::registry;
 use rosterd::store::lists::{self, FIRST_ARGUMENT, Position};
 use rosterd::store::query_sql::{self, Compiled, Target};
 use rosterd::store::statements::{self, Form};
-use rosterd::store::{Value, groups};
+use rosterd::store::{Value, groups, identities};
 use rusqlite::StatementStatus;
 use rusqlite::config::DbConfig;
 use serde_json::Value as Json;
@@ -41,7 +41,8 @@ const STEPS_PER_ROW_PASSED: i64 = 15;
 const ENTRIES_MAX: i64 = 1_000;
 
 /// Tables that grow with the people of a tenant.
-const LARGE: [&str; 12] = [
+const LARGE: [&str; 13] = [
+    "unresolved_members",
     "users",
     "user_values",
     "identities",
@@ -279,6 +280,8 @@ async fn who_is_looked_up_is_found_by_an_index() {
             forms.push((form, PAGE, 0));
         }
     }
+    let keys: Vec<String> = (100..110).map(|n| format!("k{n:05}")).collect();
+    forms.extend(identities::forms(&connection(), &keys).into_iter().map(|form| (form, PAGE, 0)));
     for (group, name) in [("g00100", "a small group"), ("g00001", "a group of everybody")] {
         for mut form in groups::forms(&connection(), group, &ids) {
             form.name = format!("{} of {name}", form.name);

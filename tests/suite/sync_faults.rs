@@ -32,7 +32,11 @@ async fn a_second_run_is_told_who_holds_the_first() {
         let corp = Corp::start(postgres, &slapd, "").await;
         corp.sync();
         // Somebody else's lease, for a long time yet.
-        Database::change(&corp.database, "UPDATE leases SET owner = 'the other one', expires_at = 9000000000000000 WHERE name LIKE 'sync:%'").await;
+        Database::change(
+            &corp.database,
+            "UPDATE leases SET owner = 'the other one', expires_at = 9000000000000000 WHERE name LIKE 'sync:%'",
+        )
+        .await;
         let refused = corp.run("sync corp");
         assert!(refused.refusal().contains("the other one is running this sync; nothing was done"), "{refused:?}");
         // It ran out: whoever comes next takes it over, with another number.

@@ -55,7 +55,11 @@ async fn members_join_and_leave_and_a_name_nobody_bears_waits_for_its_bearer() {
         let slapd = Slapd::start(3);
         let corp = Corp::with_groups(postgres, &slapd, "").await;
         corp.sync();
-        slapd.modify(&(member("first", "add", &person_dn("late")) + &member("first", "add", "cn=elsewhere,dc=other") + &member("staff", "delete", &person_dn("u000001"))));
+        slapd.modify(
+            &(member("first", "add", &person_dn("late"))
+                + &member("first", "add", "cn=elsewhere,dc=other")
+                + &member("staff", "delete", &person_dn("u000001"))),
+        );
         let report = corp.sync_ends(0, "");
         assert_eq!(report["summary"]["groups"], json!({"left_members": 1, "met": 2}));
         assert_eq!(members(&corp, "staff").await, ["u000000", "u000002"]);
@@ -86,7 +90,10 @@ async fn a_renamed_person_stays_a_member_whatever_the_group_says_meanwhile() {
         slapd.modify(&(member("first", "add", &person_dn("anna")) + &member("first", "delete", &person_dn("u000000"))));
         corp.set("budget=1,0%");
         let report = corp.sync_ends(0, "");
-        assert_eq!((&report["summary"]["people"], &report["summary"]["groups"]), (&json!({"unchanged": 2, "updated": 1}), &json!({"met": 2})));
+        assert_eq!(
+            (&report["summary"]["people"], &report["summary"]["groups"]),
+            (&json!({"unchanged": 2, "updated": 1}), &json!({"met": 2}))
+        );
         assert_eq!(members(&corp, "first").await, ["anna"]);
     })
     .await;
@@ -116,7 +123,11 @@ async fn a_login_name_given_to_somebody_new_brings_no_membership_of_the_old_one_
 async fn groups_hold_groups_and_never_themselves() {
     on_both(async |postgres| {
         let slapd = Slapd::start(2);
-        slapd.modify(&(group("a", &[&group_dn("b"), &person_dn("u000000")]) + &group("b", &[&group_dn("c")]) + &group("c", &[&group_dn("a"), &person_dn("u000001")])));
+        slapd.modify(
+            &(group("a", &[&group_dn("b"), &person_dn("u000000")])
+                + &group("b", &[&group_dn("c")])
+                + &group("c", &[&group_dn("a"), &person_dn("u000001")])),
+        );
         let corp = Corp::with_groups(postgres, &slapd, "").await;
         corp.sync();
         let rows = corp.list("SELECT count(*) AS n FROM members WHERE kind = 'Group'").await;
@@ -177,7 +188,10 @@ async fn a_group_mapping_says_which_group_is_taken_and_under_which_name() {
         let slapd = Slapd::start(2);
         let corp = Corp::with_groups(postgres, &slapd, "").await;
         std::fs::create_dir_all(corp.sandbox.path().join("mappings")).unwrap();
-        corp.sandbox.write("mappings/teams.mapping", "mapping teams from ldap to group\nskip when $cn == \"first\" because \"not a team\"\nname = \"team {$cn}\"\n");
+        corp.sandbox.write(
+            "mappings/teams.mapping",
+            "mapping teams from ldap to group\nskip when $cn == \"first\" because \"not a team\"\nname = \"team {$cn}\"\n",
+        );
         corp.set("group_mapping=teams");
         corp.sync();
         let mapped = corp.rows("SELECT name, mapped FROM groups ORDER BY name").await;
@@ -192,17 +206,28 @@ async fn the_primary_group_of_active_directory_has_its_members_though_it_does_no
     // S-1-5-21-1-1-1-513 as bytes that are also text, which is all a scripted entry can say.
     let sid = "\u{1}\u{5}\0\0\0\0\0\u{5}\u{15}\0\0\0\u{1}\0\0\0\u{1}\0\0\0\u{1}\0\0\0\u{1}\u{2}\0\0";
     let port = listen(move |asked: &Asked| {
-        let of = |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()])).collect::<Vec<_>>();
+        let of = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()])).collect::<Vec<_>>()
+        };
         let mut says = Vec::new();
         if asked.base.starts_with("ou=people") {
             for (id, uid, primary) in [("AAAAAAAAAAAAAAAA", "ann", "513"), ("BBBBBBBBBBBBBBBB", "bob", "514")] {
                 says.push(Say::Entry(
                     format!("cn={uid},ou=people,{SUFFIX}"),
-                    of(&[("objectGUID", id), ("sAMAccountName", uid), ("cn", uid), ("mail", &format!("{uid}@example.test")), ("primaryGroupID", primary)]),
+                    of(&[
+                        ("objectGUID", id),
+                        ("sAMAccountName", uid),
+                        ("cn", uid),
+                        ("mail", &format!("{uid}@example.test")),
+                        ("primaryGroupID", primary),
+                    ]),
                 ));
             }
         } else {
-            says.push(Say::Entry(group_dn("Domain Users"), of(&[("objectGUID", "CCCCCCCCCCCCCCCC"), ("cn", "Domain Users"), ("objectSid", sid)])));
+            says.push(Say::Entry(
+                group_dn("Domain Users"),
+                of(&[("objectGUID", "CCCCCCCCCCCCCCCC"), ("cn", "Domain Users"), ("objectSid", sid)]),
+            ));
         }
         says.push(Say::Done(0, Some(b"")));
         says

@@ -26,6 +26,7 @@ pub(super) fn finish(
         ProfileWrite::Remove { user, .. } => (Some((user, user.version)), "user.deleted"),
         ProfileWrite::None => (None, ""),
     };
+    let detail = detail(&outcome);
     let history = outcome.before.and_then(|changes| {
         let (user, version) = user?;
         Some(History {
@@ -42,17 +43,6 @@ pub(super) fn finish(
             at: moment.now,
         })
     });
-    let mut detail = Map::new();
-    if !outcome.changes.errors.is_empty() {
-        detail.insert("warnings".into(), warnings(&outcome.changes));
-    }
-    if let Some(reasons) = &outcome.rejected {
-        let reasons = reasons.iter().map(|(attribute, reason)| json!({"attribute": attribute, "reason": reason}));
-        detail.insert("rejected".into(), reasons.collect());
-    }
-    if let Some(reason) = &outcome.skipped {
-        detail.insert("skipped".into(), reason.as_str().into());
-    }
     let entry = LogEntry {
         id: moment.id(),
         kind: event.of(desk.side),
@@ -113,6 +103,22 @@ pub(super) fn finish(
         rejected: outcome.rejected,
         identity,
     }
+}
+
+/// What the log row says besides.
+fn detail(outcome: &ProfileOutcome) -> Map<String, Value> {
+    let mut detail = Map::new();
+    if !outcome.changes.errors.is_empty() {
+        detail.insert("warnings".into(), warnings(&outcome.changes));
+    }
+    if let Some(reasons) = &outcome.rejected {
+        let reasons = reasons.iter().map(|(attribute, reason)| json!({"attribute": attribute, "reason": reason}));
+        detail.insert("rejected".into(), reasons.collect());
+    }
+    if let Some(reason) = &outcome.skipped {
+        detail.insert("skipped".into(), reason.as_str().into());
+    }
+    detail
 }
 
 fn warnings(changes: &Changes) -> Value {
