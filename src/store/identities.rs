@@ -456,17 +456,15 @@ fn addressed_form(connection: &Connection, keys: &[String]) -> Form {
 }
 
 fn external_form(connection: &Connection, ids: &[String]) -> Form {
-    let sql = |list: &str| {
-        format!(
-            "SELECT external_id FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND id IN ({list}) AND external_id IS NOT NULL"
-        )
-    };
+    let sql =
+        |list: &str| format!("SELECT external_id FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND id IN ({list})");
     over_ids("external", connection, sql, ids)
 }
 
 /// The external ids of these identities.
 pub async fn external_ids_of(store: &Store, connection: &Connection, ids: &[String]) -> Result<Vec<String>, Error> {
-    read_over(store, connection, ids, external_form).await?.iter().map(|row| row.text(0)).collect()
+    let rows = read_over(store, connection, ids, external_form).await?;
+    rows.iter().filter_map(|row| row.opt_text(0).transpose()).collect()
 }
 
 /// The texts of this file that are built.

@@ -112,6 +112,10 @@ fn filling() -> Vec<String> {
             format!("{} INSERT INTO members (tenant_id, group_id, member_id, kind, added_at) SELECT '{tenant}', 'g00001', {id}, 'User', 0 FROM n", numbers(users)),
             format!("{} INSERT INTO blocks (tenant_id, profile_id, kind, origin, since, actor, reason) \
                 SELECT '{tenant}', {id}, 'source', {id}, i, 'x', 'x' FROM n", numbers(users)),
+            format!("{} INSERT INTO conflicts (tenant_id, id, connection_id, kind, state, subject, detail, created_at, updated_at) \
+                SELECT '{tenant}', {id}, '{connection}', 'email_match', 'open', {key}, '{{}}', i, i FROM n", numbers(users)),
+            format!("{} INSERT INTO unresolved_members (tenant_id, group_id, dn_key, dn) \
+                SELECT '{tenant}', {group}, {key}, {key} FROM n", numbers(count)),
             format!("{} INSERT INTO traffic (tenant_id, id, connection_id, refused, created_at, request_id, method, path, status, duration_us, \
                 signs, request_bytes, response_bytes) SELECT '{tenant}', {id}, '{connection}', i % 2 = 0, i, 'x', 'GET', '/', 200, 1, '[]', 0, 0 FROM n", numbers(users)),
             format!("{} INSERT INTO history (tenant_id, profile_id, id, version, event, actor, changes, created_at) \
