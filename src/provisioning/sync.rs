@@ -134,7 +134,9 @@ impl Provisioner {
             match self.store.apply(Batch::together(batches)).await {
                 Ok(()) => {}
                 // Something of one of them was different from what was read, or is refused: each is tried apart.
-                Err(store::Error::Stale | store::Error::Conflict | store::Error::Statement { .. }) => {
+                Err(
+                    store::Error::Stale | store::Error::Conflict | store::Error::Statement { .. } | store::Error::Corrupt { .. },
+                ) => {
                     self.still_ours(request, fence).await?;
                     together.iter().for_each(|at| taken[*at] = None);
                 }

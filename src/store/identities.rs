@@ -426,8 +426,8 @@ fn found_form(connection: &Connection, ids: &[String]) -> Form {
 fn named_form(connection: &Connection, keys: &[String]) -> Form {
     let sql = |list: &str| {
         format!(
-            "SELECT dn_key, id, 'User', external_id FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND listed \
-             AND dn_key IN ({list}) UNION ALL SELECT dn_key, id, 'Group', external_id FROM groups WHERE tenant_id = $1 AND connection_id = $2 AND listed \
+            "SELECT dn_key, id, 'User', external_id, updated_at FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND listed \
+             AND dn_key IN ({list}) UNION ALL SELECT dn_key, id, 'Group', external_id, updated_at FROM groups WHERE tenant_id = $1 AND connection_id = $2 AND listed \
              AND dn_key IN ({list})"
         )
     };
@@ -524,11 +524,16 @@ pub struct Named {
 /// Who in the roster is called so in the directory, by the key of the DN.
 pub async fn named_among(store: &Store, connection: &Connection, dn_keys: &[String]) -> Result<HashMap<String, Named>, Error> {
     let rows = read_over(store, connection, dn_keys, named_form).await?;
-    let named = |row: &Row| {
+    let mut named: HashMap<String, (i64, Named)> = HashMap::new();
+    for row in &rows {
         let kind = if row.text(2)? == "User" { MemberKind::User } else { MemberKind::Group };
-        Ok((row.text(0)?, Named { id: row.text(1)?, kind, external_id: row.opt_text(3)? }))
-    };
-    rows.iter().map(named).collect()
+        let (key, at) = (row.text(0)?, row.int(4)?);
+        // Somebody who is missing and was not let go yet has the name still; whoever took it over came later.
+        if named.get(&key).is_none_or(|(before, _)| at > *before) {
+            named.insert(key, (at, Named { id: row.text(1)?, kind, external_id: row.opt_text(3)? }));
+        }
+    }
+    Ok(named.into_iter().map(|(key, (_, named))| (key, named)).collect())
 }
 
 /// Which of these user_ids are borne, or were.

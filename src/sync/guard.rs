@@ -203,12 +203,37 @@ pub fn absence(missed_before: i64, missing_runs: u32) -> Absence {
     if missed >= i64::from(missing_runs.max(1)) { Absence::Leaves } else { Absence::Waits(missed) }
 }
 
-/// Does a server show an older state than the last run saw? `newest` = the latest change it shows, `of_newest_before` =
-/// the mark it shows of the entry that had the latest change before. An entry that went back in time says so by itself;
-/// that the latest change is not there is only told from its deletion where another server answers.
-pub fn is_older(before: Option<&str>, newest: Option<&str>, of_newest_before: Option<&str>, other_server: bool) -> bool {
-    let Some(before) = before else { return false };
-    of_newest_before.is_some_and(|mark| mark < before) || (other_server && newest.is_some_and(|newest| newest < before))
+/// What a server shows of when things changed, as text of 14 digits (`YYYYMMDDHHMMSS`).
+#[derive(Clone, Copy, Debug)]
+pub struct Marks<'m> {
+    /// The latest change that the last run saw.
+    pub before: Option<&'m str>,
+    /// The latest that this one sees.
+    pub newest: Option<&'m str>,
+    /// What this one sees of the entry that had the latest change before.
+    pub of_newest_before: Option<&'m str>,
+    /// Another URL answers than last time.
+    pub other_server: bool,
+    /// Servers put their own time on a change when it reaches them (Active Directory), so that an hour says nothing.
+    pub of_its_own: bool,
+}
+
+/// Does a server show an older state than the last run saw? An entry that went back in time says so by itself; that the
+/// latest change is not there is only told from its deletion where another server answers.
+pub fn is_older(marks: Marks<'_>) -> bool {
+    let earlier = |mark: Option<&str>| match (marks.before, mark) {
+        (Some(before), Some(mark)) if marks.of_its_own => plus_an_hour(mark).is_some_and(|later| *later < *before),
+        (Some(before), Some(mark)) => mark < before,
+        _ => false,
+    };
+    earlier(marks.of_newest_before) || marks.other_server && earlier(marks.newest)
+}
+
+/// An hour later, within a day or on the next; the calendar is jiff's.
+fn plus_an_hour(mark: &str) -> Option<String> {
+    let time = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", mark).ok()?;
+    let later = time.checked_add(jiff::SignedDuration::from_hours(1)).ok()?;
+    Some(later.strftime("%Y%m%d%H%M%S").to_string())
 }
 
 #[cfg(test)]
@@ -324,8 +349,8 @@ mod tests {
 
     #[test]
     fn a_server_that_lags_behind_is_told_from_one_whose_newest_entry_went() {
-        let (before, earlier, later) = (Some("20260102"), Some("20260101"), Some("20260103"));
-        for (newest, of_newest, other_server, older) in [
+        let (before, earlier, later) = (Some("20260102000000"), Some("20260101000000"), Some("20260103000000"));
+        for (newest, of_newest_before, other_server, older) in [
             (later, later, true, false),
             (before, before, true, false),
             // The entry is there as it was before its change.
@@ -337,8 +362,19 @@ mod tests {
             (later, None, true, false),
             (None, None, true, false),
         ] {
-            assert_eq!(is_older(before, newest, of_newest, other_server), older, "{newest:?} {of_newest:?} {other_server}");
+            let marks = Marks { before, newest, of_newest_before, other_server, of_its_own: false };
+            assert_eq!(is_older(marks), older, "{marks:?}");
+            assert!(!is_older(Marks { before: None, ..marks }), "nothing was seen before");
+            assert_eq!(is_older(Marks { of_its_own: true, ..marks }), older, "a day is more than an hour");
         }
-        assert!(!is_older(None, earlier, None, true), "nothing was seen before");
+        let near = Marks {
+            before: Some("20260102000500"),
+            newest: Some("20260101233000"),
+            of_newest_before: Some("20260101233000"),
+            other_server: true,
+            of_its_own: true,
+        };
+        assert!(!is_older(near));
+        assert!(is_older(Marks { of_its_own: false, ..near }));
     }
 }

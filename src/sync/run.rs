@@ -12,7 +12,7 @@
 use super::Error;
 use super::confirmed::{Confirmed, ITEMS_MAX, ListHash};
 use super::entry::{self, Seen as SeenEntry, digest};
-use super::guard::{self, Absence, Held, Seen, Why};
+use super::guard::{self, Absence, Held, Marks, Seen, Why};
 use super::inbox;
 use super::lease::Lease;
 use super::members::{GroupSeen, GroupSurvey, Groups, resolve};
@@ -27,6 +27,7 @@ use crate::ldap::search::{Complete, End, Pages, Read};
 use crate::ldap::settings::Settings;
 use crate::mapping::Mapping;
 use crate::model::connection::Connection;
+use crate::model::directory::DirectoryServer;
 use crate::provisioning::sync::{Entry, Fence, TOGETHER_MAX, Taken};
 use crate::provisioning::user_id::hex;
 use crate::provisioning::{self, Provisioner, Request};
@@ -347,7 +348,13 @@ impl<'a> Runner<'a> {
         let id_attribute_before = state.id_attribute.clone().filter(|before| !before.eq_ignore_ascii_case(&id_attribute));
         let newest = survey.newest.as_ref().map(|(mark, _)| mark.as_str());
         let other_server = state.server.as_deref().is_some_and(|before| before != server);
-        let older = guard::is_older(state.newest_mark.as_deref(), newest, survey.mark_of_newest_before.as_deref(), other_server);
+        let older = guard::is_older(Marks {
+            before: state.newest_mark.as_deref(),
+            newest,
+            of_newest_before: survey.mark_of_newest_before.as_deref(),
+            other_server,
+            of_its_own: self.settings.server == DirectoryServer::ActiveDirectory,
+        });
         let removals = groups.map_or(0, |groups| {
             let unconfirmed = |one: &&String| !confirmed.holds("member.remove", one);
             let gone = groups.gone.iter().filter(|(id, _)| !confirmed.holds("group.leave", id));

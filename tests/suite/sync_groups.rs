@@ -120,6 +120,26 @@ async fn a_login_name_given_to_somebody_new_brings_no_membership_of_the_old_one_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_took_a_place_over_is_the_member_though_the_one_before_was_not_let_go_yet() {
+    on_both(async |postgres| {
+        let slapd = Slapd::start(3);
+        let corp = Corp::with_groups(postgres, &slapd, "").await;
+        corp.sync();
+        corp.set("budget=0,0%");
+        let old = corp.person("u000000").await["id"].clone();
+        slapd.modify(&format!(
+            "dn: {dn}\nchangetype: delete\n\ndn: {dn}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: u000000\ncn: new\nsn: new\nmail: new@example.test\n\n",
+            dn = person_dn("u000000")
+        ));
+        corp.sync_ends(3, "");
+        let new = corp.person("u000000").await["id"].clone();
+        assert_ne!(new, old);
+        assert_eq!(corp.count(&format!("members WHERE member_id = '{}'", new.as_str().unwrap())).await, 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn groups_hold_groups_and_never_themselves() {
     on_both(async |postgres| {
         let slapd = Slapd::start(2);

@@ -238,6 +238,33 @@ async fn an_entry_nobody_can_be_made_of_is_told_once_and_stops_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_the_database_refuses_keeps_nobody_else_out() {
+    // Longer than PostgreSQL takes into an index, and not to be pressed into less.
+    let mut state = 1_u64;
+    let mut letter = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b"abcdefghijklmnopqrstuvwxyz234567"[(state >> 59) as usize])
+    };
+    let mail: String = (0..9_000).map(|_| letter()).collect();
+    let slapd = Slapd::start(5);
+    slapd.modify(&replace("u000002", "mail", &format!("{mail}@example.test")));
+    on_both(async |postgres| {
+        let corp = Corp::start(postgres, &slapd, "").await;
+        corp.mapping("mapping own from ldap to profile\nusername = $uid\nemail = $mail[0]\n");
+        corp.run("connection update corp --mapping own").succeeded();
+        let people = corp.sync();
+        if postgres {
+            assert_eq!(people, json!({"created": 4, "failed": 1}));
+            assert_eq!(corp.inbox().await[0]["kind"], "sync_failed");
+            assert_eq!(corp.sync(), json!({"failed": 1, "unchanged": 4}));
+        } else {
+            assert_eq!(people, json!({"created": 5}));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_that_expires_is_blocked_though_its_entry_stays_as_it_is() {
     on_both(async |postgres| {
         let slapd = Slapd::start(2);
