@@ -398,6 +398,7 @@ CREATE TABLE sync_state (
     newest_id TEXT,
     completed_at BIGINT,
     failures BIGINT NOT NULL DEFAULT 0,
+    failed_at BIGINT,
     last_error TEXT,
     next_at BIGINT NOT NULL DEFAULT 0,
     version BIGINT NOT NULL DEFAULT 1,

@@ -87,6 +87,8 @@ pub struct DirectoryOptions {
     pub entries_max: u32,
     pub connect_timeout_seconds: u32,
     pub answer_timeout_seconds: u32,
+    /// Between two runs that begin by themselves; `None`: none does.
+    pub schedule_seconds: Option<u32>,
 }
 
 impl Default for DirectoryOptions {
@@ -112,6 +114,7 @@ impl Default for DirectoryOptions {
             entries_max: 1_000_000,
             connect_timeout_seconds: 10,
             answer_timeout_seconds: 30,
+            schedule_seconds: Some(3_600),
         }
     }
 }

@@ -7,14 +7,14 @@ use crate::clock::Micros;
 use crate::model::connection::Connection;
 
 statements! {
-    FIND_STATE = "SELECT area, id_attribute, server, newest_mark, newest_id, completed_at, failures, last_error, next_at \
+    FIND_STATE = "SELECT area, id_attribute, server, newest_mark, newest_id, completed_at, failures, last_error, next_at, failed_at \
         FROM sync_state WHERE tenant_id = $1 AND connection_id = $2";
     SAVE_STATE = "INSERT INTO sync_state (tenant_id, connection_id, area, id_attribute, server, newest_mark, newest_id, completed_at, \
-        failures, last_error, next_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+        failures, last_error, next_at, failed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
         ON CONFLICT (tenant_id, connection_id) DO UPDATE SET area = excluded.area, id_attribute = excluded.id_attribute, \
         server = excluded.server, newest_mark = excluded.newest_mark, newest_id = excluded.newest_id, \
         completed_at = excluded.completed_at, failures = excluded.failures, last_error = excluded.last_error, \
-        next_at = excluded.next_at, version = sync_state.version + 1";
+        next_at = excluded.next_at, failed_at = excluded.failed_at, version = sync_state.version + 1";
 }
 
 /// A row; without one, nothing was ever seen.
@@ -32,6 +32,7 @@ pub struct SyncState {
     pub completed_at: Option<Micros>,
     /// Runs in a row that failed since.
     pub failures: i64,
+    pub failed_at: Option<Micros>,
     pub last_error: Option<String>,
     /// No scheduled run before this.
     pub next_at: Micros,
@@ -50,6 +51,7 @@ pub async fn find(store: &Store, connection: &Connection) -> Result<SyncState, E
         failures: row.int(6)?,
         last_error: row.opt_text(7)?,
         next_at: row.int(8)?,
+        failed_at: row.opt_int(9)?,
     })
 }
 
@@ -68,6 +70,7 @@ pub fn save(batch: &mut Batch, connection: &Connection, state: &SyncState) {
             state.failures,
             state.last_error.as_ref(),
             state.next_at,
+            state.failed_at,
         ],
     );
 }

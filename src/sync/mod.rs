@@ -12,6 +12,7 @@ pub mod inbox;
 pub mod lease;
 pub mod members;
 pub mod run;
+pub mod schedule;
 pub mod survey;
 pub mod wanted;
 

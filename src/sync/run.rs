@@ -16,6 +16,7 @@ use super::guard::{self, Absence, Held, Marks, Seen, Why};
 use super::inbox;
 use super::lease::Lease;
 use super::members::{GroupSeen, GroupSurvey, Groups, resolve};
+use super::schedule;
 use super::survey::{Against, Missing, Placed, REFUSED_MAX, Refused, Survey};
 use super::wanted::Wanted;
 use crate::clock::{Clock, Entropy, Micros, SECOND};
@@ -150,7 +151,20 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// See [`Error`]. What was written before stays, in whole batches.
     pub async fn run(&self) -> Result<Report, Error> {
+        let report = self.run_if(|_| true).await?;
+        Ok(report.expect("it is always time"))
+    }
+
+    /// The same, unless `is_time` says no once the lease is ours: another may have run while it was waited for.
+    ///
+    /// # Errors
+    /// As [`Runner::run`].
+    pub async fn run_if(&self, is_time: impl Fn(&SyncState) -> bool) -> Result<Option<Report>, Error> {
         let mut lease = Lease::take(self.store, self.clock, self.connection, self.owner.clone()).await?;
+        if !is_time(&sync_state::find(self.store, self.connection).await?) {
+            lease.release().await?;
+            return Ok(None);
+        }
         let run_id = self.run_id();
         let mut batch = Batch::default();
         runs::start_sync(&mut batch, self.connection, &run_id, self.clock.now());
@@ -173,7 +187,7 @@ impl<'a> Runner<'a> {
         if let Err(error) = lease.release().await {
             tracing::debug!(%error, "a lease has to run out");
         }
-        done
+        done.map(Some)
     }
 
     async fn under_lease(&self, lease: &mut Lease<'_>, run_id: &str) -> Result<Report, Error> {
@@ -640,7 +654,14 @@ impl<'a> Runner<'a> {
         let before = found.state.clone();
         let (mark, id) = found.survey.newest.clone().unzip();
         let waits = |code: &str| found.held.reasons().iter().any(|why| why.code() == code);
-        let mut state = SyncState { completed_at: Some(now), failures: 0, last_error: None, next_at: 0, ..before };
+        let mut state = SyncState {
+            completed_at: Some(now),
+            failures: 0,
+            last_error: None,
+            failed_at: None,
+            next_at: now + schedule::every(self.connection).unwrap_or(0),
+            ..before
+        };
         if !found.held.everything.is_empty() {
             return state;
         }
@@ -658,14 +679,31 @@ impl<'a> Runner<'a> {
         let (connection, now) = (self.connection, self.clock.now());
         let error = error.to_string();
         let summary = json!({ "error": error }).to_string();
-        let before = sync_state::find(self.store, connection).await?;
-        let state = SyncState { failures: before.failures + 1, last_error: Some(error), ..before };
+        let state = after_failure(connection, sync_state::find(self.store, connection).await?, now, error);
         let mut batch = Batch::default();
         runs::end_sync(&mut batch, connection, run_id, &SyncEnd { state: "failed", summary: &summary, list_hash: None, at: now });
         sync_state::save(&mut batch, connection, &state);
         fence.guard(connection, &mut batch);
         Ok(self.store.apply(batch).await?)
     }
+}
+
+/// Notes that a run could not even begin.
+///
+/// # Errors
+/// The store's.
+pub async fn note_failure(store: &Store, connection: &Connection, now: Micros, why: &str) -> Result<(), crate::store::Error> {
+    let state = after_failure(connection, sync_state::find(store, connection).await?, now, why.to_owned());
+    let mut batch = Batch::default();
+    sync_state::save(&mut batch, connection, &state);
+    store.apply(batch).await
+}
+
+fn after_failure(connection: &Connection, before: SyncState, now: Micros, error: String) -> SyncState {
+    let failures = before.failures + 1;
+    let every = schedule::every(connection).unwrap_or(0);
+    let next_at = now + schedule::wait(failures, every);
+    SyncState { failures, failed_at: Some(now), last_error: Some(error), next_at, ..before }
 }
 
 /// Stale batches of somebody whose lease is gone say that it is gone.

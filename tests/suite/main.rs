@@ -55,6 +55,7 @@ mod sync_faults;
 mod sync_groups;
 mod sync_guard;
 mod sync_people;
+mod sync_schedule;
 mod token_rotation;
 mod traffic;
 mod writing;

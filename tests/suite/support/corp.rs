@@ -66,6 +66,11 @@ impl Corp {
         self.sandbox.run_with(line, &self.environment())
     }
 
+    /// A gateway on the same database.
+    pub fn serve(&self) -> super::binary::Serving {
+        self.sandbox.serve_with("", &self.environment())
+    }
+
     /// `rosterd sync corp` in the background.
     pub fn spawn_sync(&self) -> Child {
         Command::new(env!("CARGO_BIN_EXE_rosterd"))
