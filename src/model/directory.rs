@@ -92,6 +92,8 @@ pub struct DirectoryOptions {
     pub expect_references: bool,
     pub connect_timeout_seconds: u32,
     pub answer_timeout_seconds: u32,
+    /// Between two runs that begin by themselves; `None`: none does.
+    pub schedule_seconds: Option<u32>,
 }
 
 impl Default for DirectoryOptions {
@@ -118,6 +120,7 @@ impl Default for DirectoryOptions {
             expect_references: false,
             connect_timeout_seconds: 10,
             answer_timeout_seconds: 30,
+            schedule_seconds: Some(3_600),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::plan::{ProfileWrite, UserPlan};
 use super::push::JoinKeys;
 use super::rounds::Rounds;
 use super::{Error, Provisioner, Request, apply, user_id};
-use crate::model::connection::Connection;
+use crate::model::connection::{Connection, ConnectionKind};
 use crate::model::event::LogEntry;
 use crate::model::fold::fold;
 use crate::model::identity::Identity;
@@ -109,6 +109,10 @@ impl Provisioner {
 
     /// Does anybody push to this connection? Asked only where the answer decides something.
     async fn has_scim_side(&self, connection: &Connection, found: Option<&Found>) -> Result<bool, Error> {
+        // A directory is read and logged in to by the same mapping: both say the same.
+        if connection.kind == ConnectionKind::Ldap {
+            return Ok(false);
+        }
         if connection.options.set_user_root_attributes.is_some() || found.is_some_and(|found| found.identity.raw.is_some()) {
             return Ok(true);
         }

@@ -15,7 +15,7 @@ pub(super) use statements;
 
 /// Every fixed statement of the store: `(name, text)`.
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    let files: [&[(&str, &str)]; 17] = [
+    let files: [&[(&str, &str)]; 18] = [
         super::audit::ALL,
         super::connections::ALL,
         super::events::ALL,
@@ -28,6 +28,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         super::retention::ALL,
         super::runs::ALL,
         super::schema_extensions::ALL,
+        super::sync_state::ALL,
         super::tenants::ALL,
         super::tokens::ALL,
         super::traffic::ALL,
