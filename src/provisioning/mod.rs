@@ -14,7 +14,7 @@ pub mod policy;
 pub mod provenance;
 pub mod push;
 pub mod push_group;
-mod rounds;
+pub mod rounds;
 pub mod sync;
 pub mod sync_group;
 mod turns;

@@ -7,6 +7,9 @@ use crate::clock::Entropy;
 use crate::store;
 use std::time::{Duration, Instant};
 
+/// Why somebody who waited in vain for their turn at a row is busy.
+pub const WRITTEN_BY_MANY: &str = "the row is written by many at once";
+
 /// Longest time one write keeps trying.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -30,7 +33,7 @@ impl<'a> Rounds<'a> {
             other => return Err(Error::Store(other)),
         }
         if self.since.elapsed() > PATIENCE {
-            return Err(Error::Store(store::Error::Busy { what: "the row is written by many at once" }));
+            return Err(Error::Store(store::Error::Busy { what: WRITTEN_BY_MANY }));
         }
         self.round = (self.round + 1).min(6);
         let most = 1_u64 << self.round;

@@ -460,15 +460,22 @@ fn addressed_form(connection: &Connection, keys: &[String]) -> Form {
 }
 
 fn external_form(connection: &Connection, ids: &[String]) -> Form {
-    let sql =
-        |list: &str| format!("SELECT external_id FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND id IN ({list})");
+    let sql = |list: &str| {
+        format!("SELECT id, external_id FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND id IN ({list})")
+    };
     over_ids("external", connection, sql, ids)
 }
 
-/// The external ids of these identities.
-pub async fn external_ids_of(store: &Store, connection: &Connection, ids: &[String]) -> Result<Vec<String>, Error> {
+/// The external ids of these identities, by id; who has none is not among them.
+pub async fn external_ids_of(store: &Store, connection: &Connection, ids: &[String]) -> Result<HashMap<String, String>, Error> {
     let rows = read_over(store, connection, ids, external_form).await?;
-    rows.iter().filter_map(|row| row.opt_text(0).transpose()).collect()
+    let mut found = HashMap::new();
+    for row in &rows {
+        if let Some(external_id) = row.opt_text(1)? {
+            found.insert(row.text(0)?, external_id);
+        }
+    }
+    Ok(found)
 }
 
 /// The texts of this file that are built.

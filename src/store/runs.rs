@@ -41,10 +41,12 @@ statements! {
     END_SYNC = "UPDATE runs SET state = $3, summary = $4, list_hash = $5, version = version + 1, updated_at = $6, finished_at = $6 \
         WHERE tenant_id = $1 AND id = $2 AND kind = 'sync' AND state = 'running'";
     /// Another run holds another list by now, or nothing: the older one can't be confirmed any more. Or a confirmation was used.
-    SETTLE_SYNC = "UPDATE runs SET state = $4, version = version + 1, updated_at = $6, finished_at = $6 \
-        WHERE tenant_id = $1 AND connection_id = $2 AND kind = 'sync' AND state = $3 AND id <> $5";
+    SUPERSEDE_SYNCS = "UPDATE runs SET state = 'superseded', version = version + 1, updated_at = $4, finished_at = $4 \
+        WHERE tenant_id = $1 AND connection_id = $2 AND kind = 'sync' AND state = 'held' AND id <> $3";
+    USE_UP_SYNC = "UPDATE runs SET state = 'done', version = version + 1, updated_at = $4, finished_at = $4 \
+        WHERE tenant_id = $1 AND connection_id = $2 AND kind = 'sync' AND state = 'confirmed' AND id = $3";
     INSERT_SYNC_ITEM = "INSERT INTO run_items (tenant_id, run_id, id, action, subject, state, detail, created_at) \
-        VALUES ($1, $2, $3, $4, $5, 'held', $6, $7)";
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     SYNCS_IN_STATE = concat!("SELECT ", run_columns!(), " FROM runs r WHERE r.tenant_id = $1 AND r.connection_id = $2 AND r.kind = 'sync' \
         AND r.state = $3 ORDER BY r.id");
     FORGET_SYNC = "DELETE FROM runs WHERE tenant_id = $1 AND id = $2 AND kind = 'sync' AND state = 'running'";
@@ -224,15 +226,22 @@ impl SyncItem {
     }
 }
 
-pub fn hold_sync(batch: &mut Batch, connection: &Connection, id: &str, items: &[SyncItem], now: i64) {
+/// `state`: `held`, or `sample` of a list that is too long to be let through one by one.
+pub fn hold_sync(batch: &mut Batch, connection: &Connection, id: &str, items: &[SyncItem], state: &str, now: i64) {
     let tenant = &connection.tenant_id;
-    let row = |item: &SyncItem| args![tenant, id, item.id(), item.action, item.subject.as_str(), item.detail.as_str(), now];
+    let row =
+        |item: &SyncItem| args![tenant, id, item.id(), item.action, item.subject.as_str(), state, item.detail.as_str(), now];
     batch.each(INSERT_SYNC_ITEM, items.iter().map(row).collect());
 }
 
-/// All other runs over the directory that are in state `from` come to `to`.
-pub fn settle_syncs(batch: &mut Batch, connection: &Connection, from: &str, to: &str, except: &str, now: i64) {
-    batch.any(SETTLE_SYNC, args![&connection.tenant_id, &connection.id, from, to, except, now]);
+/// All other runs over the directory that are held give way.
+pub fn supersede_syncs(batch: &mut Batch, connection: &Connection, except: &str, now: i64) {
+    batch.any(SUPERSEDE_SYNCS, args![&connection.tenant_id, &connection.id, except, now]);
+}
+
+/// What these runs held was let through, and is done.
+pub fn use_up_syncs(batch: &mut Batch, connection: &Connection, ids: &[String], now: i64) {
+    batch.each(USE_UP_SYNC, ids.iter().map(|id| args![&connection.tenant_id, &connection.id, id.as_str(), now]).collect());
 }
 
 /// A run that came to the same as one that stands already leaves nothing.

@@ -1,5 +1,5 @@
 //! What of this connection somebody let through since the last run. Items are known by action and subject; a run that
-//! holds exactly the list that was confirmed passes even where the list was too long to be kept item by item.
+//! holds exactly the list that was confirmed passes as a whole, which is the only way for one too long to be kept item by item.
 
 use crate::model::connection::Connection;
 use crate::provisioning::user_id::hex;
@@ -15,6 +15,7 @@ const ITEMS_PER_READ: i64 = 1_000;
 pub struct Confirmed {
     items: HashSet<String>,
     lists: HashSet<String>,
+    runs: Vec<String>,
 }
 
 impl Confirmed {
@@ -22,6 +23,7 @@ impl Confirmed {
         let mut confirmed = Self::default();
         for run in runs::syncs_in_state(store, connection, "confirmed").await? {
             confirmed.lists.extend(run.list_hash);
+            confirmed.runs.push(run.id.clone());
             let mut after = String::new();
             loop {
                 let page = runs::list_items(store, &connection.tenant_id, &run.id, &after, ITEMS_PER_READ).await?;
@@ -35,6 +37,11 @@ impl Confirmed {
 
     pub fn is_empty(&self) -> bool {
         self.items.is_empty() && self.lists.is_empty()
+    }
+
+    /// The runs that were read: what comes later is for the next one.
+    pub fn runs(&self) -> &[String] {
+        &self.runs
     }
 
     pub fn holds(&self, action: &str, subject: &str) -> bool {

@@ -14,7 +14,7 @@ use crate::ldap::settings::{Area, Settings};
 use crate::mapping::Mapping;
 use crate::model::connection::Connection;
 use crate::model::dn::dn_key;
-use crate::model::group::Member;
+use crate::model::group::{Member, MemberKind};
 use crate::provisioning::sync_group::GroupEntry;
 use crate::store::{self, Store, groups, identities};
 use std::collections::{HashMap, HashSet};
@@ -85,7 +85,7 @@ impl<'a> Groups<'a> {
         for dn in named.filter_map(|value| std::str::from_utf8(value).ok()) {
             let key = dn_key(dn);
             // Some servers put an empty member where a group has to have one.
-            if !dn.is_empty() && once.insert(key.clone()) {
+            if !dn.is_empty() && !dn.contains('\0') && once.insert(key.clone()) {
                 names.push((key, dn.to_owned()));
             }
         }
@@ -100,13 +100,13 @@ impl<'a> Groups<'a> {
         payload.retain(|name, _| !members.iter().any(|member| member.eq_ignore_ascii_case(name)));
         let text = |name: &str| {
             let found = entry.find(name)?.values.first()?;
-            std::str::from_utf8(found).ok().map(str::to_owned).filter(|text| !text.is_empty())
+            std::str::from_utf8(found).ok().map(str::to_owned).filter(|text| !text.is_empty() && !text.contains('\0'))
         };
         let external_id = external_id(entry, &self.area.id_attribute).map_err(|why| format!("{} {why}", self.area.id_attribute));
         let entry = GroupEntry {
             external_id: external_id.clone().unwrap_or_default(),
             // Without a mapping of its own a group is called as its directory calls it.
-            name: text("cn").or_else(|| text("displayName")).unwrap_or_else(|| entry.dn.clone()),
+            name: text("cn").or_else(|| text("displayName")).unwrap_or_else(|| entry.dn.replace('\0', "\u{fffd}")),
             dn_key: dn_key(&entry.dn),
             payload,
             members: Vec::new(),
@@ -130,22 +130,21 @@ fn relative_id(sid: &[u8]) -> Option<u32> {
     Some(u32::from_le_bytes(last))
 }
 
-/// Looks up who is meant: whoever is stored under that name, or under `moved`, a name that is not stored yet.
+/// Looks up who is meant: whoever was met under that name, or is stored under it and was not met elsewhere. A name whose
+/// bearer is gone or lives elsewhere by now is somebody else's, who is not stored yet.
 ///
 /// # Errors
 /// The store's.
-pub async fn resolve(
-    store: &Store,
-    connection: &Connection,
-    seen: &mut GroupSeen,
-    moved: &HashMap<String, String>,
-) -> Result<(), store::Error> {
+pub async fn resolve(store: &Store, connection: &Connection, seen: &mut GroupSeen, people: &Survey) -> Result<(), store::Error> {
     let keys: Vec<String> = seen.names.iter().map(|(key, _)| key.clone()).collect();
     let named = identities::named_among(store, connection, &keys).await?;
     let mut once = HashSet::new();
     for (key, dn) in seen.names.drain(..) {
-        let id = moved.get(&key).map(|id| (id.clone(), crate::model::group::MemberKind::User));
-        match id.or_else(|| named.get(&key).map(|named| (named.id.clone(), named.kind))) {
+        let id = people.moved.get(&key).map(|id| (id.clone(), MemberKind::User));
+        let stored = named.get(&key).filter(|named| {
+            named.kind == MemberKind::Group || !people.has_left_place(&key, &named.id, named.external_id.as_deref())
+        });
+        match id.or_else(|| stored.map(|named| (named.id.clone(), named.kind))) {
             Some((id, kind)) if once.insert(id.clone()) => seen.entry.members.push(Member { id, kind }),
             Some(_) => {}
             None => seen.entry.unresolved.push((key, dn)),
@@ -198,7 +197,7 @@ impl GroupSurvey {
             self.differs = true;
             return Ok(());
         };
-        resolve(store, connection, &mut seen, &people.moved).await?;
+        resolve(store, connection, &mut seen, people).await?;
         let tenant = &connection.tenant_id;
         let id = stored.id.as_str();
         let current = groups::find_members(store, tenant, id).await?;
@@ -221,17 +220,8 @@ impl GroupSurvey {
         self.differs |= joins || !leaving.is_empty() || !same_names || !same_mapping || !same_document;
         // Whoever is missing as a person takes their memberships along: that is counted there.
         let ids = identities::external_ids_of(store, connection, &leaving).await?;
-        let missing = ids.iter().filter(|id| !people.has_met(id)).count();
-        if missing == 0 {
-            self.leaving.extend(leaving.iter().map(|member| format!("{external_id}/{member}")));
-        } else {
-            for member in leaving {
-                let ids = identities::external_ids_of(store, connection, std::slice::from_ref(&member)).await?;
-                if ids.iter().all(|id| people.has_met(id)) {
-                    self.leaving.push(format!("{external_id}/{member}"));
-                }
-            }
-        }
+        let stays = |member: &&String| ids.get(*member).is_none_or(|id| people.has_met(id));
+        self.leaving.extend(leaving.iter().filter(stays).map(|member| format!("{external_id}/{member}")));
         Ok(())
     }
 

@@ -28,6 +28,7 @@ use crate::ldap::settings::Settings;
 use crate::mapping::Mapping;
 use crate::model::connection::Connection;
 use crate::model::directory::DirectoryServer;
+use crate::provisioning::rounds::WRITTEN_BY_MANY;
 use crate::provisioning::sync::{Entry, Fence, TOGETHER_MAX, Taken};
 use crate::provisioning::user_id::hex;
 use crate::provisioning::{self, Provisioner, Request};
@@ -142,7 +143,7 @@ impl<'a> Runner<'a> {
         mappings.check()?;
         let mut session = self.session().await?;
         let confirmed = Confirmed::read(self.store, self.connection).await?;
-        self.survey(&mut session, mappings, &confirmed, &mut None, tell).await
+        self.survey(&mut session, mappings, &confirmed, None, tell).await
     }
 
     /// The whole of it.
@@ -159,7 +160,7 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// As [`Runner::run`].
     pub async fn run_if(&self, is_time: impl Fn(&SyncState) -> bool) -> Result<Option<Report>, Error> {
-        let mut lease = Lease::take(self.store, self.clock, self.connection, self.owner.clone()).await?;
+        let lease = Lease::take(self.store, self.clock, self.entropy, self.connection, &self.owner).await?;
         if !is_time(&sync_state::find(self.store, self.connection).await?) {
             lease.release().await?;
             return Ok(None);
@@ -169,7 +170,7 @@ impl<'a> Runner<'a> {
         runs::start_sync(&mut batch, self.connection, &run_id, self.clock.now());
         lease.fence.guard(self.connection, &mut batch);
         self.store.apply(batch).await?;
-        let done = self.under_lease(&mut lease, &run_id).await;
+        let done = self.under_lease(&lease, &run_id).await;
         let done = match done {
             Ok(report) => Ok(report),
             Err(error) => {
@@ -189,17 +190,14 @@ impl<'a> Runner<'a> {
         done.map(Some)
     }
 
-    async fn under_lease(&self, lease: &mut Lease<'_>, run_id: &str) -> Result<Report, Error> {
+    async fn under_lease(&self, lease: &Lease, run_id: &str) -> Result<Report, Error> {
         let people = self.provisioner.mapping_of_sync(self.connection).await?;
         let groups = self.provisioner.mapping_of_groups(self.connection).await?;
         let mappings = Mappings { people, groups };
         mappings.check()?;
         let mut session = self.session().await?;
         let confirmed = Confirmed::read(self.store, self.connection).await?;
-        let mut found = {
-            let mut some = Some(&mut *lease);
-            self.survey(&mut session, &mappings, &confirmed, &mut some, |_| {}).await?
-        };
+        let mut found = self.survey(&mut session, &mappings, &confirmed, Some(lease), |_| {}).await?;
         let (items, hash) = list(&found, &confirmed);
         // Exactly this list was let through, however long it is.
         if confirmed.is_list(&hash) {
@@ -218,8 +216,8 @@ impl<'a> Runner<'a> {
             self.seen_again(lease, &found).await?;
             Counts::add(&mut counts.people, "held", waits);
         }
-        lease.keep().await?;
-        self.finish(&lease.fence, run_id, &found, (&items, &hash), (&counts, &refused)).await
+        lease.keep()?;
+        self.finish(&lease.fence, run_id, &found, (&items, &hash, &confirmed), (&counts, &refused)).await
     }
 
     fn run_id(&self) -> String {
@@ -278,7 +276,7 @@ impl<'a> Runner<'a> {
         session: &mut Session,
         mappings: &Mappings,
         confirmed: &Confirmed,
-        lease: &mut Option<&mut Lease<'_>>,
+        lease: Option<&Lease>,
         mut tell: impl FnMut(&Placed<'_>),
     ) -> Result<Found, Error> {
         let (store, connection) = (self.store, self.connection);
@@ -305,7 +303,7 @@ impl<'a> Runner<'a> {
                 Err(proof) => break proof,
             }
             if let Some(lease) = lease {
-                lease.keep().await?;
+                lease.keep()?;
             }
         };
         let missing = survey.missing(&against, connection.options.missing_runs, &proof).await?;
@@ -321,7 +319,7 @@ impl<'a> Runner<'a> {
         session: &mut Session,
         mappings: &Mappings,
         people: &Survey,
-        lease: &mut Option<&mut Lease<'_>>,
+        lease: Option<&Lease>,
     ) -> Result<Option<GroupSurvey>, Error> {
         let Some(area) = &self.settings.groups else { return Ok(None) };
         let mapping = mappings.groups.as_deref();
@@ -335,7 +333,7 @@ impl<'a> Runner<'a> {
                     for seen in page {
                         survey.group((self.store, self.connection), mapping, seen, people).await?;
                         if let Some(lease) = lease {
-                            lease.keep().await?;
+                            lease.keep()?;
                         }
                     }
                 }
@@ -418,7 +416,7 @@ impl<'a> Runner<'a> {
     /// Reads again what the survey found to be written, and hands it over by the hundred.
     async fn write_people(
         &self,
-        lease: &mut Lease<'_>,
+        lease: &Lease,
         session: &mut Session,
         (mappings, request): (&Mappings, &Request<'_>),
         (survey, counts, refused): (&mut Survey, &mut Counts, &mut Vec<Refused>),
@@ -450,19 +448,19 @@ impl<'a> Runner<'a> {
                     count(taken, id, dn, counts, refused);
                 }
                 (self.progress)(Progress::Written(written, all));
-                lease.keep().await?;
+                lease.keep()?;
             }
             if is_end {
                 return Ok(());
             }
-            lease.keep().await?;
+            lease.keep()?;
         }
     }
 
     /// Who is missing goes, if it is time and nothing holds them, or is noted as missing once more.
     async fn let_go(
         &self,
-        lease: &mut Lease<'_>,
+        lease: &Lease,
         request: &Request<'_>,
         (missing, may_leave): (&Missing, bool),
         counts: &mut Counts,
@@ -488,7 +486,7 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    async fn let_one_go(&self, lease: &mut Lease<'_>, request: &Request<'_>, id: &str, counts: &mut Counts) -> Result<(), Error> {
+    async fn let_one_go(&self, lease: &Lease, request: &Request<'_>, id: &str, counts: &mut Counts) -> Result<(), Error> {
         match self.provisioner.left(request, &lease.fence, id).await {
             Ok(left) => Counts::add(&mut counts.people, "left", u64::from(left)),
             // One person is no reason to keep all the others.
@@ -496,13 +494,17 @@ impl<'a> Runner<'a> {
                 tracing::warn!(connection = %self.connection.id, external_id = id, ?reason, "somebody who is missing stays");
                 Counts::add(&mut counts.people, "failed", 1);
             }
+            Err(provisioning::Error::Store(reason)) if is_of_one_row(&reason) => {
+                tracing::error!(connection = %self.connection.id, external_id = id, %reason, "somebody who is missing stays");
+                Counts::add(&mut counts.people, "failed", 1);
+            }
             Err(error) => return Err(error.into()),
         }
-        lease.keep().await
+        lease.keep()
     }
 
     /// Who was missing and is there again begins anew.
-    async fn seen_again(&self, lease: &mut Lease<'_>, found: &Found) -> Result<(), Error> {
+    async fn seen_again(&self, lease: &Lease, found: &Found) -> Result<(), Error> {
         let again: Vec<(String, i64)> = found.survey.seen_again.iter().map(|id| (id.clone(), 0)).collect();
         for some in again.chunks(TOGETHER_MAX) {
             let mut batch = Batch::default();
@@ -515,7 +517,7 @@ impl<'a> Runner<'a> {
 
     async fn write_groups(
         &self,
-        lease: &mut Lease<'_>,
+        lease: &Lease,
         session: &mut Session,
         (mappings, request): (&Mappings, &Request<'_>),
         confirmed: &Confirmed,
@@ -552,8 +554,9 @@ impl<'a> Runner<'a> {
                 groups.next(session, &found.survey.primary).await.map_err(|cause| self.cut("groups", &cause, "group_base"))?
             {
                 for seen in page.into_iter().filter(|seen| seen.external_id.is_ok()) {
-                    nested_later |= self.write_group(request, &lease.fence, seen, &may, (counts, refused)).await?;
-                    lease.keep().await?;
+                    nested_later |=
+                        self.write_group(request, &lease.fence, seen, (&found.survey, &may), (counts, refused)).await?;
+                    lease.keep()?;
                 }
             }
             groups = Groups::new(self.settings, area, mappings.groups.as_deref());
@@ -561,7 +564,7 @@ impl<'a> Runner<'a> {
         for (id, _) in survey.gone.iter().filter(|(id, _)| !is_held || confirmed.holds("group.leave", id)) {
             let left = self.provisioner.group_left(request, &lease.fence, id).await?;
             Counts::add(&mut counts.groups, "left", u64::from(left));
-            lease.keep().await?;
+            lease.keep()?;
         }
         Ok(())
     }
@@ -572,10 +575,10 @@ impl<'a> Runner<'a> {
         request: &Request<'_>,
         fence: &Fence,
         mut seen: GroupSeen,
-        may: &HashSet<u128>,
+        (people, may): (&Survey, &HashSet<u128>),
         (counts, refused): (&mut Counts, &mut Vec<Refused>),
     ) -> Result<bool, Error> {
-        resolve(self.store, self.connection, &mut seen, &std::collections::HashMap::new()).await?;
+        resolve(self.store, self.connection, &mut seen, people).await?;
         let external_id = seen.entry.external_id.clone();
         let may_leave = |member: &str| may.contains(&digest(&format!("{external_id}/{member}")));
         let taken = match self.provisioner.take_in_group(request, fence, &seen.entry, &may_leave).await {
@@ -583,6 +586,11 @@ impl<'a> Runner<'a> {
             Err(provisioning::Error::Refused(refusal)) => {
                 refuse(refused, "sync_group", &external_id, &seen.dn, vec![(String::new(), format!("{refusal:?}"))]);
                 Counts::add(&mut counts.groups, "rejected", 1);
+                return Ok(false);
+            }
+            Err(provisioning::Error::Store(reason)) if is_of_one_row(&reason) => {
+                refuse(refused, "sync_group", &external_id, &seen.dn, vec![(String::new(), reason.to_string())]);
+                Counts::add(&mut counts.groups, "failed", 1);
                 return Ok(false);
             }
             Err(error) => return Err(error.into()),
@@ -604,7 +612,7 @@ impl<'a> Runner<'a> {
         fence: &Fence,
         run_id: &str,
         found: &Found,
-        (items, hash): (&(Vec<SyncItem>, usize), &str),
+        (items, hash, confirmed): (&(Vec<SyncItem>, usize), &str, &Confirmed),
         (counts, refused): (&Counts, &[Refused]),
     ) -> Result<Report, Error> {
         let (connection, now) = (self.connection, self.clock.now());
@@ -625,7 +633,9 @@ impl<'a> Runner<'a> {
                     run_id,
                     &SyncEnd { state: "held", summary: &text, list_hash: Some(hash), at: now },
                 );
-                runs::hold_sync(&mut batch, connection, run_id, &items.0, now);
+                // Part of a list can't be let through one by one: the rest would be judged without it.
+                let state = if items.1 > items.0.len() { "sample" } else { "held" };
+                runs::hold_sync(&mut batch, connection, run_id, &items.0, state, now);
             }
             (None, false) => {
                 let text = summary.to_string();
@@ -637,8 +647,11 @@ impl<'a> Runner<'a> {
                 );
             }
         }
-        runs::settle_syncs(&mut batch, connection, "held", "superseded", &told, now);
-        runs::settle_syncs(&mut batch, connection, "confirmed", "done", run_id, now);
+        runs::supersede_syncs(&mut batch, connection, &told, now);
+        // A word that nothing could be done with yet stays.
+        if found.held.everything.is_empty() {
+            runs::use_up_syncs(&mut batch, connection, confirmed.runs(), now);
+        }
         runs::forget_old_syncs(&mut batch, connection, now - KEPT_FOR);
         inbox::settle(self.store, connection, refused, refused.len() >= REFUSED_MAX, (self.entropy, now), &mut batch).await?;
         sync_state::save(&mut batch, connection, &self.next_state(found, now));
@@ -668,9 +681,12 @@ impl<'a> Runner<'a> {
             state.area = Some(self.area());
         }
         state.id_attribute = Some(self.settings.users.id_attribute.clone());
-        state.server = Some(found.server.clone());
-        state.newest_mark = mark;
-        state.newest_id = id;
+        // A view in which people are missing may be an old one: it moves what the next is compared with forwards alone.
+        if found.held.absence.is_empty() || mark > state.newest_mark {
+            state.server = Some(found.server.clone());
+            state.newest_mark = mark;
+            state.newest_id = id;
+        }
         state
     }
 
@@ -705,8 +721,14 @@ fn after_failure(connection: &Connection, before: SyncState, now: Micros, error:
     SyncState { failures, failed_at: Some(now), last_error: Some(error), next_at, ..before }
 }
 
+/// Is it about what was to be written, and no reason to keep all the others?
+fn is_of_one_row(error: &crate::store::Error) -> bool {
+    use crate::store::Error as Store;
+    matches!(error, Store::Statement { .. } | Store::Corrupt { .. } | Store::Conflict | Store::Busy { what: WRITTEN_BY_MANY })
+}
+
 /// Stale batches of somebody whose lease is gone say that it is gone.
-async fn overtaken(error: Error, lease: &Lease<'_>, runner: &Runner<'_>) -> Error {
+async fn overtaken(error: Error, lease: &Lease, runner: &Runner<'_>) -> Error {
     let stale = matches!(
         error,
         Error::Store(crate::store::Error::Stale) | Error::Provisioning(provisioning::Error::Store(crate::store::Error::Stale))

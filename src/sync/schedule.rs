@@ -22,8 +22,8 @@ pub enum Standing {
     Quarantined,
 }
 
-/// When the next run begins by itself.
-pub fn standing(connection: &Connection, state: &SyncState) -> Standing {
+/// When the next run begins by itself. No wait is as long as a clock that was wrong once would make it.
+pub fn standing(connection: &Connection, state: &SyncState, now: Micros) -> Standing {
     let Some(every) = every(connection) else { return Standing::Off };
     // Whoever changed the connection after a failure wants to see whether that helped.
     if state.failed_at.is_some_and(|failed| connection.updated_at > failed) {
@@ -36,7 +36,8 @@ pub fn standing(connection: &Connection, state: &SyncState) -> Standing {
         // Time to look at it with --dry-run first.
         return Standing::Due(connection.created_at.saturating_add(every));
     }
-    Standing::Due(state.next_at)
+    let latest = now.saturating_add(every.max(WAIT_MAX));
+    Standing::Due(if state.next_at > latest { now } else { state.next_at })
 }
 
 /// Between two runs.
@@ -76,19 +77,25 @@ mod tests {
 
     #[test]
     fn a_new_connection_is_first_looked_at_one_interval_after_it_was_made() {
-        assert_eq!(standing(&connection(Some(3_600)), &SyncState::default()), Standing::Due(11 * HOUR));
-        assert_eq!(standing(&connection(None), &SyncState::default()), Standing::Off);
+        assert_eq!(standing(&connection(Some(3_600)), &SyncState::default(), 10 * HOUR), Standing::Due(11 * HOUR));
+        assert_eq!(standing(&connection(None), &SyncState::default(), 10 * HOUR), Standing::Off);
     }
 
     #[test]
     fn after_a_run_the_next_is_when_that_run_said_and_after_many_failures_never() {
         let done = SyncState { completed_at: Some(20 * HOUR), next_at: 21 * HOUR, ..SyncState::default() };
-        assert_eq!(standing(&connection(Some(3_600)), &done), Standing::Due(21 * HOUR));
+        assert_eq!(standing(&connection(Some(3_600)), &done, 20 * HOUR), Standing::Due(21 * HOUR));
         let failing = SyncState { failures: FAILURES_MAX, failed_at: Some(30 * HOUR), next_at: 31 * HOUR, ..done };
-        assert_eq!(standing(&connection(Some(3_600)), &failing), Standing::Quarantined);
+        assert_eq!(standing(&connection(Some(3_600)), &failing, 30 * HOUR), Standing::Quarantined);
         let mut changed = connection(Some(3_600));
         changed.updated_at = 32 * HOUR;
-        assert_eq!(standing(&changed, &failing), Standing::Due(32 * HOUR), "somebody mended it, perhaps");
+        assert_eq!(standing(&changed, &failing, 30 * HOUR), Standing::Due(32 * HOUR), "somebody mended it, perhaps");
+    }
+
+    #[test]
+    fn a_clock_that_stood_a_year_ahead_once_stops_nobody() {
+        let ahead = SyncState { completed_at: Some(20 * HOUR), next_at: 9_000 * HOUR, ..SyncState::default() };
+        assert_eq!(standing(&connection(Some(3_600)), &ahead, 30 * HOUR), Standing::Due(30 * HOUR));
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub struct Survey {
     pub mark_of_newest_before: Option<String>,
     /// Known people whose DN is another one by now: its key, and the identity.
     pub moved: HashMap<String, String>,
+    /// Those identities.
+    movers: HashSet<String>,
     /// By the number of their primary group (Active Directory): the keys of people's DNs.
     pub primary: HashMap<u32, Vec<u128>>,
 }
@@ -217,6 +219,7 @@ impl Survey {
         }
         let key = dn_key(dn);
         if known.dn_key.as_ref() != Some(&key) {
+            self.movers.insert(known.id.to_string());
             self.moved.insert(key, known.id.to_string());
         }
     }
@@ -234,8 +237,12 @@ impl Survey {
         let was_barred = known.state != IdentityState::Active
             || before.get("blocked") == Some(&Value::Bool(true))
             || matches!(mapped.gate, Some(Gate::Deny { .. })) && before.is_empty();
-        if barred && !was_barred && !against.confirmed.holds("user.bar", &known.external_id) {
-            self.barring.push(known.external_id.clone());
+        if barred && !was_barred {
+            // Counted by the budget alone: to be locked out waits for nobody who moves house.
+            if !against.confirmed.holds("user.bar", &known.external_id) {
+                self.barring.push(known.external_id.clone());
+            }
+            return;
         }
         // Another version of the mapping changes what it is meant to change.
         if !by_the_entry {
@@ -285,6 +292,13 @@ impl Survey {
     /// Who changes: external id, and what it is confirmed by.
     pub fn changing(&self) -> impl Iterator<Item = &(String, String)> {
         self.changing.iter().filter(|(id, _)| !self.twice.contains(&digest(id)))
+    }
+
+    /// Is this, by the key of a DN, somebody who has another place by now, or is gone?
+    pub fn has_left_place(&self, key: &str, id: &str, external_id: Option<&str>) -> bool {
+        let moved_here = self.moved.get(key).is_some_and(|mover| mover == id);
+        let moved_away = !moved_here && self.movers.contains(id);
+        moved_away || external_id.is_some_and(|external_id| !self.has_met(external_id))
     }
 
     pub fn is_anything_pending(&self) -> bool {

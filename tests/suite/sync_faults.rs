@@ -4,6 +4,12 @@
 use crate::support::corp::{Corp, on_both};
 use crate::support::rows::Database;
 use crate::support::slapd::{LIMITED, SYNC, Slapd};
+use crate::support::stores::both_stores;
+use rosterd::clock::{Clock, Entropy};
+use rosterd::model::connection::{Connection, ConnectionKind, Options};
+use rosterd::model::ids::{ConnectionId, TenantId};
+use rosterd::sync::Error;
+use rosterd::sync::lease::Lease;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -110,6 +116,32 @@ async fn a_run_that_was_frozen_past_its_lease_writes_nothing_more() {
         assert_eq!(corp.footprint().await, before);
     })
     .await;
+}
+
+/// In containers every process is number 1.
+#[tokio::test]
+async fn two_that_are_called_alike_do_not_hold_one_lease() {
+    for test in both_stores().await {
+        let clock = Clock::system();
+        let entropy = Entropy::system();
+        let connection = Connection {
+            tenant_id: TenantId::new("t"),
+            id: ConnectionId::new("c"),
+            name: "corp".into(),
+            kind: ConnectionKind::Ldap,
+            organization_id: None,
+            options: Options::defaults(ConnectionKind::Ldap),
+            version: 1,
+            created_at: 0,
+            updated_at: 0,
+        };
+        let take = || Lease::take(&test.store, &clock, &entropy, &connection, "process 1");
+        let first = take().await.expect("it is free");
+        let Err(Error::Busy { owner, .. }) = take().await else { panic!("two hold it") };
+        assert!(owner.starts_with("process 1, "), "{owner}");
+        first.release().await.expect("given back");
+        assert!(take().await.expect("free again").keep().is_ok());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

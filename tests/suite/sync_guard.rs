@@ -121,6 +121,26 @@ async fn disabled_people_count_as_the_missing_do() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_disabled_is_locked_out_at_once_though_a_mass_change_waits() {
+    on_both(async |postgres| {
+        let slapd = Slapd::start(8);
+        let corp = Corp::start(postgres, &slapd, "--set budget=2,0%").await;
+        corp.mapping("mapping own from ldap to profile\nusername = $uid\nfamily_name = $sn\nblocked = has($title)\n");
+        corp.run("connection update corp --mapping own").succeeded();
+        corp.sync();
+        let change =
+            |number: usize, line: &str| format!("dn: uid=u{number:06},ou=people,{SUFFIX}\nchangetype: modify\n{line}\n\n");
+        let marry: String = (0..4).map(|number| change(number, "replace: sn\nsn: Same")).collect();
+        slapd.modify(&(marry + &change(0, "add: title\ntitle: fired")));
+        let held = corp.sync_ends(3, "");
+        assert_eq!((codes(&held), corp.count("blocks").await), (vec![String::from("mass_change")], 1));
+        assert_eq!(corp.person("u000000").await["blocked"], json!(true));
+        assert_eq!(corp.person("u000001").await["doc"]["family_name"], "Lee 1", "who only changed waits");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_attribute_that_changes_for_many_waits_and_comes_once_it_is_confirmed() {
     on_both(async |postgres| {
         let slapd = Slapd::start(6);
@@ -161,7 +181,9 @@ async fn a_narrower_filter_is_no_reason_to_let_people_go_until_somebody_says_so(
 async fn another_id_attribute_writes_nothing_at_all() {
     let slapd = Slapd::start(3);
     let numbered = |number| {
-        format!("dn: uid=u{number:06},ou=people,{SUFFIX}\nchangetype: modify\nreplace: employeeNumber\nemployeeNumber: {number}\n\n")
+        format!(
+            "dn: uid=u{number:06},ou=people,{SUFFIX}\nchangetype: modify\nreplace: employeeNumber\nemployeeNumber: {number}\n\n"
+        )
     };
     slapd.modify(&(0..3).map(numbered).collect::<String>());
     on_both(async |postgres| {

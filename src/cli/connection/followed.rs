@@ -15,8 +15,9 @@ pub struct Followed {
 
 pub async fn of(context: &Context, connection: &Connection) -> anyhow::Result<Followed> {
     let state = sync_state::find(&context.store, connection).await?;
-    let standing = standing(connection, &state);
-    Ok(Followed { state, standing, now: context.clock.now() })
+    let now = context.clock.now();
+    let standing = standing(connection, &state, now);
+    Ok(Followed { state, standing, now })
 }
 
 impl Followed {
