@@ -17,6 +17,15 @@ need() { # need PACKAGES TEST…  : the packages are missing when the test fails
 compiles_c() { printf '#include <stdio.h>\nint main(void) { return 0; }\n' | cc -x c - -o /dev/null; }
 # ensurepip is the half that Debian splits off into python3-venv.
 makes_venvs() { python3 -c 'import ensurepip, venv'; }
+# A domain controller starts without some of these, and then can't make a domain.
+has_samba_dc() {
+    local file
+    for file in /usr/sbin/samba /usr/sbin/winbindd /usr/bin/samba-tool /usr/bin/ldbadd /usr/share/samba/setup/provision.ldif \
+        /usr/lib/*/samba/ldb/samldb.so /usr/lib/*/samba/vfs/acl_xattr.so; do
+        test -e "$file" || return
+    done
+    /usr/bin/python3 -c 'import samba'
+}
 has_postgres_15() { test -x /usr/lib/postgresql/15/bin/initdb; }
 
 if ! command -v cargo >/dev/null; then
@@ -37,6 +46,8 @@ case $purpose in
         # The directory, and what changes it and makes its certificates.
         need "slapd" test -x /usr/sbin/slapd
         need "ldap-utils" command -v ldapmodify
+        # The domain controller that stands in for Active Directory.
+        need "samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind ldb-tools python3-samba" has_samba_dc
         need "openssl" command -v openssl
         # libFuzzer is C++, built with the fuzz targets.
         need "g++" command -v c++
@@ -70,6 +81,13 @@ as_root=()
 if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || { echo "Neither root nor sudo: run as root: apt-get install ${missing[*]}" >&2; exit 1; }
     as_root=(sudo)
+fi
+# The programs are wanted, not their services: slapd's would hold port 389 of every address, Samba's 445.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap '"${as_root[@]}" rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+    "${as_root[@]}" chmod 755 "$policy"
 fi
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "${missing[@]}"

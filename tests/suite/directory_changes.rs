@@ -1,7 +1,10 @@
-//! What is read of a directory since a place that was kept, and when that place is worth nothing: OpenLDAP as it is, Active
-//! Directory and 389 Directory Server as a scripted directory plays them.
+//! What is read of a directory since a place that was kept, and when that place is worth nothing: OpenLDAP and Samba as they
+//! are, the rest of Active Directory and 389 Directory Server as a scripted directory plays them.
 
 use crate::support::domain::{Domain, PEOPLE, ROOT};
+use crate::support::samba::{
+    ADMINISTRATOR, OF_THE_ADMINISTRATOR, Ou, delete as gone_for_good, domain_controller, rename, replace,
+};
 use crate::support::scripted_directory::{Asked, Say, entry, listen};
 use crate::support::slapd::{PASSWORD, SUFFIX, SYNC, Slapd};
 use rosterd::clock::Clock;
@@ -14,7 +17,7 @@ use rosterd::ldap::settings::{Area, Settings};
 use rosterd::model::connection_secrets::ConnectionSecrets;
 use rosterd::model::directory::{DirectoryOptions, DirectoryServer};
 use rosterd::secret::Secret;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn settings(server: DirectoryServer, port: u16, base: &str) -> Settings {
     let mut options = DirectoryOptions {
@@ -41,7 +44,8 @@ async fn since(settings: &Settings, area: &Area, strategy: Strategy, cookie: Opt
     let cookie = cookie.map(|cookie| Cookie::from_bytes(&cookie.to_bytes()).expect("it is whole"));
     let Ok(connected) = connect(settings).await else { panic!("it runs") };
     let mut session = connected.session;
-    let attributes = ["cn", "member"].map(String::from).to_vec();
+    // DirSync tells of nobody whose other attributes changed.
+    let attributes = ["cn", "member", "title"].map(String::from).to_vec();
     let mut reader = Changes::new(settings, area, attributes, (strategy, cookie), Clock::system().now()).expect("it fits");
     let mut all = Vec::new();
     loop {
@@ -416,4 +420,57 @@ async fn another_database_or_one_that_went_back_means_reading_everything() {
     let cookie = listing(users(&settings, Strategy::Usn, None).await.1);
     domain.state().highest -= 1;
     assert!(matches!(doubt(users(&settings, Strategy::Usn, Some(&cookie)).await.1), Doubt::WentBack { .. }));
+}
+
+/// The unit of a test in the real domain, read by who may see deleted entries.
+fn of_samba(ou: &Ou) -> Settings {
+    let samba = domain_controller();
+    let mut options = DirectoryOptions {
+        server: DirectoryServer::ActiveDirectory,
+        urls: vec![samba.ldaps()],
+        ca_file: Some(samba.ca().display().to_string()),
+        bind_dn: Some(ADMINISTRATOR.into()),
+        user_base: Some(ou.dn.clone()),
+        ..DirectoryOptions::default()
+    };
+    options.settle();
+    let mut secrets = ConnectionSecrets::default();
+    secrets.set("bind_password", Some(Secret::new(OF_THE_ADMINISTRATOR.into())));
+    Settings::of(&options, &secrets).expect("these settings make sense")
+}
+
+#[tokio::test]
+async fn a_samba_tells_who_came_changed_moved_and_was_deleted() {
+    for strategy in BOTH {
+        let (samba, ou, elsewhere) = (domain_controller(), Ou::new(), Ou::new());
+        samba.modify(&(["ann", "bob", "cay"].map(|name| ou.person(name)).concat() + &elsewhere.person("eve")));
+        let settings = of_samba(&ou);
+        let named = |changes: &[Change]| -> BTreeMap<String, String> {
+            let entries = changes.iter().filter_map(|change| if let Change::Entry(entry) = change { Some(entry) } else { None });
+            let name = |entry: &rosterd::ldap::entry::Entry| entry.find("cn").expect("a name").values[0].clone();
+            entries.map(|entry| (String::from_utf8(name(entry)).unwrap(), external_id(entry, "objectGUID").unwrap())).collect()
+        };
+        let (changes, verdict) = since(&settings, &settings.users, strategy, None).await;
+        let before = named(&changes);
+        assert_eq!(before.keys().collect::<Vec<_>>(), ["ann", "bob", "cay"], "{strategy:?}");
+        let cookie = listing(verdict);
+
+        samba.modify(
+            &(replace(&ou.dn_of("ann"), "title", "Head")
+                + &gone_for_good(&ou.dn_of("bob"))
+                + &rename(&ou.dn_of("cay"), "CN=cay", Some(&elsewhere.dn))
+                + &rename(&elsewhere.dn_of("eve"), "CN=eve", Some(&ou.dn))
+                + &ou.person("dan")),
+        );
+        let (changes, verdict) = since(&settings, &settings.users, strategy, Some(&cookie)).await;
+        let (after, (_, gone)) = (named(&changes), ids(&changes, "objectGUID"));
+        assert_eq!(after.keys().collect::<Vec<_>>(), ["ann", "dan", "eve"], "{strategy:?}");
+        assert_eq!(after["ann"], before["ann"], "{strategy:?}");
+        assert!(gone.contains(&before["bob"]) && gone.contains(&before["cay"]), "{strategy:?}: {gone:?}");
+        assert!(!gone.contains(&before["ann"]), "{strategy:?}");
+        let (next, deletions) = delta(verdict);
+        assert_eq!(deletions, Deletions::Told, "{strategy:?}");
+        let (nothing, _) = since(&settings, &settings.users, strategy, Some(&next)).await;
+        assert_eq!(named(&nothing), BTreeMap::new(), "{strategy:?}");
+    }
 }

@@ -52,6 +52,7 @@ mod schema_extensions;
 mod scim_limits;
 mod statements;
 mod store_conformance;
+mod sync_active_directory;
 mod sync_faults;
 mod sync_groups;
 mod sync_guard;

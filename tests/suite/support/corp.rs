@@ -3,6 +3,7 @@
 use super::binary::{Answer, Sandbox};
 use super::postgres::cluster;
 use super::rows::Database;
+use super::samba::{Ou, domain_controller};
 use super::slapd::{PASSWORD, SUFFIX, SYNC, Slapd};
 use serde_json::{Map, Value};
 use std::process::{Child, Command, Stdio};
@@ -13,8 +14,7 @@ pub struct Corp {
 }
 
 impl Corp {
-    /// On SQLite or PostgreSQL; `more` = further options of the connection.
-    pub async fn start(postgres: bool, slapd: &Slapd, more: &str) -> Self {
+    async fn bootstrapped(postgres: bool) -> Self {
         let sandbox = Sandbox::new();
         let database = match postgres {
             true => cluster().fresh_database().await,
@@ -22,6 +22,12 @@ impl Corp {
         };
         let corp = Self { sandbox, database };
         corp.run("bootstrap").succeeded();
+        corp
+    }
+
+    /// On SQLite or PostgreSQL; `more` = further options of the connection.
+    pub async fn start(postgres: bool, slapd: &Slapd, more: &str) -> Self {
+        let corp = Self::bootstrapped(postgres).await;
         corp.run(&format!(
             "connection create corp --kind ldap --set server=openldap --set url={} --set ca_file={} --set bind_dn={SYNC} \
              --set user_base=ou=people,{SUFFIX} {} --secret bind_password=env:PASSWORD {more}",
@@ -36,17 +42,27 @@ impl Corp {
 
     /// The same beside a directory that says what a test wants, on these ports in turn.
     pub async fn scripted(postgres: bool, ports: &[u16], more: &str) -> Self {
-        let sandbox = Sandbox::new();
-        let database = match postgres {
-            true => cluster().fresh_database().await,
-            false => format!("sqlite://{}", sandbox.path().join("rosterd.db").display()),
-        };
-        let corp = Self { sandbox, database };
-        corp.run("bootstrap").succeeded();
+        let corp = Self::bootstrapped(postgres).await;
         let urls: String = ports.iter().map(|port| format!("--set url=ldap://127.0.0.1:{port} ")).collect();
         corp.run(&format!(
             "connection create corp --kind ldap {urls} --set allow_plaintext=true --set bind_dn={SYNC} \
              --set user_base=ou=people,{SUFFIX} --secret bind_password=env:PASSWORD {more}"
+        ))
+        .succeeded();
+        corp
+    }
+
+    /// The same beside the Active Directory of all tests, whose people and groups in `ou` are the whole of it.
+    pub async fn in_domain(postgres: bool, ou: &Ou, more: &str) -> Self {
+        let corp = Self::bootstrapped(postgres).await;
+        corp.run(&format!(
+            "connection create corp --kind ldap --set server=ad --set ca_file={} --set bind_dn={} --set user_base={base} \
+             --set group_base={base} {} {} --secret bind_password=env:PASSWORD {more}",
+            domain_controller().ca().display(),
+            super::samba::SYNC,
+            if more.contains("url=") { String::new() } else { format!("--set url={}", domain_controller().ldaps()) },
+            if more.contains("page_size") { "" } else { "--set page_size=2" },
+            base = ou.dn,
         ))
         .succeeded();
         corp

@@ -18,6 +18,7 @@ pub mod matching;
 pub mod postgres;
 pub mod reversal;
 pub mod rows;
+pub mod samba;
 pub mod scripted_directory;
 pub mod sequence;
 pub mod serialization_faults;

@@ -38,7 +38,7 @@ impl Slapd {
         assert!(Path::new("/usr/sbin/slapd").exists(), "OpenLDAP is not installed: apt-get install slapd ldap-utils");
         let folder = tempfile::Builder::new().prefix("rosterd-slapd-").tempdir().expect("a temporary folder");
         let path = folder.path();
-        certificates(path);
+        certificates(path, "DNS:localhost,IP:127.0.0.1");
         std::fs::create_dir(path.join("db")).expect("a folder");
         std::fs::write(path.join("slapd.conf"), configuration(path)).expect("written");
         std::fs::write(path.join("people.ldif"), entries(people)).expect("written");
@@ -209,8 +209,9 @@ fn entries(people: usize) -> String {
     ldif
 }
 
-/// Two authorities, a server certificate for 127.0.0.1 and localhost, and a client's, by the first.
-fn certificates(folder: &Path) {
+/// Two authorities, a server certificate for those names (`DNS:…,IP:…`), and a client's, by the first: `ca.pem`,
+/// `server.pem`, `server.key` and so on.
+pub fn certificates(folder: &Path, names: &str) {
     let openssl = |arguments: &[&str]| run(Command::new("openssl").current_dir(folder).args(arguments));
     for (name, subject) in [("ca", "/CN=Test LDAP CA"), ("other-ca", "/CN=Another CA")] {
         let (key, certificate) = (format!("{name}.key"), format!("{name}.pem"));
@@ -223,8 +224,8 @@ fn certificates(folder: &Path) {
         );
     }
     let extensions = [
-        ("server", "/CN=directory", "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n"),
-        ("client", "/CN=sync-client", "extendedKeyUsage=clientAuth\n"),
+        ("server", "/CN=directory", format!("subjectAltName={names}\nextendedKeyUsage=serverAuth\n")),
+        ("client", "/CN=sync-client", String::from("extendedKeyUsage=clientAuth\n")),
     ];
     for (name, subject, text) in extensions {
         let file = |ending: &str| format!("{name}.{ending}");
