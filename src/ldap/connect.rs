@@ -61,6 +61,19 @@ fn refuses_the_account((step, cause): &(Step, Cause)) -> bool {
 }
 
 async fn connect_to(settings: &Settings, address: &Address, config: &Arc<ClientConfig>) -> Result<Session, (Step, Cause)> {
+    let mut session = open(settings, address, config).await?;
+    let answer_timeout = session.answer_timeout;
+    session.ldap.with_timeout(answer_timeout);
+    let result = match &settings.bind {
+        Bind::Simple { dn, password } => session.ldap.simple_bind(dn, password.expose()).await,
+        Bind::External { .. } => session.ldap.sasl_external_bind().await,
+    };
+    let result = result.map_err(|error| (Step::Bind, Cause::of(error, answer_timeout.as_secs())))?;
+    if result.rc == 0 { Ok(session) } else { Err((Step::Bind, Cause::Answer(Answer::of(&result)))) }
+}
+
+/// A connection that nobody has signed in on yet.
+pub(super) async fn open(settings: &Settings, address: &Address, config: &Arc<ClientConfig>) -> Result<Session, (Step, Cause)> {
     let within = settings.connect_timeout;
     let stream = timeout(within, reach(address, within)).await;
     let stream = stream.map_err(|_| (Step::Reach, Cause::Timeout { seconds: within.as_secs() }))?;
@@ -72,7 +85,7 @@ async fn connect_to(settings: &Settings, address: &Address, config: &Arc<ClientC
         .set_std_stream(StdStream::Tcp(stream));
     // With a stream at hand the only step left in here is TLS.
     let made = LdapConnAsync::from_url_with_settings(options, &address.url).await;
-    let (connection, mut ldap) = made.map_err(|error| {
+    let (connection, ldap) = made.map_err(|error| {
         let cause = match Cause::of(error, within.as_secs()) {
             Cause::Answer(answer) => Cause::StartTls(answer),
             // Bytes in the clear to a port that wants TLS, or the other way round, end so with some servers.
@@ -82,15 +95,7 @@ async fn connect_to(settings: &Settings, address: &Address, config: &Arc<ClientC
         (Step::Tls, cause)
     })?;
     let driver = tokio::spawn(connection.drive());
-    let answer_timeout = settings.answer_timeout;
-    ldap.with_timeout(answer_timeout);
-    let result = match &settings.bind {
-        Bind::Simple { dn, password } => ldap.simple_bind(dn, password.expose()).await,
-        Bind::External { .. } => ldap.sasl_external_bind().await,
-    };
-    let session = Session { ldap, driver: Some(driver), address: address.clone(), answer_timeout };
-    let result = result.map_err(|error| (Step::Bind, Cause::of(error, answer_timeout.as_secs())))?;
-    if result.rc == 0 { Ok(session) } else { Err((Step::Bind, Cause::Answer(Answer::of(&result)))) }
+    Ok(Session { ldap, driver: Some(driver), address: address.clone(), answer_timeout: settings.answer_timeout })
 }
 
 async fn reach(address: &Address, within: Duration) -> Result<std::net::TcpStream, Cause> {

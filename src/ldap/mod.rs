@@ -6,6 +6,7 @@
 //!                                     │                   │            ├─ ranges: the rest of a long attribute
 //!                                  Failure ──advice──►    └── Cause    ├─ identity: what names it for good
 //!                                                                      └─ payload: what a mapping reads
+//!  a login name ──person──► the one Entry it means ──bind──► its password opened, or why not
 //! ```
 //!
 //! `ldap3` speaks the protocol; whatever it leaves to its user is here. A task of its own drives each connection, so that
@@ -13,11 +14,13 @@
 //! only said by a server whose certificate was checked, and counted from there on.
 
 pub mod advice;
+pub mod bind;
 pub mod connect;
 pub mod entry;
 pub mod failure;
 pub mod identity;
 pub mod payload;
+pub mod person;
 pub mod ranges;
 pub mod search;
 pub mod settings;

@@ -14,7 +14,7 @@ use ldap3::{DerefAliases, LdapResult, Scope, SearchOptions};
 /// RFC 2696.
 const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
 /// Active Directory: no references to other domains.
-const DOMAIN_SCOPE: &str = "1.2.840.113556.1.4.1339";
+pub(super) const DOMAIN_SCOPE: &str = "1.2.840.113556.1.4.1339";
 /// Longest place in a list that is carried on.
 const COOKIE_BYTES_MAX: usize = 64 * 1024;
 /// Pages in a row without an entry that are still taken for a slow search.

@@ -15,19 +15,21 @@ pub(super) use statements;
 
 /// Every fixed statement of the store: `(name, text)`.
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    let files: [&[(&str, &str)]; 17] = [
+    let files: [&[(&str, &str)]; 19] = [
         super::audit::ALL,
         super::connections::ALL,
         super::events::ALL,
         super::groups::ALL,
         super::identities::ALL,
         super::leases::ALL,
+        super::login_failures::ALL,
         super::mapping_versions::ALL,
         super::organizations::ALL,
         super::positions::ALL,
         super::retention::ALL,
         super::runs::ALL,
         super::schema_extensions::ALL,
+        super::sessions::ALL,
         super::tenants::ALL,
         super::tokens::ALL,
         super::traffic::ALL,

@@ -41,7 +41,7 @@ const STEPS_PER_ROW_PASSED: i64 = 15;
 const ENTRIES_MAX: i64 = 1_000;
 
 /// Tables that grow with the people of a tenant.
-const LARGE: [&str; 12] = [
+const LARGE: [&str; 14] = [
     "users",
     "user_values",
     "identities",
@@ -54,6 +54,8 @@ const LARGE: [&str; 12] = [
     "log",
     "outbox",
     "traffic",
+    "sessions",
+    "login_failures",
 ];
 
 /// Statements that go through an index or a table from its beginning, and why they may.

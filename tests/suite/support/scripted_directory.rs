@@ -5,6 +5,7 @@ use bytes::BytesMut;
 use ldap3::asn1::{PL, StructureTag, TagClass, parse_tag, write};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A search as it came in.
@@ -13,6 +14,8 @@ pub struct Asked {
     pub base: String,
     /// 0: the base alone, 2: all below it.
     pub scope: u8,
+    /// As it was sent, in BER.
+    pub filter: Vec<u8>,
     pub attributes: Vec<String>,
     /// The place in the list it wants to go on from; `None`: it asked for no page.
     pub cookie: Option<Vec<u8>>,
@@ -27,6 +30,8 @@ pub enum Say {
     Reference(String),
     /// The end of an answer: code, and the place of the next page.
     Done(u32, Option<&'static [u8]>),
+    /// The answer to a sign-in: code, words, and the value of the control of a password policy.
+    Signed(u32, String, Option<Vec<u8>>),
     /// Bytes as they are.
     Bytes(Vec<u8>),
     /// Closes the connection.
@@ -47,13 +52,41 @@ pub fn listen(script: impl Fn(&Asked) -> Vec<Say> + Send + 'static) -> u16 {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             // A client that went away is the client's matter.
-            let _gone = stream.and_then(|stream| serve(stream, &script));
+            let _gone = stream.and_then(|stream| serve(stream, &|_| vec![Say::Signed(0, String::new(), None)], &script));
         }
     });
     port
 }
 
-fn serve(mut stream: TcpStream, script: &impl Fn(&Asked) -> Vec<Say>) -> std::io::Result<()> {
+/// Somebody who signs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signing {
+    pub dn: String,
+    pub password: String,
+}
+
+/// [`listen`] for several connections at a time, which answers sign-ins by `signing`.
+pub fn listen_to_sign_ins(
+    signing: impl Fn(&Signing) -> Vec<Say> + Send + Sync + 'static,
+    script: impl Fn(&Asked) -> Vec<Say> + Send + Sync + 'static,
+) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let both = Arc::new((signing, script));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let both = Arc::clone(&both);
+            std::thread::spawn(move || stream.and_then(|stream| serve(stream, &both.0, &both.1)));
+        }
+    });
+    port
+}
+
+fn serve(
+    mut stream: TcpStream,
+    signing: &impl Fn(&Signing) -> Vec<Say>,
+    script: &impl Fn(&Asked) -> Vec<Say>,
+) -> std::io::Result<()> {
     let mut waiting: Vec<u8> = Vec::new();
     loop {
         let mut bytes = [0; 16 * 1024];
@@ -68,25 +101,27 @@ fn serve(mut stream: TcpStream, script: &impl Fn(&Asked) -> Vec<Say>) -> std::io
             let id = octets(parts.next().expect("a message has an id"));
             let operation = parts.next().expect("a message has an operation");
             let controls = parts.next().map(children).unwrap_or_default();
-            match operation.id {
-                0 => reply(&mut stream, &id, result(1, 0), None)?,
+            let said = match operation.id {
+                0 => signing(&signed(operation)),
                 2 => return Ok(()),
-                3 => {
-                    for say in script(&asked(operation, controls)) {
-                        match say {
-                            Say::Entry(dn, attributes) => reply(&mut stream, &id, found(&dn, &attributes), None)?,
-                            Say::Reference(url) => {
-                                reply(&mut stream, &id, application(19, PL::C(vec![text(url.as_bytes())])), None)?;
-                            }
-                            Say::Done(code, cookie) => reply(&mut stream, &id, result(5, code), cookie)?,
-                            Say::Bytes(bytes) => stream.write_all(&bytes)?,
-                            Say::Close => return Ok(()),
-                            Say::Wait(time) => std::thread::sleep(time),
-                        }
-                    }
-                }
+                3 => script(&asked(operation, controls)),
                 // Abandon and the like want no answer.
-                _ => {}
+                _ => Vec::new(),
+            };
+            for say in said {
+                match say {
+                    Say::Signed(code, words, control) => {
+                        reply_with(&mut stream, &id, told(1, code, &words), control)?;
+                    }
+                    Say::Entry(dn, attributes) => reply(&mut stream, &id, found(&dn, &attributes), None)?,
+                    Say::Reference(url) => {
+                        reply(&mut stream, &id, application(19, PL::C(vec![text(url.as_bytes())])), None)?;
+                    }
+                    Say::Done(code, cookie) => reply(&mut stream, &id, result(5, code), cookie)?,
+                    Say::Bytes(bytes) => stream.write_all(&bytes)?,
+                    Say::Close => return Ok(()),
+                    Say::Wait(time) => std::thread::sleep(time),
+                }
             }
             waiting = rest;
         }
@@ -105,16 +140,31 @@ fn asked(search: StructureTag, controls: Vec<StructureTag>) -> Asked {
     Asked {
         base: string(&parts[0]),
         scope: octets(parts[1].clone())[0],
+        filter: encoded(parts[6].clone()),
         attributes: children(parts[7].clone()).iter().map(string).collect(),
         cookie,
     }
 }
 
+fn signed(bind: StructureTag) -> Signing {
+    let parts = children(bind);
+    let string = |tag: &StructureTag| String::from_utf8(octets(tag.clone())).expect("text");
+    Signing { dn: string(&parts[1]), password: string(&parts[2]) }
+}
+
 fn reply(stream: &mut TcpStream, id: &[u8], operation: StructureTag, cookie: Option<&[u8]>) -> std::io::Result<()> {
+    let page = |cookie| encoded(universal(16, PL::C(vec![universal(2, PL::P(vec![0])), text(cookie)])));
+    answer(stream, id, operation, cookie.map(|cookie| ("1.2.840.113556.1.4.319", page(cookie))))
+}
+
+fn reply_with(stream: &mut TcpStream, id: &[u8], operation: StructureTag, policy: Option<Vec<u8>>) -> std::io::Result<()> {
+    answer(stream, id, operation, policy.map(|value| ("1.3.6.1.4.1.42.2.27.8.5.1", value)))
+}
+
+fn answer(stream: &mut TcpStream, id: &[u8], operation: StructureTag, control: Option<(&str, Vec<u8>)>) -> std::io::Result<()> {
     let mut parts = vec![universal(2, PL::P(id.to_vec())), operation];
-    if let Some(cookie) = cookie {
-        let page = universal(16, PL::C(vec![universal(2, PL::P(vec![0])), text(cookie)]));
-        let control = universal(16, PL::C(vec![text(b"1.2.840.113556.1.4.319"), text(&encoded(page))]));
+    if let Some((oid, value)) = control {
+        let control = universal(16, PL::C(vec![text(oid.as_bytes()), text(&value)]));
         parts.push(StructureTag { class: TagClass::Context, id: 0, payload: PL::C(vec![control]) });
     }
     stream.write_all(&encoded(universal(16, PL::C(parts))))
@@ -122,8 +172,12 @@ fn reply(stream: &mut TcpStream, id: &[u8], operation: StructureTag, cookie: Opt
 
 /// `LDAPResult` under one of the answers' tags.
 fn result(tag: u64, code: u32) -> StructureTag {
+    told(tag, code, "")
+}
+
+fn told(tag: u64, code: u32, words: &str) -> StructureTag {
     let code = universal(10, PL::P(vec![u8::try_from(code).expect("a small code")]));
-    application(tag, PL::C(vec![code, text(b""), text(b"")]))
+    application(tag, PL::C(vec![code, text(b""), text(words.as_bytes())]))
 }
 
 fn found(dn: &str, attributes: &[(String, Vec<String>)]) -> StructureTag {

@@ -35,12 +35,20 @@ impl Slapd {
     /// # Panics
     /// If the server's programs are not installed, or it does not come up.
     pub fn start(people: usize) -> Self {
+        Self::start_with(people, "", "")
+    }
+
+    /// [`Self::start`] with more lines of configuration, on modules and on the database.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub fn start_with(people: usize, modules: &str, database: &str) -> Self {
         assert!(Path::new("/usr/sbin/slapd").exists(), "OpenLDAP is not installed: apt-get install slapd ldap-utils");
         let folder = tempfile::Builder::new().prefix("rosterd-slapd-").tempdir().expect("a temporary folder");
         let path = folder.path();
         certificates(path);
         std::fs::create_dir(path.join("db")).expect("a folder");
-        std::fs::write(path.join("slapd.conf"), configuration(path)).expect("written");
+        std::fs::write(path.join("slapd.conf"), configuration(path, modules, database)).expect("written");
         std::fs::write(path.join("people.ldif"), entries(people)).expect("written");
         run(Command::new("/usr/sbin/slapadd")
             .args(["-q", "-f"])
@@ -131,7 +139,7 @@ impl Drop for Slapd {
     }
 }
 
-fn configuration(folder: &Path) -> String {
+fn configuration(folder: &Path, modules: &str, database: &str) -> String {
     let folder = folder.display();
     format!(
         "include /etc/ldap/schema/core.schema
@@ -140,7 +148,7 @@ include /etc/ldap/schema/nis.schema
 include /etc/ldap/schema/inetorgperson.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
-pidfile {folder}/slapd.pid
+{modules}pidfile {folder}/slapd.pid
 TLSCACertificateFile {folder}/ca.pem
 TLSCertificateFile {folder}/server.pem
 TLSCertificateKeyFile {folder}/server.key
@@ -161,7 +169,7 @@ limits dn.exact=\"{LIMITED}\" size.soft={LIMIT} size.hard={LIMIT} size.pr=unlimi
 access to attrs=userPassword by anonymous auth by * none
 access to dn.subtree=\"ou=people,{SUFFIX}\" by dn.exact=\"{BLIND}\" none by users read
 access to * by users read by anonymous auth
-"
+{database}"
     )
 }
 

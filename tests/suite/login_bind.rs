@@ -1,0 +1,187 @@
+//! `POST /login/{connection}` against a real OpenLDAP, on both stores: a password that opens ends in a profile and a session
+//! by the same path as every login, and one that does not in one answer.
+
+use crate::support::caller::on_both_gateways;
+use crate::support::gateway::{Gateway, Store};
+use crate::support::login_site::{LoginSite, cookie, outside};
+use crate::support::rows::Database;
+use crate::support::slapd::{PASSWORD, SUFFIX, Slapd, free_port};
+use serde_json::{Value, json};
+
+const WRONG: &str = "not-the-password";
+
+/// What the name is at the place of the directory's own id.
+async fn external_id(site: &LoginSite) -> String {
+    let rows = site.rows("SELECT external_id FROM identities").await;
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    rows[0]["external_id"].as_str().expect("an id").to_owned()
+}
+
+on_both_gateways! {
+    async fn the_right_password_makes_a_profile_and_a_session(store) {
+        let slapd = Slapd::start(3);
+        let site = LoginSite::start(store, &slapd, &[]).await;
+        let answer = site.log_in("u000001", PASSWORD).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let profile = answer.json();
+        let id = external_id(&site).await;
+        assert_eq!(profile["user_id"], format!("ldap|corp|{id}"));
+        assert_eq!((&profile["email"], &profile["username"]), (&json!("u000001@example.test"), &json!("u000001")));
+        assert_eq!(profile["session"]["connection"], "corp");
+        assert!(profile.get("app_metadata").is_none(), "an administrator's, not theirs: {profile}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+
+        let again = site.session(&cookie(&answer)).await;
+        assert_eq!((again.status, again.json()), (200, profile), "the login answers what the session shows");
+        let log = site.rows("SELECT outcome, identity_id, detail FROM log WHERE kind = 'login'").await;
+        assert_eq!((log.len(), &log[0]["outcome"]), (1, &json!("ok")));
+        assert!(log[0]["detail"].as_str().expect("a detail").contains("127.0.0.1"), "{log:?}");
+
+        // What was stored is the entry as a sync would store it.
+        let row = site.rows("SELECT login_raw FROM identities").await.remove(0);
+        let raw: Value = serde_json::from_str(row["login_raw"].as_str().expect("a text")).expect("JSON");
+        assert_eq!(raw["dn"], format!("uid=u000001,ou=people,{SUFFIX}"));
+        assert_eq!(raw["mail"], json!(["u000001@example.test", "second1@example.test"]));
+    }
+
+    async fn a_form_is_answered_with_where_to_go(store) {
+        let slapd = Slapd::start(3);
+        let site = LoginSite::start(store, &slapd, &[]).await;
+        let fields = [("username", "u000001"), ("password", PASSWORD), ("return_to", "/app?x=1")];
+        let answer = site.submit(&[], &fields).await;
+        assert_eq!((answer.status, answer.header("location")), (303, Some("/app?x=1")));
+        assert_eq!(site.session(&cookie(&answer)).await.status, 200);
+        let without = site.submit(&[], &fields[..2]).await;
+        assert_eq!((without.status, without.header("location")), (303, Some("/session")));
+        let wrong = site.submit(&[], &[("username", "u000001"), ("password", WRONG), ("return_to", "/app")]).await;
+        assert_eq!((wrong.status, wrong.header("location"), wrong.header("set-cookie")), (401, None, None));
+    }
+
+    async fn who_logs_in_again_is_the_same_person_and_the_entry_of_today_counts(store) {
+        let slapd = Slapd::start(1);
+        let site = LoginSite::start(store, &slapd, &[]).await;
+        let first = site.log_in("u000000", PASSWORD).await.json();
+        let dn = format!("uid=u000000,ou=people,{SUFFIX}");
+        slapd.modify(&format!("dn: {dn}\nchangetype: modify\nreplace: displayName\ndisplayName: Ann Newname\n"));
+        slapd.modify(&format!("dn: {dn}\nchangetype: modrdn\nnewrdn: uid=renamed\ndeleteoldrdn: 1\n"));
+        let again = site.log_in("renamed", PASSWORD).await.json();
+        assert_eq!(again["user_id"], first["user_id"], "a new login name is no new person");
+        assert_eq!((&again["name"], &again["username"]), (&json!("Ann Newname"), &json!("renamed")));
+        assert_eq!(again["logins_count"], 2);
+    }
+
+    async fn the_policy_says_what_a_login_writes(store) {
+        let slapd = Slapd::start(1);
+        let rename = |to: &str| {
+            slapd.modify(&format!("dn: uid=u000000,ou=people,{SUFFIX}\nchangetype: modify\nreplace: displayName\ndisplayName: {to}\n"));
+        };
+        let site = LoginSite::without_connection(store, &[]).await;
+        for (option, first, second) in [
+            ("on_each_login", json!("One"), json!("Two")),
+            ("on_first_login", json!("One"), json!("One")),
+            ("never_on_login", Value::Null, Value::Null),
+        ] {
+            site.connect("corp", &slapd, &[&format!("set_user_root_attributes={option}")]);
+            rename("One");
+            assert_eq!(site.log_in("u000000", PASSWORD).await.json()["name"], first, "{option}");
+            rename("Two");
+            assert_eq!(site.log_in("u000000", PASSWORD).await.json()["name"], second, "{option}");
+            Database::change(site.gateway.database_url(), "DELETE FROM users").await;
+            Database::change(site.gateway.database_url(), "DELETE FROM connections WHERE name = 'corp'").await;
+        }
+    }
+
+    async fn without_create_on_login_only_who_is_known_gets_in(store) {
+        let slapd = Slapd::start(3);
+        let site = LoginSite::start(store, &slapd, &["create_on_login=false"]).await;
+        let unknown = site.log_in("u000001", PASSWORD).await;
+        assert_eq!(unknown.status, 401);
+        assert_eq!(outside(&unknown), outside(&site.log_in("u000001", WRONG).await), "nor is it told why");
+        assert_eq!(site.reasons().await, ["no_jit", "wrong_password"]);
+        assert!(site.rows("SELECT id FROM users").await.is_empty());
+        site.gateway.cli(&["connection", "update", "corp", "--set", "create_on_login=true"]);
+        let known = site.log_in("u000001", PASSWORD).await.json();
+        site.gateway.cli(&["connection", "update", "corp", "--set", "create_on_login=false"]);
+        assert_eq!(site.log_in("u000001", PASSWORD).await.json()["user_id"], known["user_id"]);
+    }
+
+    async fn a_name_has_to_mean_exactly_one(store) {
+        let slapd = Slapd::start(3);
+        let site = LoginSite::start(store, &slapd, &["login_filter=(|(uid={})(objectClass={}))"]).await;
+        assert_eq!(site.log_in("u000001", PASSWORD).await.status, 200);
+        assert_eq!(site.log_in("inetOrgPerson", PASSWORD).await.status, 401);
+        assert_eq!(site.reasons().await, ["ambiguous_user"]);
+    }
+
+    async fn the_filter_of_people_holds_for_logins(store) {
+        let slapd = Slapd::start(3);
+        let site = LoginSite::start(store, &slapd, &["user_filter=(uid=u000002)"]).await;
+        assert_eq!(site.log_in("u000001", PASSWORD).await.status, 401);
+        assert_eq!(site.log_in("u000002", PASSWORD).await.status, 200);
+        assert_eq!(site.reasons().await, ["unknown_user"]);
+    }
+
+    async fn a_directory_that_can_not_be_reached_is_no_refusal(store) {
+        let mut slapd = Slapd::start(1);
+        let site = LoginSite::start(store, &slapd, &[]).await;
+        slapd.stop();
+        for _ in 0..7 {
+            let away = site.log_in("u000000", PASSWORD).await;
+            assert_eq!((away.status, away.header("retry-after")), (503, Some("5")), "{}", away.text);
+        }
+        assert!(site.reasons().await.is_empty(), "nothing is known of the person");
+        let counted = site.rows("SELECT failures FROM login_failures WHERE failures > 0").await;
+        assert!(counted.is_empty(), "nobody is locked out by it: {counted:?}");
+    }
+
+    async fn the_next_server_is_asked_when_the_first_is_away(store) {
+        let slapd = Slapd::start(3);
+        let site = LoginSite::start(store, &slapd, &[]).await;
+        let url = [format!("url=ldaps://127.0.0.1:{}", free_port()), format!("url={}", slapd.ldaps())];
+        site.gateway.cli(&["connection", "update", "corp", "--set", &url[0], "--set", &url[1]]);
+        assert_eq!(site.log_in("u000001", PASSWORD).await.status, 200);
+    }
+
+    async fn what_is_no_login_is_told_so(store) {
+        let slapd = Slapd::start(3);
+        let site = LoginSite::start(store, &slapd, &[]).await;
+        let body = json!({"username": "u000001", "password": PASSWORD}).to_string();
+        let json_type = [("content-type", "application/json")];
+        for (path, method, kind, text, status, code) in [
+            ("/login/corp", "GET", "application/json", body.as_str(), 405, "method_not_allowed"),
+            ("/login/nowhere", "POST", "application/json", &body, 404, "inexistent_connection"),
+            ("/login/%00", "POST", "application/json", &body, 404, "inexistent_connection"),
+            ("/login/scim", "POST", "application/json", &body, 404, "no_password_login"),
+            ("/login/corp", "POST", "text/plain", &body, 415, "unsupported_media_type"),
+            ("/login/corp", "POST", "application/json", "[]", 400, "invalid_body"),
+            ("/login/corp", "POST", "application/json", "{\"username\":\"u000001\"}", 400, "invalid_body"),
+            ("/login/corp", "POST", "application/json", "{\"username\":1,\"password\":\"x\"}", 400, "invalid_body"),
+            ("/login/corp", "POST", "application/json", &"x".repeat(17 << 10), 413, "too_large"),
+        ] {
+            let answer = site.send(method, path, &[("content-type", kind)], Some(text.to_owned())).await;
+            assert_eq!((answer.status, &answer.json()["errorCode"]), (status, &json!(code)), "{method} {path}");
+        }
+        let id = site.rows("SELECT id FROM connections WHERE name = 'corp'").await.remove(0);
+        let path = format!("/login/{}", id["id"].as_str().expect("an id"));
+        assert_eq!(site.send("POST", &path, &json_type, Some(body)).await.status, 200, "a connection goes by its id, too");
+    }
+}
+
+/// Two replicas count together, and sessions of one are sessions of the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_share_sessions_and_counts() {
+    let slapd = Slapd::start(3);
+    let site = LoginSite::start(Store::Postgres, &slapd, &[]).await;
+    let other = Gateway::beside(&site.gateway);
+    let signed_in = site.log_in("u000001", PASSWORD).await;
+    let headers = [("cookie".to_owned(), cookie(&signed_in))];
+    let there = other.send("GET", &format!("{}/session", other.base_url()), &headers, None).await.expect("an answer");
+    assert_eq!(there.status, 200);
+    for _ in 0..5 {
+        assert_eq!(site.log_in("u000002", WRONG).await.status, 401);
+    }
+    let headers = [("content-type".to_owned(), "application/json".to_owned())];
+    let body = json!({"username": "u000002", "password": PASSWORD}).to_string();
+    let refused = other.send("POST", &format!("{}/login/corp", other.base_url()), &headers, Some(body)).await.expect("an answer");
+    assert_eq!(refused.status, 429);
+}
