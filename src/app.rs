@@ -126,6 +126,7 @@ impl App {
                 failures_per_address: config.failures_per_address,
                 window: Micros::try_from(config.window.as_micros()).unwrap_or(Micros::MAX),
             },
+            places: login::Places::default(),
             body_timeout: self.config.server.body_timeout,
         }
     }

@@ -18,6 +18,7 @@ pub mod bind;
 pub mod connect;
 pub mod entry;
 pub mod failure;
+pub mod group_names;
 pub mod identity;
 pub mod payload;
 pub mod person;

@@ -4,6 +4,7 @@
 use super::connect::Session;
 use super::entry::Entry;
 use super::failure::{Answer, Cause};
+use super::ranges;
 use super::search::{DOMAIN_SCOPE, Item, Query, run};
 use super::settings::Settings;
 use crate::model::directory::DirectoryServer;
@@ -65,7 +66,7 @@ impl LoginFilter {
 }
 
 /// A text as a value (RFC 4515 §3): whatever is not plainly a letter of a name goes by its number.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"@.-_".contains(&byte) {
             out.push(byte.into());
@@ -110,6 +111,14 @@ pub async fn find(session: &mut Session, settings: &Settings, typed: &str, attri
         (SIZE_LIMIT, Some(_)) => Ok(Found::Several),
         _ => Err(Cause::Answer(Answer::of(&result))),
     }
+}
+
+/// Reads on what was too long for one answer.
+///
+/// # Errors
+/// It can't be read to its end.
+pub async fn complete(session: &mut Session, entry: &mut Entry) -> Result<(), Cause> {
+    ranges::complete(session, entry).await
 }
 
 #[cfg(test)]

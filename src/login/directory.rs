@@ -6,12 +6,12 @@ use crate::ldap::bind::{NotBound, bind};
 use crate::ldap::connect::{Session, connect};
 use crate::ldap::entry::Entry;
 use crate::ldap::failure::{Cause, Failure, Step};
+use crate::ldap::group_names::group_names;
 use crate::ldap::identity::external_id;
 use crate::ldap::payload::payload;
-use crate::ldap::person::{Found, find};
-use crate::ldap::ranges;
+use crate::ldap::person::{Found, complete, find};
 use crate::ldap::settings::Settings;
-use crate::mapping::Reads;
+use crate::mapping::Mapping;
 use crate::profile::verified::{LoginRecord, Verify};
 use crate::secret::Secret;
 use crate::sync::wanted;
@@ -51,7 +51,7 @@ pub(super) enum Failed {
 /// A check that waits for its password.
 pub(super) struct PasswordCheck<'a> {
     settings: &'a Settings,
-    reads: &'a Reads,
+    mapping: &'a dyn Mapping,
     session: Session,
     pub(super) whom: Whom,
     pub(super) password: &'a Secret<String>,
@@ -61,7 +61,7 @@ impl<'a> PasswordCheck<'a> {
     /// Signs in with the connection's account and looks for whom `name` means.
     pub(super) async fn begin(
         settings: &'a Settings,
-        reads: &'a Reads,
+        mapping: &'a dyn Mapping,
         name: &str,
         password: &'a Secret<String>,
     ) -> Result<Self, Failed> {
@@ -69,7 +69,7 @@ impl<'a> PasswordCheck<'a> {
         connected.passed_over.iter().for_each(|failure| tracing::warn!(%failure, "a directory server was passed over"));
         let mut session = connected.session;
         let id_attribute = &settings.users.id_attribute;
-        let attributes = wanted::attributes(reads, id_attribute);
+        let attributes = wanted::attributes(&mapping.reads(), id_attribute);
         let found = find(&mut session, settings, name, &attributes).await.map_err(|cause| {
             let failure = Failure { url: Some(session.address.to_string()), step: Step::Search, cause };
             unavailable(&[failure], false)
@@ -82,7 +82,7 @@ impl<'a> PasswordCheck<'a> {
                 Err(_) => Whom::Nobody { reason: "without_id" },
             },
         };
-        Ok(Self { settings, reads, session, whom, password })
+        Ok(Self { settings, mapping, session, whom, password })
     }
 }
 
@@ -106,9 +106,14 @@ impl Verify for PasswordCheck<'_> {
                     let failure = Failure { url: None, step: Step::Search, cause };
                     unavailable(&[failure], true)
                 };
-                ranges::complete(&mut self.session, &mut entry).await.map_err(incomplete)?;
-                LoginRecord::new(external_id, payload(&entry, &self.reads.binary))
-                    .map_err(|_| Failed::Refused("unreadable_entry"))
+                complete(&mut self.session, &mut entry).await.map_err(incomplete)?;
+                let mut payload = payload(&entry, &self.mapping.reads().binary);
+                if self.mapping.is_connector_script() {
+                    let groups = group_names(&mut self.session, self.settings, &entry).await.map_err(incomplete)?;
+                    payload.insert(String::from("groups"), groups.into());
+                    payload.insert(String::from("ldapStatus"), "active".into());
+                }
+                LoginRecord::new(external_id, payload).map_err(|_| Failed::Refused("unreadable_entry"))
             }
         }
     }

@@ -70,6 +70,12 @@ pub(super) async fn enter(logins: &Logins, parts: &Parts, body: Body) -> Result<
     let agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
     let address = logins.client_address(parts);
     let login = Login { connection: &connection, request_id: request_id(parts), ip: Some(address), user_agent: agent };
+    // Several right passwords at once are no failures of each other; who waits too long is counted like anybody.
+    let turn = logins.places.turn(&connection.id, &credentials.username).await;
+    let _place = logins.places.take(&connection.id).ok_or_else(|| {
+        logins.metrics.refused("login_places");
+        Refused::Unavailable
+    })?;
     let mut tries = Tries { logins, tenant: &tenant, counted: Vec::new() };
     tries
         .count(vec![
@@ -87,6 +93,7 @@ pub(super) async fn enter(logins: &Logins, parts: &Parts, body: Body) -> Result<
         return Err(Refused::InvalidCredentials);
     }
     tries.forget().await?;
+    drop(turn);
     let profile = beginning.shown(logins).await?;
     let goes_to = credentials.is_form.then(|| credentials.return_to.unwrap_or_else(|| return_to::DEFAULT.to_owned()));
     Ok(Entered { secret: beginning.secret, profile, goes_to })
@@ -120,8 +127,8 @@ async fn verified(
     }
     let connection = login.connection;
     let settings = settings(logins, connection).await?;
-    let reads = logins.provisioner.login_reads(connection).await.map_err(|error| stopped(&error))?;
-    let check = match PasswordCheck::begin(&settings, &reads, username, password).await {
+    let mapping = logins.provisioner.login_mapping(connection).await.map_err(|error| stopped(&error))?;
+    let check = match PasswordCheck::begin(&settings, &*mapping, username, password).await {
         Ok(check) => check,
         Err(failed) => return Err(unverified(logins, login, failed, None, tries).await),
     };

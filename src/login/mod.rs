@@ -10,11 +10,13 @@ mod cookie;
 mod directory;
 mod enter;
 mod limits;
+mod places;
 mod request;
 mod return_to;
 mod session;
 
 pub use limits::Limits;
+pub use places::Places;
 
 use crate::clock::{Clock, Entropy};
 use crate::http::client_address::client_address;
@@ -56,6 +58,7 @@ pub struct Logins {
     pub return_to: Vec<String>,
     pub trusted_proxies: Vec<Network>,
     pub limits: Limits,
+    pub places: Places,
     pub body_timeout: Duration,
 }
 

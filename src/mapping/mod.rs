@@ -21,6 +21,11 @@ pub trait Mapping: Send + Sync {
     fn map(&self, input: &Input<'_>) -> Mapped;
     /// What it looks at.
     fn reads(&self) -> Reads;
+    /// Was it written for another connector, which hands over more of somebody who logs in than the entry: `groups` by name,
+    /// and `ldapStatus`?
+    fn is_connector_script(&self) -> bool {
+        false
+    }
 }
 
 /// What a mapping looks at in a source: what a directory has to be asked for.

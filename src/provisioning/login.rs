@@ -8,7 +8,7 @@ use super::plan::{ProfileWrite, UserPlan};
 use super::push::JoinKeys;
 use super::rounds::Rounds;
 use super::{Error, Provisioner, Request, apply, user_id};
-use crate::mapping::Reads;
+use crate::mapping::Mapping;
 use crate::model::connection::Connection;
 use crate::model::event::LogEntry;
 use crate::model::fold::fold;
@@ -21,6 +21,7 @@ use crate::store::identities::Found;
 use crate::store::{self, Batch, events, groups, identities, tokens};
 use serde_json::{Map, Value};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Characters of a user agent that the log keeps.
 const USER_AGENT_CHARS_MAX: usize = 256;
@@ -102,12 +103,12 @@ impl Provisioner {
         }
     }
 
-    /// What the mapping of logins looks at: what their source has to be asked for.
+    /// The mapping of logins: it says what their source has to be asked for.
     ///
     /// # Errors
     /// [`Error::Mapping`], [`Error::Store`].
-    pub async fn login_reads(&self, connection: &Connection) -> Result<Reads, Error> {
-        Ok(self.mappings.of_login(connection).await?.reads())
+    pub async fn login_mapping(&self, connection: &Connection) -> Result<Arc<dyn Mapping>, Error> {
+        self.mappings.of_login(connection).await
     }
 
     /// Logs a login whose check did not pass: `reason` is stable, `external_id` the source's name for whom it was about, if

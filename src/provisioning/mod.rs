@@ -15,7 +15,7 @@ pub mod provenance;
 pub mod push;
 pub mod push_group;
 mod rounds;
-mod turns;
+pub mod turns;
 pub mod user_id;
 
 use crate::clock::{Clock, Entropy};

@@ -1,7 +1,7 @@
 //! `POST /login/{connection}` against a real OpenLDAP, on both stores: a password that opens ends in a profile and a session
 //! by the same path as every login, and one that does not in one answer.
 
-use crate::support::caller::on_both_gateways;
+use crate::support::caller::{Caller, on_both_gateways, user};
 use crate::support::gateway::{Gateway, Store};
 use crate::support::login_site::{LoginSite, cookie, outside};
 use crate::support::rows::Database;
@@ -119,6 +119,55 @@ on_both_gateways! {
         assert_eq!(site.log_in("u000001", PASSWORD).await.status, 401);
         assert_eq!(site.log_in("u000002", PASSWORD).await.status, 200);
         assert_eq!(site.reasons().await, ["unknown_user"]);
+    }
+
+    async fn right_passwords_at_once_are_no_failures_of_each_other(store) {
+        let slapd = Slapd::start(3);
+        let site = LoginSite::start(store, &slapd, &[]).await;
+        let body = json!({"username": "u000001", "password": PASSWORD}).to_string();
+        let mut waiting = tokio::task::JoinSet::new();
+        for _ in 0..12 {
+            let request = reqwest::Client::new().post(format!("{}/login/corp", site.gateway.base_url()));
+            let request = request.header("content-type", "application/json").body(body.clone());
+            waiting.spawn(async move { request.send().await.expect("an answer").status().as_u16() });
+        }
+        assert_eq!(waiting.join_all().await, [200; 12]);
+        assert_eq!(site.rows("SELECT id FROM users").await.len(), 1);
+        assert_eq!(site.rows("SELECT logins_count FROM users").await[0]["logins_count"], 12);
+    }
+
+    async fn a_person_who_was_pushed_is_met_by_the_directorys_own_id(store) {
+        let slapd = Slapd::start(3);
+        let site = LoginSite::start(store, &slapd, &["scim_mapping=scim"]).await;
+        // Whatever knows the directory's id of a person knows the person; here a push does.
+        let first = site.log_in("u000001", PASSWORD).await.json();
+        let id = external_id(&site).await;
+        Database::change(site.gateway.database_url(), "DELETE FROM users").await;
+        let printed = site.gateway.cli(&["token", "create", "--connection", "corp", "--json"]);
+        let token: Value = serde_json::from_str(&printed).expect("JSON");
+        let client = Caller::of(&site.gateway, "corp", token["token"].as_str().expect("a token"));
+        let mut body = user("ann@corp.example");
+        body["externalId"] = id.into();
+        let pushed = client.create("Users", &body).await;
+        let again = site.log_in("u000001", PASSWORD).await.json();
+        assert_eq!(again["user_id"], first["user_id"]);
+        let rows = site.rows("SELECT id, last_source FROM identities").await;
+        assert_eq!((rows.len(), rows[0]["id"].as_str(), &rows[0]["last_source"]), (1, Some(pushed.as_str()), &json!("login")));
+    }
+
+    async fn a_public_url_with_tls_binds_the_cookie_to_its_host(store) {
+        let slapd = Slapd::start(3);
+        let site = LoginSite::start_with(store, &slapd, &[("server.public_url", "https://roster.example.com")], &[]).await;
+        let answer = site.log_in("u000001", PASSWORD).await;
+        let set = answer.header("set-cookie").expect("a cookie");
+        assert!(set.starts_with("__Host-rosterd_session=rss_"), "{set}");
+        for part in ["; Path=/", "; Secure", "; HttpOnly", "; SameSite=Lax"] {
+            assert!(set.contains(part), "{set}");
+        }
+        assert!(!set.contains("Domain"), "{set}");
+        let kept = cookie(&answer);
+        assert_eq!(site.session(&kept).await.status, 200);
+        assert_eq!(site.session(&kept.replace("__Host-", "")).await.status, 401, "a cookie that anybody can set is not read");
     }
 
     async fn a_directory_that_can_not_be_reached_is_no_refusal(store) {

@@ -6,7 +6,7 @@ use super::outcome::{self, GroupsBefore, Membership, ProfileOutcome, Results, St
 use super::rows::{self, email_elsewhere};
 use super::{Desk, Joined, Known, Moment, Newcomer, UserEvent, hash, input, same, unknown};
 use crate::mapping::{Gate, Given, Mapped};
-use crate::model::connection::Connection;
+use crate::model::connection::{Connection, ConnectionKind};
 use crate::model::event::LogEntry;
 use crate::model::identity::{Identity, IdentityState, LoginSide};
 use crate::model::ids::{IdentityId, ProfileId};
@@ -84,7 +84,17 @@ impl From<Refusal> for Denial {
 
 /// Runs the mapping over a record that meets no profile yet: what it gives decides whom to look for.
 pub fn map(desk: &Desk<'_>, record: &Verified<LoginRecord>) -> Mapped {
-    desk.mapping.map(&input(desk, record.get().payload(), None))
+    without_read_groups(desk, desk.mapping.map(&input(desk, record.get().payload(), None)))
+}
+
+/// Groups that a connection reads of its directory are rows, also while nobody is in one: what a mapping makes of an entry
+/// counts where it reads none (design §3, "Groups").
+fn without_read_groups(desk: &Desk<'_>, mut mapped: Mapped) -> Mapped {
+    let connection = desk.connection;
+    if connection.kind == ConnectionKind::Ldap && connection.options.directory.group_base.is_some() {
+        mapped.given.retain(|(rule, _)| &*rule.target != "groups");
+    }
+    mapped
 }
 
 /// Somebody this connection knows logs in.
@@ -106,7 +116,7 @@ pub fn known(desk: &Desk<'_>, known: Known, record: &Verified<LoginRecord>) -> R
     let stored = Stored::read(user, blocks);
     let payload = record.get().payload();
     // Also where nothing is new: a gate may look at the clock.
-    let mapped = desk.mapping.map(&input(desk, payload, Some(&stored.doc)));
+    let mapped = without_read_groups(desk, desk.mapping.map(&input(desk, payload, Some(&stored.doc))));
     let raw = raw(payload)?;
     let raw_hash = hash(&raw);
     let old = identity.login.take();
