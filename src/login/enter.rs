@@ -27,9 +27,13 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// Longest name or id of a connection.
 const NAMED_BYTES_MAX: usize = 128;
+/// How long a directory may take over one login, all its servers and steps together. Nobody waits longer before a page.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Somebody who is signed in now.
 pub(super) struct Entered {
@@ -83,7 +87,11 @@ pub(super) async fn enter(logins: &Logins, parts: &Parts, body: Body) -> Result<
             logins.limits.of_name(&logins.keys, &connection.id, &credentials.username),
         ])
         .await?;
-    let verified = verified(logins, &login, &credentials, &mut tries).await?;
+    let checking = timeout(ANSWER_WITHIN, verified(logins, &login, &credentials, &mut tries)).await;
+    let verified = checking.unwrap_or_else(|_| {
+        tracing::warn!(connection = connection.name, seconds = ANSWER_WITHIN.as_secs(), "a login could not be checked in time");
+        Err(Refused::Unavailable)
+    })?;
     let beginning = Beginning::new(logins, &tenant, parts);
     let begin = |entering: &provisioning::login::Entering<'_>, batch: &mut Batch| beginning.store(entering, batch);
     let entered = logins.provisioner.login_storing(&login, &verified, &begin).await.map_err(|error| stopped(&error))?;

@@ -389,6 +389,35 @@ on_both_gateways! {
         assert!(log.iter().all(|row| row["identity_id"].is_string()), "and the log names who it was");
     }
 
+    async fn somebody_in_the_middle_who_shows_another_certificate(store) {
+        let slapd = Slapd::start(1);
+        let site = LoginSite::start(store, &slapd, &[]).await;
+        let other = format!("ca_file={}", slapd.other_ca().display());
+        site.gateway.cli(&["connection", "update", "corp", "--set", &other]);
+        assert_eq!(site.log_in("u000000", PASSWORD).await.status, 503, "no password is sent to whom we don't know");
+        nobody_got_in(&site).await;
+    }
+
+    async fn taking_every_place_of_the_gateway_with_a_directory_that_hangs(store) {
+        let port = listen_to_sign_ins(|_| signed(0, ""), |_| vec![Say::Wait(Duration::from_secs(20)), Say::Close]);
+        let site = site_of(store, port, &[]).await;
+        let mut waiting = tokio::task::JoinSet::new();
+        for n in 0..90 {
+            let body = json!({"username": format!("n{n}"), "password": WRONG}).to_string();
+            let request = reqwest::Client::new().post(format!("{}/login/corp", site.gateway.base_url()));
+            let request = request.header("content-type", "application/json").body(body);
+            waiting.spawn(async move { request.send().await.map_or(0, |answer| answer.status().as_u16()) });
+        }
+        // Those that find no place are answered while the others wait.
+        let mut turned_away = 0;
+        while turned_away < 26 {
+            assert_eq!(waiting.join_next().await.expect("some are left").expect("it ends"), 503);
+            turned_away += 1;
+        }
+        assert_eq!(site.session("").await.status, 401, "and everybody else is served");
+        waiting.abort_all();
+    }
+
     async fn a_directory_that_hangs_over_the_password(store) {
         let (port, _) = active_directory(|_| vec![Say::Wait(Duration::from_secs(20)), Say::Close]);
         let site = site_of(store, port, &["answer_timeout_seconds=1"]).await;

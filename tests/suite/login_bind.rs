@@ -5,7 +5,7 @@ use crate::support::caller::{Caller, on_both_gateways, user};
 use crate::support::gateway::{Gateway, Store};
 use crate::support::login_site::{LoginSite, cookie, outside};
 use crate::support::rows::Database;
-use crate::support::slapd::{PASSWORD, SUFFIX, Slapd, free_port};
+use crate::support::slapd::{PASSWORD, SUFFIX, SYNC, Slapd, free_port};
 use serde_json::{Value, json};
 
 const WRONG: &str = "not-the-password";
@@ -168,6 +168,54 @@ on_both_gateways! {
         let kept = cookie(&answer);
         assert_eq!(site.session(&kept).await.status, 200);
         assert_eq!(site.session(&kept.replace("__Host-", "")).await.status, 401, "a cookie that anybody can set is not read");
+    }
+
+    async fn a_tenant_of_its_own_signs_people_in_at_its_own_host(store) {
+        let slapd = Slapd::start(3);
+        let site = LoginSite::without_connection(store, &[]).await;
+        site.gateway.cli(&["tenant", "create", "acme", "--host", "acme.example"]);
+        let (url, ca) = (format!("url={}", slapd.ldaps()), format!("ca_file={}", slapd.ca().display()));
+        let (dn, base) = (format!("bind_dn={SYNC}"), format!("user_base=ou=people,{SUFFIX}"));
+        let mut line = vec!["connection", "create", "corp", "--tenant", "acme", "--kind", "ldap", "--json"];
+        line.extend(["--secret", "bind_password=file:bind-password"]);
+        ["server=openldap", &url, &ca, &dn, &base].into_iter().for_each(|option| line.extend(["--set", option]));
+        let made: Value = serde_json::from_str(&site.gateway.cli(&line)).expect("JSON");
+        let path = format!("/login/{}", made["id"].as_str().expect("an id"));
+        let body = || Some(json!({"username": "u000001", "password": PASSWORD}).to_string());
+        let there = [("host", "acme.example"), ("content-type", "application/json")];
+        let answer = site.send("POST", &path, &there, body()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let kept = cookie(&answer);
+        assert_eq!(site.send("GET", "/session", &[("host", "acme.example"), ("cookie", &kept)], None).await.status, 200);
+        assert_eq!(site.session(&kept).await.status, 401, "at another host it is nobody's");
+        assert_eq!(site.send("POST", &path, &there[1..], body()).await.status, 404);
+    }
+
+    async fn every_way_to_protect_and_to_sign_in_serves_logins_too(store) {
+        let slapd = Slapd::start(3);
+        let site = LoginSite::start(store, &slapd, &[]).await;
+        let (certificate, key) = slapd.client_certificate();
+        let ldap = format!("url={}", slapd.ldap());
+        let (certificate, key) = (format!("client_cert_file={}", certificate.display()), format!("client_key_file={}", key.display()));
+        site.gateway.cli(&["connection", "update", "corp", "--set", &ldap, "--set", "start_tls=true"]);
+        assert_eq!(site.log_in("u000001", PASSWORD).await.status, 200, "StartTLS");
+        let external = ["--set", "bind_method=external", "--set", "bind_dn=", "--secret", "bind_password=", "--set", &certificate, "--set", &key];
+        site.gateway.cli(&[&["connection", "update", "corp"], &external[..]].concat());
+        assert_eq!(site.log_in("u000001", PASSWORD).await.status, 200, "a certificate for us, a password for them");
+        assert_eq!(site.log_in("u000001", WRONG).await.status, 401, "the certificate lets nobody else in");
+        assert_eq!(site.log_in("u000001", "").await.status, 401);
+    }
+
+    async fn a_filter_without_a_place_for_the_name_is_refused_when_it_is_set(store) {
+        let slapd = Slapd::start(1);
+        let site = LoginSite::start(store, &slapd, &[]).await;
+        for filter in ["login_filter=(uid=ann)", "login_filter=({}=ann)", "login_filter=uid={}", "login_filter=(uid={}"] {
+            let refused = site.gateway.run(&["connection", "update", "corp", "--set", filter]);
+            let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+            assert!(!refused.status.success() && told.contains("login_filter: "), "{filter}: {told}");
+        }
+        let shown = site.gateway.cli(&["connection", "options", "ldap"]);
+        assert!(shown.contains("login_filter"), "{shown}");
     }
 
     async fn a_directory_that_can_not_be_reached_is_no_refusal(store) {

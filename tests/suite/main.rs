@@ -35,6 +35,7 @@ mod kill;
 mod kill_bulk;
 mod login_attacks;
 mod login_bind;
+mod login_limits;
 mod login_mapper;
 mod logins;
 mod mapping_cli;
