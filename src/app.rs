@@ -127,6 +127,7 @@ impl App {
                 window: Micros::try_from(config.window.as_micros()).unwrap_or(Micros::MAX),
             },
             places: login::Places::default(),
+            avoided: login::Avoided::default(),
             body_timeout: self.config.server.body_timeout,
         }
     }

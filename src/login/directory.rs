@@ -58,15 +58,18 @@ pub(super) struct PasswordCheck<'a> {
 }
 
 impl<'a> PasswordCheck<'a> {
-    /// Signs in with the connection's account and looks for whom `name` means.
+    /// Signs in with the connection's account and looks for whom `name` means. `passed_over` is told which servers could not be
+    /// used where another could.
     pub(super) async fn begin(
         settings: &'a Settings,
         mapping: &'a dyn Mapping,
         name: &str,
         password: &'a Secret<String>,
+        passed_over: &(dyn Fn(&[Failure]) + Sync),
     ) -> Result<Self, Failed> {
         let connected = connect(settings).await.map_err(|not| unavailable(&not.0, false))?;
         connected.passed_over.iter().for_each(|failure| tracing::warn!(%failure, "a directory server was passed over"));
+        passed_over(&connected.passed_over);
         let mut session = connected.session;
         let id_attribute = &settings.users.id_attribute;
         let attributes = wanted::attributes(&mapping.reads(), id_attribute);

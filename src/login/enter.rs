@@ -3,11 +3,13 @@
 
 use super::answer::{Refused, json};
 use super::directory::{Failed, PasswordCheck};
+use super::limits::Who;
 use super::request::{self, Credentials, NAME_BYTES_MAX, PASSWORD_BYTES_MAX};
 use super::session::Beginning;
 use super::{Logins, cookie, request_id, return_to};
 use crate::clock::SECOND;
 use crate::ldap::bind::may_be_a_password;
+use crate::ldap::failure::Failure;
 use crate::ldap::settings::Settings;
 use crate::model::connection::{Connection, ConnectionKind};
 use crate::model::connection_secrets::ConnectionSecrets;
@@ -27,6 +29,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -81,13 +84,9 @@ pub(super) async fn enter(logins: &Logins, parts: &Parts, body: Body) -> Result<
         Refused::Unavailable
     })?;
     let mut tries = Tries { logins, tenant: &tenant, counted: Vec::new() };
-    tries
-        .count(vec![
-            logins.limits.of_address(address),
-            logins.limits.of_name(&logins.keys, &connection.id, &credentials.username),
-        ])
-        .await?;
-    let checking = timeout(ANSWER_WITHIN, verified(logins, &login, &credentials, &mut tries)).await;
+    let [name, name_from_here] = tries.of(Who::Name(&credentials.username), &login);
+    tries.count(vec![logins.limits.of_address(address), name, name_from_here]).await?;
+    let checking = timeout(ANSWER_WITHIN, verified(&login, &credentials, &mut tries)).await;
     let verified = checking.unwrap_or_else(|_| {
         tracing::warn!(connection = connection.name, seconds = ANSWER_WITHIN.as_secs(), "a login could not be checked in time");
         Err(Refused::Unavailable)
@@ -123,28 +122,23 @@ async fn connection(logins: &Logins, tenant: &TenantId, parts: &Parts) -> Result
 }
 
 /// The password is the person's, and this is what the directory says of them.
-async fn verified(
-    logins: &Logins,
-    login: &Login<'_>,
-    credentials: &Credentials,
-    tries: &mut Tries<'_>,
-) -> Result<Verified<LoginRecord>, Refused> {
+async fn verified(login: &Login<'_>, credentials: &Credentials, tries: &mut Tries<'_>) -> Result<Verified<LoginRecord>, Refused> {
+    let logins = tries.logins;
     let Credentials { username, password, .. } = credentials;
     if !is_worth_asking(username, password) {
         return Err(refused(logins, login, "malformed_credentials", None).await);
     }
     let connection = login.connection;
-    let settings = settings(logins, connection).await?;
+    let mut settings = settings(logins, connection).await?;
+    logins.avoided.put_last(&connection.id, &mut settings.urls, logins.clock.now());
     let mapping = logins.provisioner.login_mapping(connection).await.map_err(|error| stopped(&error))?;
-    let check = match PasswordCheck::begin(&settings, &*mapping, username, password).await {
+    let passed_over = |failures: &[Failure]| logins.avoided.note(&connection.id, failures, logins.clock.now());
+    let check = match PasswordCheck::begin(&settings, &*mapping, username, password, &passed_over).await {
         Ok(check) => check,
         Err(failed) => return Err(unverified(logins, login, failed, None, tries).await),
     };
-    let person = match check.whom.external_id() {
-        Some(external_id) => logins.limits.of_person(&logins.keys, &connection.id, external_id),
-        None => logins.limits.of_nobody(&logins.keys, &connection.id, username),
-    };
-    tries.count(vec![person]).await?;
+    let who = check.whom.external_id().map_or(Who::Nobody(username), Who::Person);
+    tries.count(tries.of(who, login).into()).await?;
     let external_id = check.whom.external_id().map(str::to_owned);
     match Verified::by(check).await {
         Ok(verified) => Ok(verified),
@@ -217,6 +211,11 @@ struct Tries<'a> {
 }
 
 impl Tries<'_> {
+    fn of(&self, who: Who<'_>, login: &Login<'_>) -> [Counted; 2] {
+        let Logins { limits, keys, .. } = self.logins;
+        limits.of(keys, &login.connection.id, who, login.ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+    }
+
     async fn count(&mut self, more: Vec<Counted>) -> Result<(), Refused> {
         let Logins { limits, store, clock, metrics, .. } = self.logins;
         let counted = limits.count(store, self.tenant, &more, clock.now()).await;

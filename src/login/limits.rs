@@ -14,6 +14,25 @@ use std::net::IpAddr;
 /// Counts tried again where another's came between.
 const ROUNDS_MAX: usize = 8;
 
+/// Whose tries are counted on a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Who<'a> {
+    /// As it was typed.
+    Name(&'a str),
+    /// Whom a name means, by external id: somebody may have several names, and the directory counts them as one.
+    Person(&'a str),
+    /// Whoever a name means that means nobody, so that this is no quicker.
+    Nobody(&'a str),
+}
+
+/// An address as it is counted; of IPv6 the /64, which is one customer's.
+fn place(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("{:x}/64", address.to_bits() >> 64),
+    }
+}
+
 /// The configured limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -24,34 +43,27 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Tries from one address; of IPv6 the /64, which is one customer's.
+    /// Tries from one address, whoever they are of.
     pub(super) fn of_address(&self, address: IpAddr) -> Counted {
-        let subject = match address {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("{:x}/64", address.to_bits() >> 64),
+        Counted { scope: String::new(), subject: place(address), failures_max: self.failures_per_address }
+    }
+
+    /// Tries of `who`, from anywhere and from this address. There it is one less: whoever fails for somebody from one place
+    /// leaves them a try from another.
+    pub(super) fn of(&self, keys: &KeyRing, connection: &ConnectionId, who: Who<'_>, address: IpAddr) -> [Counted; 2] {
+        let (what, text) = match who {
+            Who::Name(name) => ("name", fold(name)),
+            Who::Person(external_id) => ("person", external_id.to_owned()),
+            Who::Nobody(name) => ("nobody", fold(name)),
         };
-        Counted { scope: String::new(), subject, failures_max: self.failures_per_address }
-    }
-
-    /// Tries of one name as it was typed.
-    pub(super) fn of_name(&self, keys: &KeyRing, connection: &ConnectionId, name: &str) -> Counted {
-        self.of_user(keys, connection, "name", &fold(name))
-    }
-
-    /// Tries of whom a name means: somebody may have several, and the directory counts them as one.
-    pub(super) fn of_person(&self, keys: &KeyRing, connection: &ConnectionId, external_id: &str) -> Counted {
-        self.of_user(keys, connection, "person", external_id)
-    }
-
-    /// The same where a name means nobody, so that this is no quicker.
-    pub(super) fn of_nobody(&self, keys: &KeyRing, connection: &ConnectionId, name: &str) -> Counted {
-        self.of_user(keys, connection, "nobody", &fold(name))
-    }
-
-    fn of_user(&self, keys: &KeyRing, connection: &ConnectionId, what: &str, text: &str) -> Counted {
-        let hash = keys.hash_token(&format!("login {what}\n{connection}\n{text}"));
-        let hex = hash.as_bytes()[..16].iter().fold(format!("{what}:"), |text, byte| text + &format!("{byte:02x}"));
-        Counted { scope: connection.as_str().to_owned(), subject: hex, failures_max: self.failures_per_user }
+        let counted = |what: &str, text: &str, failures_max| {
+            let hash = keys.hash_token(&format!("login {what}\n{connection}\n{text}"));
+            let subject = hash.as_bytes()[..16].iter().fold(format!("{what}:"), |text, byte| text + &format!("{byte:02x}"));
+            Counted { scope: connection.as_str().to_owned(), subject, failures_max }
+        };
+        let there = format!("{}\n{text}", place(address));
+        let all = self.failures_per_user;
+        [counted(what, &text, all), counted(&format!("{what}-from"), &there, all.saturating_sub(1).max(1))]
     }
 
     /// Counts a try of each, or of none if one of them has none left.

@@ -6,6 +6,7 @@
 //! person's standing is why; the reason goes to the log.
 
 mod answer;
+mod avoided;
 mod cookie;
 mod directory;
 mod enter;
@@ -15,6 +16,7 @@ mod request;
 mod return_to;
 mod session;
 
+pub use avoided::Avoided;
 pub use limits::Limits;
 pub use places::Places;
 
@@ -59,6 +61,7 @@ pub struct Logins {
     pub trusted_proxies: Vec<Network>,
     pub limits: Limits,
     pub places: Places,
+    pub avoided: Avoided,
     pub body_timeout: Duration,
 }
 
