@@ -196,14 +196,14 @@ def multiply(gateway, users):
         print(f"\r{(copy + 1) * gateway.users:,} users", end="", file=sys.stderr)
     more = wanted * gateway.users
     sql.run(
-        f"INSERT INTO counters (tenant_id, scope, kind, slot, total) VALUES ('{tenant}', '{connection}', 'users', 999, {more})"
+        f"INSERT INTO counters (tenant_id, scope, kind, slot, total) VALUES ('{tenant}', '{connection}', 'user', 999, {more})"
     )
     others = sql.rows("SELECT tenant_id, id FROM connections WHERE name LIKE 'other-%' ORDER BY tenant_id, id")
     for number, other in enumerate(others):
         count = min(USERS_EACH, gateway.users)
         sql.run(
             *copies(sql, 200 + number, count, *other),
-            f"INSERT INTO counters (tenant_id, scope, kind, slot, total) VALUES ('{other[0]}', '{other[1]}', 'users', 0, {count})",
+            f"INSERT INTO counters (tenant_id, scope, kind, slot, total) VALUES ('{other[0]}', '{other[1]}', 'user', 0, {count})",
         )
     print(f"; {len(others)} other connections, indexing", file=sys.stderr)
     sql.run(*indexes, *(f"DROP TABLE seeded_{table}" for table in COPIED))
@@ -276,7 +276,10 @@ def at(gateway, options, size):
     """Everything that is measured at one size, from a cold start."""
     users = draw(gateway)
     ready = gateway.up()
-    costs = {workload: cost(gateway, workload, options) for workload in WORKLOADS}
+    costs = {}
+    for workload in WORKLOADS:
+        costs[workload] = cost(gateway, workload, options)
+        print(f"{size:,} users: {workload} {costs[workload]}", file=sys.stderr)
     first = latency(gateway, "/Users?startIndex=1&count=100")
     deep = latency(gateway, f"/Users?startIndex={size - 150}&count=100")
     return users, costs, {"ready": ready, "first": first, "deep": deep}

@@ -12,7 +12,7 @@ targets=(mapping_syntax mapping_format mapping_eval mapping_import)
 if [ "${1:-}" = --gateway ]; then
     shift
     features=(--features gateway)
-    targets+=(scim_filter scim_patch)
+    targets+=(scim_filter scim_patch ldap_controls)
 fi
 [ $# -eq 0 ] || targets=("$@")
 

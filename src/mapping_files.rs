@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 /// Shipped with the program, so that it needs no folder beside it. One of the same name in `mappings.dir` goes first.
 const SHIPPED: &[(&str, &str)] = &[
     ("active-directory", include_str!("../mappings/active-directory.mapping")),
+    ("directory-389", include_str!("../mappings/directory-389.mapping")),
     ("entra-saml", include_str!("../mappings/entra-saml.mapping")),
     ("github", include_str!("../mappings/github.mapping")),
     ("google", include_str!("../mappings/google.mapping")),
@@ -273,7 +274,7 @@ mod tests {
 
     #[test]
     fn drafts_are_listed_with_the_shipped_ones() {
-        let shipped = ["active-directory", "entra-saml", "github", "google", "openldap", "scim", "shibboleth"];
+        let shipped = ["active-directory", "directory-389", "entra-saml", "github", "google", "openldap", "scim", "shibboleth"];
         assert_eq!(names(Path::new("/nowhere/at/all")).unwrap(), shipped);
         let names = names(folder().path()).unwrap();
         assert_eq!((&*names[0], &names[1..]), ("acme", &shipped.map(str::to_owned)[..]));

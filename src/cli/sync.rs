@@ -11,8 +11,7 @@ use crate::ldap::entry::Entry;
 use crate::ldap::failure::{Cause, Failure, Step};
 use crate::ldap::identity::external_id;
 use crate::ldap::payload::payload;
-use crate::ldap::ranges;
-use crate::ldap::search::{Complete, End, Pages, Read};
+use crate::ldap::search::{Complete, End, Pages, Read, Unreadable};
 use crate::ldap::settings::Settings;
 use crate::mapping::{self, Absent, Gate, Given, Input, Mapped, Mapping};
 use crate::model::connection::{Connection, ConnectionKind};
@@ -130,13 +129,16 @@ async fn read(
     let mut pages = Pages::new(settings, &settings.users, wanted::attributes(&reads, id_attribute));
     let (mut plan, mut progress, mut count) = (Plan::default(), Progress::new(), 0);
     let complete = loop {
-        let mut page = match pages.next(&mut session).await {
+        let page = match pages.next(&mut session).await {
             Read::Page(page) => page,
             Read::End(End::Complete(complete)) => break complete,
             Read::End(End::Cut(cut_short)) => return Err(cut(settings, "people", &cut_short.cause, "user_base")),
         };
-        for entry in &mut page.entries {
-            ranges::complete(&mut session, entry).await.map_err(|cause| cut(settings, "people", &cause, "user_base"))?;
+        for one in page.unreadable {
+            plan.add(unreadable(one, comparison));
+            count += 1;
+        }
+        for entry in &page.entries {
             plan.add(line(entry, id_attribute, &reads.binary, comparison, (&**mapping, context.clock.now())));
             count += 1;
             progress.at(count, 0, None);
@@ -156,9 +158,8 @@ async fn groups(settings: &Settings, session: &mut Session) -> anyhow::Result<Op
     let mut named = 0;
     loop {
         match pages.next(session).await {
-            Read::Page(mut page) => {
-                for group in &mut page.entries {
-                    ranges::complete(session, group).await.map_err(|cause| cut(settings, "groups", &cause, "group_base"))?;
+            Read::Page(page) => {
+                for group in &page.entries {
                     named += members.iter().filter_map(|name| group.find(name)).map(|found| found.values.len()).sum::<usize>();
                 }
             }
@@ -166,6 +167,15 @@ async fn groups(settings: &Settings, session: &mut Session) -> anyhow::Result<Op
             Read::End(End::Cut(cut_short)) => return Err(cut(settings, "groups", &cut_short.cause, "group_base")),
         }
     }
+}
+
+/// An entry that is there, so that its person is not missing.
+fn unreadable(entry: Unreadable, comparison: &mut Comparison) -> Line {
+    let external_id = entry.external_id.unwrap_or_default();
+    if !external_id.is_empty() {
+        comparison.meet(&external_id, "");
+    }
+    Line { change: "unreadable", external_id, name: entry.dn, reason: Some(entry.cause.to_string()) }
 }
 
 fn line(

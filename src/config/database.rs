@@ -79,7 +79,7 @@ impl DatabaseConfig {
         Self {
             url,
             migrate: reader.boolean("database.migrate", true),
-            pool_size: reader.integer("database.pool_size", 16, 1, 1_000),
+            pool_size: reader.integer("database.pool_size", 8, 1, 1_000),
             pool_wait: Duration::from_millis(reader.integer("database.pool_wait_ms", 2_000, 10, 60_000)),
             queue_max: reader.integer("database.queue_max", 1_024, 16, 100_000),
             sqlite_readers: reader.integer("database.sqlite_readers", 2, 1, 64),

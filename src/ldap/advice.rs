@@ -72,6 +72,19 @@ pub fn advice(settings: &Settings, step: Step, cause: &Cause, area: &'static str
         Cause::TooMuch { unit, .. } if unit.starts_with("pages") => String::from(
             "The directory says each time that there is more, and shows nothing. Ask whoever runs it, or another server of it.",
         ),
+        Cause::TooMuch { unit, .. } if unit.starts_with("messages") => {
+            format!("Set {area} to an entry whose people lie on this server, or ask whoever runs the directory.")
+        }
+        Cause::TooSlow { .. } => String::from(
+            "Index the attributes of the filter in the directory, name a nearer server in url, or raise answer_timeout_seconds.",
+        ),
+        Cause::References { .. } => format!(
+            "Who lies there is not seen, so that nobody can be called missing. Name a server in url that holds all of it (Active \
+             Directory: a connection for each domain), or narrow {area}. If those parts are left out on purpose, set \
+             expect_references=true."
+        ),
+        Cause::Changing { .. } => String::from("Nothing is concluded about this entry; the next run reads it again."),
+        Cause::NoStamp { .. } => String::from("Let the account read uSNChanged (Active Directory), or modifyTimestamp."),
         Cause::TooMuch { .. } => String::from("Take this entry out by the filter, or ask for less of it in the mapping."),
     }
 }

@@ -3,10 +3,9 @@
 //! (draft-behera-ldap-password-policy), and that success is not always leave to come in. Refuses an empty password before
 //! anything is sent: to some servers that is a bind as nobody, and succeeds.
 
-use super::connect::{Session, open};
+use super::connect::{Session, Ways};
 use super::failure::{Answer, Cause, Failure, Step};
 use super::settings::{Address, Settings};
-use super::tls::client_config;
 use crate::secret::Secret;
 use ldap3::LdapResult;
 use ldap3::asn1::{PL, parse_tag};
@@ -94,34 +93,23 @@ pub async fn bind(settings: &Settings, first: &Address, dn: &str, password: &Sec
     if dn.is_empty() || !may_be_a_password(password) {
         return Err(NotBound::Refused(Refusal::WrongPassword));
     }
-    let config = client_config(settings).map_err(|cause| {
-        let failure = Failure { url: None, step: Step::Tls, cause };
-        NotBound::Unusable { failures: vec![failure], sent: false }
-    })?;
     let others = settings.urls.iter().filter(|address| *address != first);
-    let mut failures = Vec::new();
-    for address in std::iter::once(first).chain(others) {
-        let failure = |(step, cause)| Failure { url: Some(address.to_string()), step, cause };
-        let session = match open(settings, address, &config).await {
-            Ok(session) => session,
-            Err(error) => {
-                failures.push(failure(error));
-                continue;
-            }
-        };
+    let ways = Ways::new(settings, std::iter::once(first).chain(others).collect());
+    let mut ways = ways.map_err(|failure| NotBound::Unusable { failures: vec![failure], sent: false })?;
+    while let Some(session) = ways.next().await {
         match sign_in(session, dn, password).await {
             Ok(Verdict::In) => return Ok(()),
             Ok(Verdict::Refused(refusal)) => return Err(NotBound::Refused(refusal)),
             Err(cause) => {
                 let sent = !is_for_another(&cause);
-                failures.push(failure((Step::Bind, cause)));
+                ways.failed(Step::Bind, cause);
                 if sent {
-                    return Err(NotBound::Unusable { failures, sent });
+                    return Err(NotBound::Unusable { failures: ways.failures, sent });
                 }
             }
         }
     }
-    Err(NotBound::Unusable { failures, sent: false })
+    Err(NotBound::Unusable { failures: ways.failures, sent: false })
 }
 
 /// A password that was sent may have been counted though no answer came: trying it everywhere would lock the account. Busy

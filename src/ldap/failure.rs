@@ -5,6 +5,7 @@ use rustls::CertificateError;
 use std::error::Error as _;
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 
 /// How far we got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,15 +21,18 @@ pub enum Step {
 pub struct Failure {
     /// The URL; `None` if none was tried.
     pub url: Option<String>,
+    /// Which address of it, where its host has several.
+    pub at: Option<IpAddr>,
     pub step: Step,
     pub cause: Cause,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.url {
-            Some(url) => write!(f, "{url}: {}", self.cause),
-            None => self.cause.fmt(f),
+        match (&self.url, self.at) {
+            (Some(url), Some(at)) => write!(f, "{url} ({at}): {}", self.cause),
+            (Some(url), None) => write!(f, "{url}: {}", self.cause),
+            (None, _) => self.cause.fmt(f),
         }
     }
 }
@@ -48,8 +52,12 @@ pub struct Answer {
 
 impl Answer {
     pub fn of(result: &LdapResult) -> Self {
+        Self::new(result.rc, &result.matched, &result.text)
+    }
+
+    pub(super) fn new(code: u32, matched: &str, text: &str) -> Self {
         let cut = |text: &str| text.trim_end_matches('\0').chars().take(SERVER_TEXT_CHARS_MAX).collect();
-        Self { code: result.rc, matched: cut(&result.matched), text: cut(&result.text) }
+        Self { code, matched: cut(matched), text: cut(text) }
     }
 
     /// The sub-code of Active Directory's rc 49: `data 52e`.
@@ -58,6 +66,12 @@ impl Answer {
         let (_, rest) = lower.split_once("data ")?;
         let digits: String = rest.chars().take_while(char::is_ascii_hexdigit).take(8).collect();
         u32::from_str_radix(&digits, 16).ok()
+    }
+
+    /// Whether another server of the directory would say the same: the answer is about the account, not about the state the
+    /// server is in. Asked elsewhere again, a wrong password would only lock it sooner.
+    pub(super) fn is_about_the_account(&self) -> bool {
+        matches!(self.code, 7 | 8 | 13 | 19 | 34 | 48 | 49 | 50)
     }
 
     fn name(&self) -> &'static str {
@@ -72,7 +86,9 @@ impl Answer {
             11 => "adminLimitExceeded",
             12 => "unavailableCriticalExtension",
             13 => "confidentialityRequired",
+            14 => "saslBindInProgress",
             18 => "inappropriateMatching",
+            19 => "constraintViolation",
             32 => "noSuchObject",
             34 => "invalidDNSyntax",
             48 => "inappropriateAuthentication",
@@ -82,6 +98,8 @@ impl Answer {
             52 => "unavailable",
             53 => "unwillingToPerform",
             80 => "other",
+            // RFC 4533 §2.8
+            4096 => "syncRefreshRequired",
             _ => "unknown",
         }
     }
@@ -141,6 +159,15 @@ pub enum Cause {
     NoPaging,
     #[error("{what} has more than {max} {unit}")]
     TooMuch { what: String, max: usize, unit: &'static str },
+    #[error("it took longer than {seconds} s, though the directory went on sending")]
+    TooSlow { seconds: u64 },
+    /// Parts of what was searched lie on servers that nobody asked.
+    #[error("{count} parts of it lie on other servers, the first at {first}")]
+    References { count: usize, first: String },
+    #[error("{what} was changed each time while its long attributes were read")]
+    Changing { what: String },
+    #[error("{what} shows neither uSNChanged, entryCSN nor modifyTimestamp, so that its long attributes can't be read safely")]
+    NoStamp { what: String },
 }
 
 fn presented(names: &[String]) -> String {

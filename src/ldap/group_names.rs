@@ -5,7 +5,7 @@ use super::connect::Session;
 use super::entry::Entry;
 use super::failure::{Answer, Cause};
 use super::person::escaped;
-use super::search::{DOMAIN_SCOPE, Item, Query, run};
+use super::search::{Item, Query, domain_scope, run};
 use super::settings::{Area, Settings};
 use crate::model::directory::DirectoryServer;
 use ldap3::Scope;
@@ -38,7 +38,7 @@ pub async fn group_names(session: &mut Session, settings: &Settings, person: &En
         }
         Some(area) if settings.server == DirectoryServer::ActiveDirectory => {
             let condition = format!("(member:{IN_CHAIN}:={})", escaped(&person.dn));
-            for group in search(session, area, &condition, true).await? {
+            for group in search(session, area, &condition, domain_scope(settings)).await? {
                 names.extend(name_of(&group));
             }
         }
@@ -48,7 +48,7 @@ pub async fn group_names(session: &mut Session, settings: &Settings, person: &En
             for _ in 0..DEPTH_MAX {
                 let mut next = Vec::new();
                 for members in level.chunks(PER_QUERY) {
-                    for group in search(session, area, &holds_one_of(settings, members), false).await? {
+                    for group in search(session, area, &holds_one_of(settings, members), None).await? {
                         if seen.insert(group.dn.to_lowercase()) {
                             names.extend(name_of(&group));
                             next.push(group.dn);
@@ -78,18 +78,18 @@ fn holds_one_of(settings: &Settings, members: &[String]) -> String {
     format!("(|{})", members.iter().map(condition).collect::<String>())
 }
 
-async fn search(session: &mut Session, area: &Area, condition: &str, is_domain: bool) -> Result<Vec<Entry>, Cause> {
-    let filter = format!("(&{}{condition})", area.filter);
-    let control = || RawControl { ctype: DOMAIN_SCOPE.to_owned(), crit: true, val: None };
-    let controls = if is_domain { vec![control()] } else { Vec::new() };
-    let attributes = [NAME.to_owned()];
-    let query = Query { base: &area.base, scope: Scope::Subtree, filter: &filter, attributes: &attributes, controls };
+async fn search(session: &mut Session, area: &Area, condition: &str, domain: Option<RawControl>) -> Result<Vec<Entry>, Cause> {
+    let (base, filter) = (&area.base, format!("(&{}{condition})", area.filter));
+    let (attributes, controls) = ([NAME.to_owned()], domain.into_iter().collect());
+    let (scope, entries_max) = (Scope::Subtree, GROUPS_MAX + 1);
+    let query = Query { base, scope, filter: &filter, attributes: &attributes, controls, from: 0, entries_max };
     let mut groups = Vec::new();
     let result = run(session, query, |item| {
         match item {
             Item::Entry(_) if groups.len() >= GROUPS_MAX => return Err(too_many(&area.base)),
-            Item::Entry(group) => groups.push(group),
-            Item::Referral => {}
+            Item::Entry(Ok(group)) => groups.push(group),
+            Item::Entry(Err(odd)) => return Err(odd.cause),
+            Item::Referral(_) => {}
         }
         Ok(())
     })

@@ -6,6 +6,59 @@ use uuid::Uuid;
 /// Longest id in bytes, as a login's.
 const ID_BYTES_MAX: usize = 1_024;
 
+/// What may name an entry for good, by kind of server, as it is told.
+pub const LASTING: &str = "objectGUID, entryUUID, nsUniqueId or ipaUniqueID";
+
+/// Whether an attribute names the same person for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    /// As far as anybody can know.
+    Always,
+    /// It can be given to somebody else, or anew: why.
+    Doubtful(&'static str),
+    /// It changes with the person, or is shared: why.
+    Never(&'static str),
+}
+
+/// What is known of an attribute as an id. One that is not known may be a number of the organization's own.
+pub fn lasting(attribute: &str) -> Lasting {
+    const PLACE: &str = "changes when an entry is renamed or moved";
+    const LOGIN: &str = "changes when somebody gets another login name, and is given to somebody else later";
+    const NAME: &str = "is a name: it changes, and two people may share it";
+    const REACHED: &str = "is how somebody is reached: it changes, and is given to somebody else later";
+    const TYPED: &str = "is typed by people: it can be corrected, given twice, or given anew. Be sure that it never is";
+    const DOMAIN: &str = "becomes another when an account moves to another domain";
+    const NUMBER: &str = "can be given to somebody else once an account is gone";
+    let is = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(attribute));
+    if is(&["dn", "distinguishedName", "entryDN", "canonicalName", "aDSPath", "parentGUID"]) {
+        Lasting::Never(PLACE)
+    } else if is(&["uid", "userid", "sAMAccountName", "userPrincipalName", "krbPrincipalName", "krbCanonicalName", "login"]) {
+        Lasting::Never(LOGIN)
+    } else if is(&["cn", "commonName", "name", "sn", "surname", "givenName", "gn", "displayName", "gecos", "description", "ou"]) {
+        Lasting::Never(NAME)
+    } else if is(&[
+        "mail",
+        "rfc822Mailbox",
+        "mailNickname",
+        "proxyAddresses",
+        "mailAlternateAddress",
+        "telephoneNumber",
+        "mobile",
+        "homePhone",
+        "ipPhone",
+    ]) {
+        Lasting::Never(REACHED)
+    } else if is(&["employeeNumber", "employeeID"]) {
+        Lasting::Doubtful(TYPED)
+    } else if is(&["objectSid", "sambaSID", "ipaNTSecurityIdentifier"]) {
+        Lasting::Doubtful(DOMAIN)
+    } else if is(&["uidNumber", "gidNumber"]) {
+        Lasting::Doubtful(NUMBER)
+    } else {
+        Lasting::Always
+    }
+}
+
 /// Why an entry has no id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoId {
@@ -18,7 +71,8 @@ pub enum NoId {
 }
 
 /// The id of an entry. Active Directory's GUIDs are 16 bytes with the first three fields in little-endian order
-/// (MS-DTYP §2.3.4.2); `entryUUID` is text in normal order (RFC 4530 §2.1). Either comes out as the usual text.
+/// (MS-DTYP §2.3.4.2); `entryUUID` is text in normal order (RFC 4530 §2.1); the `nsUniqueId` of 389 Directory Server is the
+/// same number with its hyphens elsewhere. All of them come out as the usual text.
 ///
 /// # Errors
 /// [`NoId`].
@@ -37,6 +91,10 @@ pub fn external_id(entry: &Entry, attribute: &str) -> Result<String, NoId> {
     let text = std::str::from_utf8(value).map_err(|_| NoId::Odd)?;
     if is("entryUUID") {
         return Uuid::parse_str(text).map(|id| id.to_string()).map_err(|_| NoId::Odd);
+    }
+    if is("nsUniqueId") {
+        let digits: String = text.chars().filter(|character| *character != '-').collect();
+        return Uuid::try_parse(&digits).map(|id| id.to_string()).map_err(|_| NoId::Odd);
     }
     let fits = (1..=ID_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
     if fits { Ok(text.to_owned()) } else { Err(NoId::Odd) }
@@ -67,6 +125,28 @@ mod tests {
             Ok("6f1c0c4e-0a5b-103f-8d2e-3b6f6f6f6f6f".into())
         );
         assert_eq!(id("entryUUID", &[b"ann"]), Err(NoId::Odd));
+    }
+
+    #[test]
+    fn a_unique_id_of_389_is_the_number_that_its_deletions_are_told_by() {
+        assert_eq!(
+            id("nsuniqueid", &[b"8C4C3A81-dd2c11b2-a58a8f4f-2c5e6a7b"]),
+            Ok("8c4c3a81-dd2c-11b2-a58a-8f4f2c5e6a7b".into())
+        );
+        assert_eq!(id("nsUniqueId", &[b"8c4c3a81"]), Err(NoId::Odd));
+    }
+
+    #[test]
+    fn what_servers_give_out_lasts_and_what_people_type_is_in_doubt() {
+        for name in ["objectGUID", "entryUUID", "nsUniqueId", "ipaUniqueID", "mS-DS-ConsistencyGuid", "hrPersonKey"] {
+            assert_eq!(lasting(name), Lasting::Always, "{name}");
+        }
+        for name in ["employeenumber", "objectSid", "uidNumber"] {
+            assert!(matches!(lasting(name), Lasting::Doubtful(_)), "{name}");
+        }
+        for name in ["UID", "cn", "mail", "sAMAccountName"] {
+            assert!(matches!(lasting(name), Lasting::Never(_)), "{name}");
+        }
     }
 
     #[test]

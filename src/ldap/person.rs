@@ -4,12 +4,10 @@
 use super::connect::Session;
 use super::entry::Entry;
 use super::failure::{Answer, Cause};
-use super::ranges;
-use super::search::{DOMAIN_SCOPE, Item, Query, run};
+use super::ranges::{self, Whole};
+use super::search::{Item, Query, domain_scope, run};
 use super::settings::Settings;
-use crate::model::directory::DirectoryServer;
 use ldap3::Scope;
-use ldap3::controls::RawControl;
 
 /// What stands for the typed name.
 const PLACE: &str = "{}";
@@ -85,17 +83,14 @@ pub async fn find(session: &mut Session, settings: &Settings, typed: &str, attri
     let among = &settings.users.filter;
     let among = if among.starts_with('(') { among.clone() } else { format!("({among})") };
     let filter = format!("(&{among}{})", settings.login.of(typed));
-    let mut controls = Vec::new();
-    if settings.server == DirectoryServer::ActiveDirectory {
-        controls.push(RawControl { ctype: DOMAIN_SCOPE.to_owned(), crit: true, val: None });
-    }
-    let query = Query { base: &settings.users.base, scope: Scope::Subtree, filter: &filter, attributes, controls };
+    let controls = domain_scope(settings).into_iter().collect();
+    let (base, scope) = (&settings.users.base, Scope::Subtree);
+    let query = Query { base, scope, filter: &filter, attributes, controls, from: 0, entries_max: 2 };
     let mut entries = Vec::new();
     let ended = run(session, query, |item| {
-        match item {
-            Item::Entry(_) if entries.len() == 2 => return Err(Cause::Closed),
-            Item::Entry(entry) => entries.push(entry),
-            Item::Referral => {}
+        // What can't be taken is somebody too.
+        if let Item::Entry(entry) = item {
+            entries.push(entry);
         }
         Ok(())
     })
@@ -105,7 +100,8 @@ pub async fn find(session: &mut Session, settings: &Settings, typed: &str, attri
     }
     let result = ended?;
     match (result.rc, entries.pop()) {
-        (0, Some(entry)) => Ok(Found::One(Box::new(entry))),
+        (0, Some(Ok(entry))) => Ok(Found::One(Box::new(entry))),
+        (0, Some(Err(odd))) => Err(odd.cause),
         (0, None) => Ok(Found::Nobody),
         // Whether there is another nobody knows.
         (SIZE_LIMIT, Some(_)) => Ok(Found::Several),
@@ -118,7 +114,10 @@ pub async fn find(session: &mut Session, settings: &Settings, typed: &str, attri
 /// # Errors
 /// It can't be read to its end.
 pub async fn complete(session: &mut Session, entry: &mut Entry) -> Result<(), Cause> {
-    ranges::complete(session, entry).await
+    match ranges::complete(session, entry).await? {
+        Whole::Yes => Ok(()),
+        Whole::No(cause) => Err(cause),
+    }
 }
 
 #[cfg(test)]

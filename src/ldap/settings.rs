@@ -1,6 +1,7 @@
 //! The options of a connection as one value that makes sense: what can be connected to with. Everything is checked here
 //! and nowhere else, and all mistakes are told, each by the option it is in.
 
+use super::identity::{self, Lasting, lasting};
 use super::person::LoginFilter;
 use crate::model::connection_secrets::ConnectionSecrets;
 use crate::model::directory::{BindMethod, DirectoryOptions, DirectoryServer};
@@ -26,6 +27,8 @@ pub struct Settings {
     pub login: LoginFilter,
     pub page_size: u32,
     pub entries_max: usize,
+    /// What lies on other servers is left out on purpose.
+    pub expect_references: bool,
     pub connect_timeout: Duration,
     pub answer_timeout: Duration,
 }
@@ -129,6 +132,7 @@ impl Settings {
             login,
             page_size: options.page_size,
             entries_max: usize::try_from(options.entries_max).unwrap_or(usize::MAX),
+            expect_references: options.expect_references,
             connect_timeout: Duration::from_secs(options.connect_timeout_seconds.into()),
             answer_timeout: Duration::from_secs(options.answer_timeout_seconds.into()),
         })
@@ -264,10 +268,10 @@ fn attribute(name: Option<&str>) -> Result<String, String> {
     if !is_name {
         return Err(format!("`{name}` is no name of an attribute"));
     }
-    if ["dn", "mail", "userPrincipalName"].iter().any(|changing| name.eq_ignore_ascii_case(changing)) {
-        return Err(format!("{name} changes when a person is renamed or moves; use what the server never changes"));
+    match lasting(name) {
+        Lasting::Never(why) => Err(format!("{name} {why}; use what the server gives and never changes ({})", identity::LASTING)),
+        Lasting::Doubtful(_) | Lasting::Always => Ok(name.to_owned()),
     }
-    Ok(name.to_owned())
 }
 
 #[cfg(test)]
@@ -363,6 +367,17 @@ mod tests {
         });
         let options: Vec<&str> = told.iter().map(|one| one.split(':').next().unwrap()).collect();
         assert_eq!(options, ["user_base", "group_base", "user_filter", "id_attribute"]);
+    }
+
+    #[test]
+    fn what_people_are_renamed_by_names_nobody_for_good() {
+        for name in ["uid", "SAMAccountName", "cn", "mail", "userPrincipalName", "distinguishedName", "proxyAddresses"] {
+            let told = mistakes(|o| o.id_attribute = Some(name.into()));
+            assert!(told[0].starts_with("id_attribute: ") && told[0].contains("objectGUID"), "{told:?}");
+            let told = mistakes(|o| o.group_id_attribute = Some(name.into()));
+            assert!(told[0].starts_with("group_id_attribute: "), "{told:?}");
+        }
+        assert_eq!(mistakes(|o| o.id_attribute = Some("employeeNumber".into())), Vec::<String>::new());
     }
 
     #[test]

@@ -66,7 +66,8 @@ mod tests {
             servers.map(|server| server.host).concat()
         };
         assert_eq!(order(&corp, 0), "abc");
-        let failed = |host: &str| Failure { url: Some(server(host).to_string()), step: Step::Reach, cause: Cause::Refused };
+        let failed =
+            |host: &str| Failure { url: Some(server(host).to_string()), at: None, step: Step::Reach, cause: Cause::Refused };
         avoided.note(&corp, &[failed("a"), failed("b")], 0);
         assert_eq!((order(&corp, 1), order(&other, 1)), ("cab".into(), "abc".into()));
         assert_eq!(order(&corp, AVOIDED_FOR), "abc");

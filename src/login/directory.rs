@@ -74,7 +74,7 @@ impl<'a> PasswordCheck<'a> {
         let id_attribute = &settings.users.id_attribute;
         let attributes = wanted::attributes(&mapping.reads(), id_attribute);
         let found = find(&mut session, settings, name, &attributes).await.map_err(|cause| {
-            let failure = Failure { url: Some(session.address.to_string()), step: Step::Search, cause };
+            let failure = Failure { url: Some(session.address.to_string()), at: None, step: Step::Search, cause };
             unavailable(&[failure], false)
         })?;
         let whom = match found {
@@ -106,7 +106,7 @@ impl Verify for PasswordCheck<'_> {
             (Whom::One { .. }, Err(NotBound::Refused(refusal))) => Err(Failed::Refused(refusal.code())),
             (Whom::One { mut entry, external_id }, Ok(())) => {
                 let incomplete = |cause: Cause| {
-                    let failure = Failure { url: None, step: Step::Search, cause };
+                    let failure = Failure { url: None, at: None, step: Step::Search, cause };
                     unavailable(&[failure], true)
                 };
                 complete(&mut self.session, &mut entry).await.map_err(incomplete)?;

@@ -15,7 +15,8 @@ impl DirectoryServer {
     pub fn mapping(self) -> &'static str {
         match self {
             Self::ActiveDirectory => "active-directory",
-            Self::OpenLdap | Self::Ds389 | Self::Generic => "openldap",
+            Self::Ds389 => "directory-389",
+            Self::OpenLdap | Self::Generic => "openldap",
         }
     }
 
@@ -23,8 +24,10 @@ impl DirectoryServer {
     pub fn id_attribute(self) -> &'static str {
         match self {
             Self::ActiveDirectory => "objectGUID",
+            // Every entry of every version has it, and a deletion is told by it; an entryUUID only newer entries have.
+            Self::Ds389 => "nsUniqueId",
             // RFC 4530
-            Self::OpenLdap | Self::Ds389 | Self::Generic => "entryUUID",
+            Self::OpenLdap | Self::Generic => "entryUUID",
         }
     }
 
@@ -94,6 +97,8 @@ pub struct DirectoryOptions {
     pub group_id_attribute: Option<String>,
     pub page_size: u32,
     pub entries_max: u32,
+    /// Parts below the bases that lie on other servers are left out on purpose.
+    pub expect_references: bool,
     pub connect_timeout_seconds: u32,
     pub answer_timeout_seconds: u32,
 }
@@ -120,6 +125,7 @@ impl Default for DirectoryOptions {
             // What OpenLDAP lets anybody have at a time unless it is told otherwise; twice that is not faster.
             page_size: 500,
             entries_max: 1_000_000,
+            expect_references: false,
             connect_timeout_seconds: 10,
             answer_timeout_seconds: 30,
         }

@@ -259,6 +259,9 @@ fn searching() -> Vec<OptionSpec> {
             "How many entries one search may bring; a directory with more is a mistake in base or filter and read no further.",
             (|o, t| number(t, 1, 10_000_000).map(|value| o.directory.entries_max = value),
                 |o| Some(o.directory.entries_max.to_string()))),
+        option!("expect_references" DIRECTORY, Boolean, "true or false",
+            "Whether parts below the bases that lie on other servers are left out on purpose; false: such a read counts as cut.",
+            words!(directory.expect_references: "true" => true, "false" => false)),
     ]
 }
 

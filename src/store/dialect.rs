@@ -155,7 +155,7 @@ fn over_rows(sql: &str, row: &[Value], form: Form) -> Result<String, Error> {
     let unknown = || Error::Statement { reason: format!("not a form that runs for each row: {sql}") };
     let array = |n: usize| format!("${n}::{}[]", row[n - 1].pg_type());
     let rows = if form == Form::Few {
-        format!("unnest(${}::int[]) AS v(i)", row.len() + 1)
+        numbers(row.len() + 1)
     } else {
         let arrays: Vec<_> = (1..=row.len()).map(array).collect();
         let names: Vec<_> = (1..=row.len()).map(|n| format!("a{n}")).collect();
@@ -185,6 +185,23 @@ fn over_rows(sql: &str, row: &[Value], form: Form) -> Result<String, Error> {
     // `DELETE FROM t`: its own FROM names the target.
     let target = sql.strip_prefix("DELETE FROM ").ok_or_else(unknown)?;
     Ok(format!("DELETE FROM {}", with_source(&column(target), "USING", &rows)))
+}
+
+/// A read for several at once: `$n` becomes the element of who asks of an array, and the number of who asked stands before
+/// each row. What is asked for one stays a query of its own, so that the indexes it has are used for each.
+pub(super) fn looked_up(sql: &str, row: &[Value]) -> String {
+    let inner = map_parameters(sql, |n, out| {
+        let _ = write!(out, "(${n}::{}[])[v.i]", row[n - 1].pg_type());
+    });
+    // A bound, so that the planner does not pull it up into a join.
+    let fence = if top_level(sql, "LIMIT").is_some() { "" } else { " OFFSET 0" };
+    format!("SELECT v.i, x.* FROM {} CROSS JOIN LATERAL ({inner}{fence}) AS x", numbers(row.len() + 1))
+}
+
+/// The numbers of the rows, bound as `$n`. Within a SELECT, so that the planner sees their count neither in a plan for
+/// these arguments nor in one for any: else the former looks cheaper whenever they are few, and it plans for every call.
+fn numbers(n: usize) -> String {
+    format!("unnest((SELECT ${n}::int[])) AS v(i)")
 }
 
 /// Puts `rows` in front of the sources a statement already has, else before its WHERE, else at its end.
@@ -291,7 +308,7 @@ mod tests {
             joined(&parts).unwrap(),
             "WITH w0 AS (UPDATE t SET a = $1 WHERE id = $2 RETURNING 1), \
              w1 AS (INSERT INTO u (a, b) SELECT v.a1, v.a2 FROM unnest($3::text[], $4::bigint[]) AS v(a1, a2)  RETURNING 1), \
-             w2 AS (INSERT INTO v (a, b) SELECT ($5::text[])[v.i], ($6::bigint[])[v.i] FROM unnest($7::int[]) AS v(i)  RETURNING 1), \
+             w2 AS (INSERT INTO v (a, b) SELECT ($5::text[])[v.i], ($6::bigint[])[v.i] FROM unnest((SELECT $7::int[])) AS v(i)  RETURNING 1), \
              w3 AS (DELETE FROM w WHERE a = $9 RETURNING 1) \
              SELECT 1 + 1/(CASE WHEN (SELECT count(*) FROM w0) = 1 THEN 1 ELSE 0 END) \
              + 1/(CASE WHEN (SELECT count(*) FROM w2) = $8 THEN 1 ELSE 0 END)"
@@ -327,12 +344,23 @@ mod tests {
             rows("DELETE FROM t WHERE a = $1 AND b IN (SELECT b FROM u WHERE c = $2)"),
             format!("DELETE FROM t USING {source} WHERE a = v.a1 AND b IN (SELECT b FROM u WHERE c = v.a2)")
         );
-        let few = "UPDATE t SET a = ($1::text[])[v.i] FROM unnest($3::int[]) AS v(i) WHERE b = ($2::text[])[v.i]";
+        let few = "UPDATE t SET a = ($1::text[])[v.i] FROM unnest((SELECT $3::int[])) AS v(i) WHERE b = ($2::text[])[v.i]";
         assert_eq!(over_rows("UPDATE t SET a = $1 WHERE b = $2", &two, Form::Few).unwrap(), few);
         for form in [Form::Few, Form::Many] {
             assert!(over_rows("INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO UPDATE SET b = $2", &two, form).is_err());
             assert!(over_rows("SELECT $1, $2", &two, form).is_err());
         }
+    }
+
+    #[test]
+    fn a_read_for_several_stays_a_query_of_its_own_for_each() {
+        let row = [Value::from("x"), Value::from(1)];
+        assert_eq!(
+            looked_up("SELECT a, b FROM t WHERE a = $1 AND b = $2", &row),
+            "SELECT v.i, x.* FROM unnest((SELECT $3::int[])) AS v(i) CROSS JOIN LATERAL \
+             (SELECT a, b FROM t WHERE a = ($1::text[])[v.i] AND b = ($2::bigint[])[v.i] OFFSET 0) AS x"
+        );
+        assert!(looked_up("SELECT a FROM t WHERE a = $1 LIMIT $2", &row).ends_with("LIMIT ($2::bigint[])[v.i]) AS x"));
     }
 
     #[test]

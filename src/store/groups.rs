@@ -3,7 +3,7 @@
 
 use super::dialect::{in_list, pad_list};
 use super::statements::{Form, statements};
-use super::{Batch, Error, Keys, Row, Store, Value, Write};
+use super::{Batch, EACH_MAX, Error, Keys, Row, Store, Value, Write};
 use crate::args;
 use crate::model::connection::Connection;
 use crate::model::group::{Group, MappedGroup, Member, MemberKind};
@@ -15,8 +15,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 const IDS_PER_READ: usize = 256;
 /// Member rows read at a time.
 const MEMBERS_PER_READ: i64 = 1_000;
-/// How deep nested groups are followed (design §3, "Groups").
-pub const NESTING_MAX: i64 = 20;
 
 macro_rules! group_columns {
     () => {
@@ -35,7 +33,13 @@ statements! {
         LEFT JOIN groups n ON n.tenant_id = m.tenant_id AND n.id = m.member_id AND n.listed \
         WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.member_id > $3 AND (i.id IS NOT NULL OR n.id IS NOT NULL) \
         ORDER BY m.member_id LIMIT $4";
-    /// Of a user or group up through nested groups: how near, and which.
+    /// Of a user or group up through nested groups (to depth 20: design §3, "Groups"): which, and how near.
+    MEMBERSHIPS = "WITH RECURSIVE up(id, depth) AS (\
+        SELECT m.group_id, CAST(1 AS BIGINT) FROM members m WHERE m.tenant_id = $1 AND m.member_id = $2 \
+        UNION SELECT m.group_id, up.depth + 1 FROM up CROSS JOIN members m \
+        WHERE m.tenant_id = $1 AND m.member_id = up.id AND up.depth < 20) \
+        SELECT nearest.id, (SELECT g.name FROM groups g WHERE g.tenant_id = $1 AND g.id = nearest.id AND g.listed LIMIT 1), \
+        nearest.depth FROM (SELECT id, min(depth) AS depth FROM up GROUP BY id) AS nearest ORDER BY nearest.id";
     COUNT_MEMBERS_TO = "SELECT count(*) FROM (SELECT 1 FROM members m WHERE m.tenant_id = $1 AND m.group_id = $2 LIMIT $3) AS few";
     /// Does `$3` hold `$2`, at any depth? `CROSS JOIN` here and below is for SQLite: it keeps to that order and looks members up.
     FIND_CYCLE = "WITH RECURSIVE up(id, depth) AS (\
@@ -85,6 +89,9 @@ statements! {
     SUM = "SELECT CAST(coalesce(sum(total), 0) AS BIGINT) FROM counters WHERE tenant_id = $1 AND scope = $2 AND kind = $3";
 }
 
+/// What may go together with others of its kind.
+pub(super) const LOOK_UPS: &[&str] = &[FIND, FIND_CLAIM, MEMBERSHIPS];
+
 /// One row of a member list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listed {
@@ -126,7 +133,7 @@ fn mapped(row: &Row, at: usize) -> Result<Option<MappedGroup>, Error> {
 
 /// A listed group of this connection.
 pub async fn find(store: &Store, connection: &Connection, id: &str) -> Result<Option<Group>, Error> {
-    let rows = store.read(FIND, args![&connection.tenant_id, &connection.id, id]).await?;
+    let rows = store.look_up(FIND, args![&connection.tenant_id, &connection.id, id]).await?;
     rows.first().map(|row| group(row, 0)).transpose()
 }
 
@@ -138,7 +145,7 @@ pub async fn find_claim(
     external_id: Option<&str>,
     except: &str,
 ) -> Result<Option<&'static str>, Error> {
-    let rows = store.read(FIND_CLAIM, args![&connection.tenant_id, &connection.id, name_key, external_id, except]).await?;
+    let rows = store.look_up(FIND_CLAIM, args![&connection.tenant_id, &connection.id, name_key, external_id, except]).await?;
     rows.first().map(|row| Ok(if row.text(0)? == "displayName" { "displayName" } else { "externalId" })).transpose()
 }
 
@@ -221,25 +228,10 @@ fn listed(connection: &Connection, ids: &[String]) -> Form {
     form("listed", sql, args![&connection.tenant_id, &connection.id], ids)
 }
 
-fn memberships(tenant: &TenantId, ids: &[String]) -> Form {
-    let list = in_list(2, ids.len());
-    let sql = format!(
-        "WITH RECURSIVE up(member, id, depth) AS (\
-         SELECT m.member_id, m.group_id, CAST(1 AS BIGINT) FROM members m WHERE m.tenant_id = $1 AND m.member_id IN ({list}) \
-         UNION SELECT up.member, m.group_id, up.depth + 1 FROM up CROSS JOIN members m \
-         WHERE m.tenant_id = $1 AND m.member_id = up.id AND up.depth < {NESTING_MAX}) \
-         SELECT nearest.member, nearest.id, \
-         (SELECT g.name FROM groups g WHERE g.tenant_id = $1 AND g.id = nearest.id AND g.listed LIMIT 1), nearest.depth \
-         FROM (SELECT member, id, min(depth) AS depth FROM up GROUP BY member, id) AS nearest \
-         ORDER BY nearest.member, nearest.id"
-    );
-    form("memberships", sql, args![tenant], ids)
-}
-
 /// The texts of this file that are built.
 pub fn forms(connection: &Connection, group: &str, ids: &[String]) -> Vec<Form> {
     let tenant = &connection.tenant_id;
-    vec![members_among(tenant, group, ids), listed(connection, ids), memberships(tenant, ids)]
+    vec![members_among(tenant, group, ids), listed(connection, ids)]
 }
 
 /// What each of `ids` is on this connection; an id that is nothing here is missing from the answer.
@@ -270,13 +262,15 @@ pub async fn find_memberships(
     ids: &[String],
 ) -> Result<HashMap<String, Vec<Membership>>, Error> {
     let mut found: HashMap<String, Vec<Membership>> = HashMap::new();
-    for chunk in ids.chunks(IDS_PER_READ) {
-        let form = memberships(tenant, chunk);
-        for row in store.read_built(form.sql, form.args).await? {
-            // A group that is gone has no name.
-            let Some(name) = row.opt_text(2)? else { continue };
-            let membership = Membership { group_id: row.text(1)?, name, direct: row.int(3)? == 1 };
-            found.entry(row.text(0)?).or_default().push(membership);
+    for chunk in ids.chunks(EACH_MAX) {
+        let asked = chunk.iter().map(|id| args![tenant, id]).collect();
+        for (id, rows) in chunk.iter().zip(store.look_up_each(MEMBERSHIPS, asked).await?) {
+            for row in rows {
+                // A group that is gone has no name.
+                let Some(name) = row.opt_text(1)? else { continue };
+                let membership = Membership { group_id: row.text(0)?, name, direct: row.int(2)? == 1 };
+                found.entry(id.clone()).or_default().push(membership);
+            }
         }
     }
     Ok(found)

@@ -112,6 +112,10 @@ statements! {
         AND state = 'deleted' AND deleted_at < $3 ORDER BY id LIMIT 200";
 }
 
+/// What may go together with others of its kind.
+pub(super) const LOOK_UPS: &[&str] =
+    &[FIND, FIND_BY_EXTERNAL_ID, FIND_REMOVED, FIND_RESOURCE, FIND_CLAIMS, FIND_BLOCKS, FIND_PROFILE];
+
 /// An identity as loaded, with its profile.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -220,13 +224,13 @@ const USER_COLUMNS: usize = 13;
 
 /// One identity of one connection, whatever its state.
 pub async fn find(store: &Store, connection: &Connection, id: &IdentityId) -> Result<Option<Found>, Error> {
-    let rows = store.read(FIND, args![&connection.tenant_id, &connection.id, id]).await?;
+    let rows = store.look_up(FIND, args![&connection.tenant_id, &connection.id, id]).await?;
     found(connection, &rows)
 }
 
 /// The identity that a login of `connection` means, whatever its state.
 pub async fn find_by_external_id(store: &Store, connection: &Connection, external_id: &str) -> Result<Option<Found>, Error> {
-    let rows = store.read(FIND_BY_EXTERNAL_ID, args![&connection.tenant_id, &connection.id, external_id]).await?;
+    let rows = store.look_up(FIND_BY_EXTERNAL_ID, args![&connection.tenant_id, &connection.id, external_id]).await?;
     found(connection, &rows)
 }
 
@@ -244,12 +248,12 @@ fn found(connection: &Connection, rows: &[Row]) -> Result<Option<Found>, Error> 
 
 /// Was an identity with this tombstone removed?
 pub async fn was_removed(store: &Store, tenant: &TenantId, tombstone: &str) -> Result<bool, Error> {
-    Ok(!store.read(FIND_REMOVED, args![tenant, tombstone]).await?.is_empty())
+    Ok(!store.look_up(FIND_REMOVED, args![tenant, tombstone]).await?.is_empty())
 }
 
 /// The stored text of a listed user.
 pub async fn find_resource(store: &Store, connection: &Connection, id: &str) -> Result<Option<Resource>, Error> {
-    let rows = store.read(FIND_RESOURCE, args![&connection.tenant_id, &connection.id, id]).await?;
+    let rows = store.look_up(FIND_RESOURCE, args![&connection.tenant_id, &connection.id, id]).await?;
     rows.first()
         .map(|row| {
             Ok(Resource {
@@ -266,7 +270,7 @@ pub async fn find_resource(store: &Store, connection: &Connection, id: &str) -> 
 /// Who stands where a new identity of `connection` wants to.
 pub async fn find_claims(store: &Store, connection: &Connection, wanted: &Wanted<'_>) -> Result<Claims, Error> {
     let rows = store
-        .read(
+        .look_up(
             FIND_CLAIMS,
             args![
                 &connection.tenant_id,
@@ -298,7 +302,7 @@ pub async fn find_claims(store: &Store, connection: &Connection, wanted: &Wanted
 
 /// A profile to join, with the position its next identity takes.
 pub async fn find_profile(store: &Store, tenant: &TenantId, id: &ProfileId) -> Result<Option<(User, i64)>, Error> {
-    let rows = store.read(FIND_PROFILE, args![tenant, id]).await?;
+    let rows = store.look_up(FIND_PROFILE, args![tenant, id]).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     Ok(user(tenant, row, 0)?.zip(Some(row.int(USER_COLUMNS)? + 1)))
 }
@@ -334,7 +338,7 @@ pub async fn find_join(
 }
 
 pub async fn find_blocks(store: &Store, tenant: &TenantId, profile: &ProfileId) -> Result<Vec<Block>, Error> {
-    let rows = store.read(FIND_BLOCKS, args![tenant, profile]).await?;
+    let rows = store.look_up(FIND_BLOCKS, args![tenant, profile]).await?;
     rows.iter()
         .map(|row| {
             Ok(Block {

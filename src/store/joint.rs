@@ -7,8 +7,9 @@
 //! Whatever of it does not come out (a key that is taken, a row that moved) undoes all, and they are tried again apart.
 
 use super::Value;
-use super::batch::{Keys, Write};
+use super::batch::{Batch, Keys, Write};
 use super::dialect;
+use super::lanes::Work;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{PoisonError, RwLock};
@@ -57,6 +58,20 @@ pub(super) struct Kind {
     tenant: Value,
     /// Of each its address, and whether it has to touch its rows.
     statements: Vec<((usize, usize), bool)>,
+}
+
+/// A batch in line.
+pub(super) struct Waiting {
+    pub kind: Kind,
+    pub batch: Batch,
+}
+
+impl Work for Waiting {
+    type Outcome = ();
+
+    fn goes_with(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
 }
 
 /// What a text allows, by its address and length.

@@ -1,15 +1,15 @@
-//! Writes that wait for PostgreSQL: a few at a time are under way, and what waits meanwhile goes together.
+//! Work that waits for PostgreSQL, writes and look-ups each in lanes of their own: a few at a time are under way, and what
+//! waits meanwhile goes together.
 //!
-//! Owns: who waits, and for how long. Refuses: knowing what a write is; who comes says of which kind its batch is ([`super::joint`]).
+//! Owns: who waits, and for how long. Refuses: knowing what the work is; who comes says of which kind it is ([`super::joint`],
+//! [`super::look_up`]).
 //!
-//! Nobody waits for company: a write that finds a lane free starts at once, and one that is still in line after a moment
+//! Nobody waits for company: work that finds a lane free starts at once, and what is still in line after a moment
 //! leaves it and goes alone, so that a statement held up by a locked row holds up nobody else for longer than that. A
 //! statement costs the database as much to start, commit and answer as a few more rows in it, so whoever has to wait anyway
 //! is cheaper taken along.
 
 use super::Error;
-use super::batch::Batch;
-use super::joint::Kind;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,38 +20,57 @@ const LANES: usize = 2;
 /// The longest anybody stands in line. Far longer than a statement takes, far shorter than one that waits for a row: then
 /// the lanes may all be held up, by another tenant too.
 pub(super) const IN_LINE_MAX: Duration = Duration::from_millis(200);
-/// Writes in one statement.
+/// As many go in one statement.
 pub(super) const TOGETHER_MAX: usize = 16;
 
-pub(super) type Answer = oneshot::Sender<Result<(), Error>>;
+/// What has a line of its own.
+pub(super) trait Work: Sized {
+    /// What comes of it.
+    type Outcome;
 
-struct Waiting {
-    number: u64,
-    kind: Kind,
-    batch: Batch,
-    answer: Answer,
+    /// May both go in one statement?
+    fn goes_with(&self, other: &Self) -> bool;
 }
 
-#[derive(Default)]
-struct State {
-    waiting: VecDeque<Waiting>,
+/// Where the outcome of some work goes.
+pub(super) type Answer<W> = oneshot::Sender<Result<<W as Work>::Outcome, Error>>;
+
+struct Waiting<W: Work> {
+    number: u64,
+    work: W,
+    answer: Answer<W>,
+}
+
+struct State<W: Work> {
+    waiting: VecDeque<Waiting<W>>,
     under_way: usize,
     number: u64,
 }
 
 /// The queue. Cheap to clone; all clones are one.
-#[derive(Clone, Default)]
-pub(super) struct Lanes {
-    state: Arc<Mutex<State>>,
+pub(super) struct Lanes<W: Work> {
+    state: Arc<Mutex<State<W>>>,
+}
+
+impl<W: Work> Clone for Lanes<W> {
+    fn clone(&self) -> Self {
+        Self { state: Arc::clone(&self.state) }
+    }
+}
+
+impl<W: Work> Default for Lanes<W> {
+    fn default() -> Self {
+        Self { state: Arc::new(Mutex::new(State { waiting: VecDeque::new(), under_way: 0, number: 0 })) }
+    }
 }
 
 /// A lane in use. Dropped (also by a panic) it is free again.
-pub(super) struct Lane {
-    lanes: Lanes,
+pub(super) struct Lane<W: Work> {
+    lanes: Lanes<W>,
     ended: bool,
 }
 
-impl Drop for Lane {
+impl<W: Work> Drop for Lane<W> {
     fn drop(&mut self) {
         if !self.ended {
             self.lanes.state().under_way -= 1;
@@ -59,8 +78,8 @@ impl Drop for Lane {
     }
 }
 
-impl Lanes {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl<W: Work> Lanes<W> {
+    fn state(&self) -> MutexGuard<'_, State<W>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -69,13 +88,13 @@ impl Lanes {
         self.state().waiting.len()
     }
 
-    /// Puts a batch in line. A lane comes with it if one is free: whoever gets it has to empty the line.
-    pub(super) fn push(&self, kind: Kind, batch: Batch) -> (Ticket, Option<Lane>) {
+    /// Puts work in line. A lane comes with it if one is free: whoever gets it has to empty the line.
+    pub(super) fn push(&self, work: W) -> (Ticket<W>, Option<Lane<W>>) {
         let (answer, outcome) = oneshot::channel();
         let mut state = self.state();
         state.number += 1;
         let number = state.number;
-        state.waiting.push_back(Waiting { number, kind, batch, answer });
+        state.waiting.push_back(Waiting { number, work, answer });
         let lane = (state.under_way < LANES).then(|| {
             state.under_way += 1;
             Lane { lanes: self.clone(), ended: false }
@@ -84,10 +103,10 @@ impl Lanes {
     }
 }
 
-impl Lane {
+impl<W: Work> Lane<W> {
     /// Who waits longest, and those like them. Where nobody waits the lane ends within the same look, so that whoever
     /// comes next gets it.
-    pub(super) fn next(&mut self) -> Option<Vec<(Batch, Answer)>> {
+    pub(super) fn next(&mut self) -> Option<Vec<(W, Answer<W>)>> {
         let mut state = self.lanes.state();
         let Some(first) = state.waiting.pop_front() else {
             state.under_way -= 1;
@@ -95,12 +114,11 @@ impl Lane {
             self.ended = true;
             return None;
         };
-        let kind = first.kind;
-        let mut taken = vec![(first.batch, first.answer)];
+        let mut taken = vec![(first.work, first.answer)];
         let mut at = 0;
         while at < state.waiting.len() && taken.len() < TOGETHER_MAX {
-            if state.waiting[at].kind == kind {
-                taken.extend(state.waiting.remove(at).map(|like| (like.batch, like.answer)));
+            if state.waiting[at].work.goes_with(&taken[0].0) {
+                taken.extend(state.waiting.remove(at).map(|like| (like.work, like.answer)));
             } else {
                 at += 1;
             }
@@ -110,42 +128,41 @@ impl Lane {
 }
 
 /// A place in line. Dropped, it is given up: who went away asked for nothing.
-pub(super) struct Ticket {
+pub(super) struct Ticket<W: Work> {
     number: u64,
-    outcome: oneshot::Receiver<Result<(), Error>>,
-    lanes: Lanes,
+    outcome: oneshot::Receiver<Result<W::Outcome, Error>>,
+    lanes: Lanes<W>,
 }
 
 /// How standing in line ended.
-#[derive(Debug)]
-pub(super) enum Ended {
-    Answered(Result<(), Error>),
-    /// It took too long: nothing was done with the batch.
-    Left(Batch),
+pub(super) enum Ended<W: Work> {
+    Answered(Result<W::Outcome, Error>),
+    /// It took too long: nothing was done.
+    Left(W),
 }
 
-impl Ticket {
+impl<W: Work> Ticket<W> {
     /// Who is still in line after `patience` leaves it; who is under way is waited for.
-    pub(super) async fn outcome(mut self, patience: Duration) -> Ended {
-        let gone = || Err(Error::Unavailable { reason: String::from("the write was broken off") });
+    pub(super) async fn outcome(mut self, patience: Duration) -> Ended<W> {
+        let gone = || Err(Error::Unavailable { reason: String::from("what was asked of the database was broken off") });
         if let Ok(outcome) = tokio::time::timeout(patience, &mut self.outcome).await {
             return Ended::Answered(outcome.unwrap_or_else(|_| gone()));
         }
-        if let Some(batch) = self.leave() {
-            return Ended::Left(batch);
+        if let Some(work) = self.leave() {
+            return Ended::Left(work);
         }
         Ended::Answered((&mut self.outcome).await.unwrap_or_else(|_| gone()))
     }
 
-    /// The batch, if it still stood in line.
-    fn leave(&self) -> Option<Batch> {
+    /// The work, if it still stood in line.
+    fn leave(&self) -> Option<W> {
         let mut state = self.lanes.state();
         let at = state.waiting.iter().position(|waiting| waiting.number == self.number)?;
-        state.waiting.remove(at).map(|waiting| waiting.batch)
+        state.waiting.remove(at).map(|waiting| waiting.work)
     }
 }
 
-impl Drop for Ticket {
+impl<W: Work> Drop for Ticket<W> {
     fn drop(&mut self) {
         drop(self.leave());
     }
@@ -153,16 +170,25 @@ impl Drop for Ticket {
 
 #[cfg(test)]
 mod tests {
-    use super::super::joint::Rules;
     use super::*;
-    use crate::args;
 
     const SOON: Duration = Duration::from_millis(10);
 
-    fn push(lanes: &Lanes, tenant: &str) -> (Ticket, Option<Lane>) {
-        let mut batch = Batch::default();
-        batch.one("INSERT INTO t (tenant_id, id) VALUES ($1, $2)", args![tenant, "x"]);
-        lanes.push(Rules::default().kind(&batch.0).expect("goes together"), batch)
+    struct Named(&'static str);
+
+    impl Work for Named {
+        type Outcome = ();
+
+        fn goes_with(&self, other: &Self) -> bool {
+            self.0 == other.0
+        }
+    }
+
+    type Lanes = super::Lanes<Named>;
+    type Lane = super::Lane<Named>;
+
+    fn push(lanes: &Lanes, kind: &'static str) -> (Ticket<Named>, Option<Lane>) {
+        lanes.push(Named(kind))
     }
 
     fn counts(lane: &mut Lane) -> Vec<usize> {
@@ -176,7 +202,7 @@ mod tests {
         let mut lane = lane.expect("a free lane");
         assert_eq!(lane.next().expect("one").len(), 1);
         let others: Vec<_> = (1..LANES).map(|_| push(&lanes, "a").1.expect("a free lane")).collect();
-        let waiting: Vec<_> = ["a", "b", "a", "b", "c"].map(|tenant| push(&lanes, tenant)).into_iter().collect();
+        let waiting: Vec<_> = ["a", "b", "a", "b", "c"].map(|kind| push(&lanes, kind)).into_iter().collect();
         assert!(waiting.iter().all(|(_, lane)| lane.is_none()));
         drop(others);
         // Those whose tickets are gone are not among them.
@@ -204,10 +230,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_too_long_leaves_with_the_batch_and_is_not_written_twice() {
+    async fn who_waits_too_long_leaves_with_the_work_and_it_is_not_done_twice() {
         let lanes = Lanes::default();
         let (ticket, lane) = push(&lanes, "a");
-        assert!(matches!(ticket.outcome(SOON).await, Ended::Left(batch) if batch.0.len() == 1));
+        assert!(matches!(ticket.outcome(SOON).await, Ended::Left(Named("a"))));
         assert_eq!(counts(&mut lane.expect("a free lane")), [0_usize; 0]);
     }
 

@@ -209,7 +209,7 @@ pub async fn page(
         let sql = page_text(target, compiled, sequence, *stretch, offset);
         // $5 stands for nothing here, so that the condition's numbers are the same in every text.
         let args = arguments(connection, left, [offset.into(), 0_i64.into()], compiled);
-        let found = store.read_built(sql, args).await?;
+        let found = rows_of(store, compiled, sql, args).await?;
         if !found.is_empty() {
             offset = 0;
         } else if offset > 0 && at + 1 < stretches.len() {
@@ -220,6 +220,14 @@ pub async fn page(
         }
     }
     Ok(items)
+}
+
+async fn rows_of(store: &Store, compiled: Option<&Compiled>, sql: String, args: Vec<Value>) -> Result<Vec<Row>, Error> {
+    if compiled.is_some_and(|compiled| compiled.by_key) {
+        store.look_up_built(sql, args).await
+    } else {
+        store.read_built(sql, args).await
+    }
 }
 
 fn page_text(target: Target, compiled: Option<&Compiled>, sequence: Sequence, stretch: Stretch, offset: i64) -> String {
@@ -304,7 +312,7 @@ pub async fn after(
         let inside = position.filter(|_| begins == Some(*stretch));
         let sql = after_text(target, compiled, sequence, *stretch, inside.is_some());
         let (key, id) = inside.map_or(("", ""), |at| (at.key.as_deref().unwrap_or_default(), at.id.as_str()));
-        let rows = store.read_built(sql, arguments(connection, left, [key.into(), id.into()], compiled)).await?;
+        let rows = rows_of(store, compiled, sql, arguments(connection, left, [key.into(), id.into()], compiled)).await?;
         for row in &rows {
             items.push(item(row)?);
         }

@@ -17,6 +17,7 @@ mod lanes;
 mod leases;
 pub mod lists;
 pub mod login_failures;
+mod look_up;
 pub mod mapping_versions;
 mod migrate;
 pub mod organizations;
@@ -35,6 +36,7 @@ pub mod traffic;
 pub mod users;
 pub mod users_read;
 pub mod value;
+mod young;
 
 pub use batch::{Batch, Keys, Write};
 pub use dialect::{Backend, in_list, pad_list};
@@ -86,6 +88,9 @@ impl Error {
     }
 }
 
+/// Rows of arguments in one [`Store::look_up_each`].
+pub const EACH_MAX: usize = 256;
+
 /// What the store is about to ask the database.
 #[derive(Clone, Copy)]
 pub enum Asked<'a> {
@@ -121,7 +126,7 @@ impl StoreOptions {
     pub fn new(url: Secret<String>) -> Self {
         Self {
             url,
-            pool_size: 16,
+            pool_size: 8,
             pool_wait_ms: 2_000,
             queue_max: 1_024,
             sqlite_readers: 2,
@@ -178,20 +183,57 @@ impl Store {
         self.select(Cow::Owned(sql), args).await
     }
 
+    /// The rows of a fixed statement that an index ends in few rows, in whatever order it gives itself. On PostgreSQL those
+    /// that wait go together.
+    pub async fn look_up(&self, sql: &'static str, args: Vec<Value>) -> Result<Vec<Row>, Error> {
+        debug_assert!(statements::is_look_up(sql), "not listed as a look-up: {sql}");
+        self.ask(Cow::Borrowed(sql), args, true).await
+    }
+
+    /// The rows of a look-up for each of `asked`, in its order, in one round trip. An index is used for each, whatever
+    /// PostgreSQL believes of the table. At most [`EACH_MAX`].
+    pub async fn look_up_each(&self, sql: &'static str, asked: Vec<Vec<Value>>) -> Result<Vec<Vec<Row>>, Error> {
+        debug_assert!(asked.len() <= EACH_MAX && statements::is_look_up(sql), "too many, or not listed as a look-up: {sql}");
+        for args in &asked {
+            self.note(sql, args)?;
+        }
+        match &*self.engine {
+            _ if asked.is_empty() => Ok(Vec::new()),
+            Engine::Sqlite(sqlite) => sqlite.read_each(sql, asked).await,
+            Engine::Postgres(postgres) => postgres.read_each(sql, asked).await,
+        }
+    }
+
+    /// [`Store::look_up`] of a built statement.
+    pub async fn look_up_built(&self, sql: String, args: Vec<Value>) -> Result<Vec<Row>, Error> {
+        self.ask(Cow::Owned(sql), args, true).await
+    }
+
     async fn select(&self, sql: Cow<'static, str>, args: Vec<Value>) -> Result<Vec<Row>, Error> {
+        self.ask(sql, args, false).await
+    }
+
+    async fn ask(&self, sql: Cow<'static, str>, args: Vec<Value>, together: bool) -> Result<Vec<Row>, Error> {
+        self.note(&sql, &args)?;
+        match &*self.engine {
+            Engine::Sqlite(sqlite) => sqlite.read(sql, args).await,
+            Engine::Postgres(postgres) if together => postgres.look_up(sql, args).await,
+            Engine::Postgres(postgres) => postgres.read(sql, args).await,
+        }
+    }
+
+    /// What no database may be handed is refused; else the listener hears of it.
+    fn note(&self, sql: &str, args: &[Value]) -> Result<(), Error> {
         if args.iter().any(Value::holds_nul) {
             return Err(Error::Statement { reason: format!("text with U+0000: {sql}") });
         }
-        if cfg!(debug_assertions) && dialect::arity(&sql) != args.len() {
+        if cfg!(debug_assertions) && dialect::arity(sql) != args.len() {
             return Err(Error::Statement { reason: format!("{} arguments do not suit: {sql}", args.len()) });
         }
         if let Some(listener) = &self.listener {
-            listener(Asked::Read(&sql, &args));
+            listener(Asked::Read(sql, args));
         }
-        match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.read(sql, args).await,
-            Engine::Postgres(postgres) => postgres.read(sql, args).await,
-        }
+        Ok(())
     }
 
     /// Does all of the batch or nothing. Answered once it is safe on disk.

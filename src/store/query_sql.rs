@@ -42,6 +42,8 @@ pub struct Compiled {
     pub walks: bool,
     /// Who may match is collected from a range of an index.
     pub range: Option<Range>,
+    /// It names one row by a unique key.
+    pub by_key: bool,
 }
 
 /// Entries of an index that a condition collects.
@@ -61,14 +63,15 @@ pub fn compile(query: &Query, target: Target, first_arg: usize, entries_max: i64
     debug_assert!(first_arg > 2, "$1 is the tenant, $2 the connection");
     let mut compiler = Compiler { target, first_arg, args: Vec::new() };
     let Some(part) = compiler.query(query, Scope::Resource) else {
-        return Compiled { condition: None, args: Vec::new(), exact: false, walks: false, range: None };
+        return Compiled { condition: None, args: Vec::new(), exact: false, walks: false, range: None, by_key: false };
     };
     let (exact, args) = (part.exact, compiler.args);
     let Some(found) = part.found else {
         let condition = (part.each != TRUE).then_some(part.each);
-        return Compiled { walks: condition.is_some(), condition, args, exact, range: None };
+        return Compiled { walks: condition.is_some(), condition, args, exact, range: None, by_key: false };
     };
     let (table, limit) = (target.table(), entries_max.saturating_add(1));
+    let by_key = found.direct.is_some();
     let (looked_up, range) = match (found.direct, found.number) {
         (Some(direct), _) => (direct, None),
         (None, Number::Few) => (format!("{table}.id IN ({})", found.entries), None),
@@ -80,7 +83,7 @@ pub fn compile(query: &Query, target: Target, first_arg: usize, entries_max: i64
     };
     // Within CASE, so that no index serves the rest: SQLite would take a wide range of its for the better one.
     let rest = if found.rest == TRUE { found.rest } else { format!("CASE WHEN {} THEN TRUE ELSE FALSE END", found.rest) };
-    Compiled { condition: Some(all_of(vec![looked_up, rest])), args, exact, walks: false, range }
+    Compiled { condition: Some(all_of(vec![looked_up, rest])), args, exact, walks: false, range, by_key }
 }
 
 const TRUE: &str = "TRUE";
@@ -606,7 +609,10 @@ mod tests {
 
     #[test]
     fn everything_and_nothing() {
-        assert_eq!(users(&Query::All), Compiled { condition: None, args: vec![], exact: true, walks: false, range: None });
+        assert_eq!(
+            users(&Query::All),
+            Compiled { condition: None, args: vec![], exact: true, walks: false, range: None, by_key: false }
+        );
         assert_eq!(users(&Query::Or(vec![])).condition.as_deref(), Some("FALSE"));
     }
 

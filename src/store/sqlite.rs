@@ -41,7 +41,17 @@ enum Job {
 }
 
 enum Query {
-    Read { sql: Cow<'static, str>, args: Vec<Value>, answer: Answer<Vec<Row>> },
+    Read {
+        sql: Cow<'static, str>,
+        args: Vec<Value>,
+        answer: Answer<Vec<Row>>,
+    },
+    /// The same statement for each row of arguments.
+    Each {
+        sql: &'static str,
+        asked: Vec<Vec<Value>>,
+        answer: Answer<Vec<Vec<Row>>>,
+    },
     Close,
 }
 
@@ -80,6 +90,14 @@ impl Sqlite {
     pub(super) async fn read(&self, sql: Cow<'static, str>, args: Vec<Value>) -> Result<Vec<Row>, Error> {
         let (answer, rows) = oneshot::channel();
         let query = Query::Read { sql, args, answer };
+        self.queries.try_send(query).map_err(|error| full_or_closed(&error, "the read queue is full"))?;
+        rows.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// The rows for each of `asked`, in its order.
+    pub(super) async fn read_each(&self, sql: &'static str, asked: Vec<Vec<Value>>) -> Result<Vec<Vec<Row>>, Error> {
+        let (answer, rows) = oneshot::channel();
+        let query = Query::Each { sql, asked, answer };
         self.queries.try_send(query).map_err(|error| full_or_closed(&error, "the read queue is full"))?;
         rows.await.unwrap_or_else(|_| Err(gone()))
     }
@@ -296,14 +314,24 @@ fn read_until_closed(mut reader: Prepared, questions: &Mutex<mpsc::Receiver<Quer
     loop {
         // Held while waiting: whoever is free takes the next question.
         let next = questions.lock().unwrap_or_else(std::sync::PoisonError::into_inner).blocking_recv();
-        let Some(Query::Read { sql, args, answer }) = next else { return };
-        if answer.is_closed() {
-            continue;
+        match next {
+            Some(Query::Read { sql, args, answer }) => answer_with(answer, || select(&mut reader, sql, &args)),
+            Some(Query::Each { sql, asked, answer }) => {
+                answer_with(answer, || asked.iter().map(|args| select(&mut reader, Cow::Borrowed(sql), args)).collect());
+            }
+            Some(Query::Close) | None => return,
         }
-        match catch_unwind(AssertUnwindSafe(|| select(&mut reader, sql, &args))) {
-            Ok(rows) => drop(answer.send(rows)),
-            Err(_) => tracing::error!("a reader panicked"),
-        }
+    }
+}
+
+/// Unless whoever asked has gone.
+fn answer_with<T>(answer: Answer<T>, work: impl FnOnce() -> Result<T, Error>) {
+    if answer.is_closed() {
+        return;
+    }
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(outcome) => drop(answer.send(outcome)),
+        Err(_) => tracing::error!("a reader panicked"),
     }
 }
 

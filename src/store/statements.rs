@@ -39,6 +39,20 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
     files.concat()
 }
 
+/// Those that may go together with others that wait: `(name, text)`.
+pub fn look_ups() -> Vec<(&'static str, &'static str)> {
+    all().into_iter().filter(|(_, sql)| is_look_up(sql)).collect()
+}
+
+pub(super) fn is_look_up(sql: &str) -> bool {
+    super::identities::LOOK_UPS.contains(&sql) || super::groups::LOOK_UPS.contains(&sql)
+}
+
+/// What PostgreSQL is sent for several look-ups with arguments like `args`.
+pub fn looked_up(sql: &str, args: &[Value]) -> String {
+    dialect::looked_up(sql, args)
+}
+
 /// A text that is built and not fixed, with arguments: for the tests that ask the databases how they run each.
 #[derive(Clone, Debug)]
 pub struct Form {

@@ -6,7 +6,7 @@
 //! noted without a body and rarely, so that nobody can fill a disk by asking.
 
 use super::cause::Cause;
-use super::redact::READ_BYTES_MAX;
+use super::redact::{BODY_BYTES_MAX, READ_BYTES_MAX};
 use super::writer::{self, State};
 use crate::clock::{Clock, Entropy, Micros, SECOND};
 use crate::model::connection::Connection;
@@ -31,7 +31,9 @@ const REFUSALS_WAITING_MAX: usize = 10_000;
 /// Refusals written in one round: a client that fails thousands of times a second must not slow down the writes of others.
 const REFUSALS_A_ROUND: usize = 500;
 /// Bytes of bodies that wait.
-const WAITING_BYTES_MAX: usize = 32 << 20;
+const WAITING_BYTES_MAX: usize = 8 << 20;
+/// Answers beyond this are not kept: four times what is shown of one.
+const ANSWER_BYTES_MAX: usize = 4 * BODY_BYTES_MAX;
 /// What waits is written after this long, more of it at a time under load.
 const PAUSE: Duration = Duration::from_millis(500);
 const PAUSE_UNDER_LOAD: Micros = 5 * SECOND;
@@ -87,8 +89,17 @@ pub struct Answered {
     pub scim_type: Option<&'static str>,
     pub cause: Option<Cause>,
     pub detail: Option<String>,
+    /// As [`answer_body`] keeps it.
     pub body: Option<Bytes>,
+    pub body_bytes: usize,
     pub took: Duration,
+}
+
+/// What is kept of an answer's body, and its size. A large one is a page of a list: its size says enough, and those of a busy
+/// second would be most of what the process has in memory.
+pub fn answer_body(body: Option<&Bytes>) -> (Option<Bytes>, usize) {
+    let bytes = body.map_or(0, Bytes::len);
+    (body.filter(|_| bytes <= ANSWER_BYTES_MAX).cloned(), bytes)
 }
 
 /// One exchange with a client whose token is known.

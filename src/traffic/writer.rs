@@ -188,7 +188,7 @@ fn exchange(whose: Whose, asked: &Asked, answered: &Answered, secrets: &Arc<[Str
     let signs: Vec<&str> = signs.into_iter().map(super::sign::Sign::as_str).collect();
     let query = query.filter(|query| !query.is_empty()).map(|query| redactor.query(query));
     let request_body = asked.body.as_ref().and_then(|bytes| redactor.body(bytes, body.as_mut()));
-    let mut answer: Option<Value> = answered.body.as_ref().and_then(|bytes| readable(bytes));
+    let mut answer: Option<Value> = answered.body.as_ref().and_then(|bytes| serde_json::from_slice(bytes).ok());
     let response_body = match (&answered.body, &mut answer) {
         (Some(bytes), Some(value)) => redactor.body(bytes, Some(value)),
         _ => None,
@@ -215,15 +215,10 @@ fn exchange(whose: Whose, asked: &Asked, answered: &Answered, secrets: &Arc<[Str
         content_type: asked.content_type.as_ref().map(|kind| redactor.text(kind, HEADER_BYTES_MAX)),
         signs: signs.join(" "),
         request_bytes: i64::try_from(asked.body_bytes).unwrap_or(i64::MAX),
-        response_bytes: i64::try_from(answered.body.as_ref().map_or(0, bytes::Bytes::len)).unwrap_or(i64::MAX),
+        response_bytes: i64::try_from(answered.body_bytes).unwrap_or(i64::MAX),
         request_body,
         response_body,
     }
-}
-
-/// Our own answers are JSON; a large one is a page of a list, and its size says enough.
-fn readable(bytes: &[u8]) -> Option<Value> {
-    (bytes.len() <= super::redact::READ_BYTES_MAX).then(|| serde_json::from_slice(bytes).ok())?
 }
 
 fn without_mark(bytes: &[u8]) -> &[u8] {
@@ -253,7 +248,15 @@ mod tests {
     fn refused(detail: &str) -> Answered {
         let (scim_type, detail) = (Some("invalidValue"), Some(detail.to_owned()));
         let body = Some(Bytes::from(format!("{{\"detail\":\"{}\"}}", detail.as_deref().unwrap_or_default())));
-        Answered { status: 400, scim_type, cause: None, detail, body, took: Duration::from_micros(1_234) }
+        Answered {
+            status: 400,
+            scim_type,
+            cause: None,
+            detail,
+            body_bytes: body.as_ref().map_or(0, Bytes::len),
+            body,
+            took: Duration::from_micros(1_234),
+        }
     }
 
     #[test]

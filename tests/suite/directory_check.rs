@@ -67,12 +67,13 @@ fn a_whole_set_up_passes_every_step_and_shows_what_the_mapping_makes_of_three_pe
     let slapd = Slapd::start(12);
     let (answer, report) = check(&connected(&slapd, &["page_size=5"]));
     assert_eq!((answer.code, &report["passed"]), (0, &json!(true)), "{report:#}");
-    let steps = ["settings", "reach", "tls", "bind", "users", "groups", "groups", "mapping"];
+    let steps = ["settings", "reach", "tls", "bind", "server", "users", "groups", "groups", "mapping"];
     assert_eq!(outcomes(&report), steps.map(|step| (step, "ok")));
     let details: Vec<&str> = report["steps"].as_array().unwrap().iter().map(|step| step["detail"].as_str().unwrap()).collect();
-    assert_eq!(details[4], "12 people, read to the end");
-    assert_eq!(details[5], "2 groups, read to the end");
-    assert_eq!(details[6], "members of the first: 12, 1");
+    assert_eq!(details[4], "OpenLDAP; changes can be followed by modifyTimestamp, syncrepl");
+    assert_eq!(details[5], "12 people, read to the end");
+    assert_eq!(details[6], "2 groups, read to the end");
+    assert_eq!(details[7], "members of the first: 12, 1");
     let samples = report["samples"].as_array().unwrap();
     assert_eq!(samples.len(), 3);
     assert_eq!(samples[0]["external_id"].as_str().map(str::len), Some(36));
@@ -137,7 +138,53 @@ fn a_second_server_is_taken_and_the_first_one_told() {
     assert_eq!(outcomes(&report)[1..3], [("reach", "warning"), ("reach", "ok")]);
     let warning = &report["steps"][1];
     assert!(warning["detail"].as_str().unwrap().contains("nothing listens there"), "{warning}");
-    assert!(warning["advice"].as_str().unwrap().starts_with("The next url serves meanwhile."), "{warning}");
+    assert!(warning["advice"].as_str().unwrap().starts_with("Another one serves meanwhile."), "{warning}");
+}
+
+#[test]
+fn every_server_is_looked_at_and_not_only_the_one_that_serves() {
+    let (first, second) = (Slapd::start(1), Slapd::start(1));
+    // Of the second we do not know the authority.
+    let sandbox = connected(&first, &[&format!("url={}", first.ldaps()), &format!("url={}", second.ldaps())]);
+    let (answer, report) = check(&sandbox);
+    assert_eq!(answer.code, 0, "{report:#}");
+    let steps = report["steps"].as_array().unwrap();
+    let warning = steps.iter().find(|step| step["outcome"] == "warning").expect("a warning");
+    assert_eq!(warning["step"], "tls", "{report:#}");
+    assert!(warning["detail"].as_str().unwrap().starts_with(&second.ldaps()), "{warning}");
+}
+
+#[test]
+fn a_refused_account_is_not_tried_at_the_other_servers() {
+    let (one, two) = (Slapd::start(0), Slapd::start(0));
+    let urls = [format!("url={}", one.ldaps()), format!("url={}", two.ldaps())];
+    let sandbox = connected(&one, &[&urls[0], &urls[1]]);
+    sandbox.run_with("connection update corp --secret bind_password=env:WRONG", &[("WRONG", "not-it")]).succeeded();
+    fails(&sandbox, "bind", "the directory answers 49 (invalidCredentials)", "--secret bind_password=");
+    let (_, report) = check(&sandbox);
+    let told = report["steps"].as_array().unwrap().iter().any(|step| step["detail"].as_str().unwrap().contains("was not tried"));
+    assert!(told, "{report:#}");
+}
+
+#[test]
+fn a_server_of_another_kind_and_a_base_it_does_not_hold_are_told() {
+    let slapd = Slapd::start(1);
+    let sandbox = connected(&slapd, &["server=389", "id_attribute=entryUUID", "group_base=ou=groups,dc=elsewhere"]);
+    let (_, report) = check(&sandbox);
+    let steps = report["steps"].as_array().unwrap();
+    let warned: Vec<&str> =
+        steps.iter().filter(|step| step["outcome"] == "warning").map(|step| step["detail"].as_str().unwrap()).collect();
+    assert!(warned.iter().any(|detail| detail.contains("is OpenLDAP, and server is 389")), "{report:#}");
+    assert!(warned.iter().any(|detail| detail.contains("group_base ou=groups,dc=elsewhere lies in nothing")), "{report:#}");
+}
+
+#[test]
+fn a_directory_without_groups_can_be_used() {
+    let slapd = Slapd::start(1);
+    let (answer, report) = check(&connected(&slapd, &[&format!("group_base=ou=empty,{SUFFIX}")]));
+    assert_eq!((answer.code, &report["passed"]), (0, &json!(true)), "{report:#}");
+    assert!(outcomes(&report).contains(&("groups", "warning")), "{report:#}");
+    assert!(outcomes(&report).contains(&("mapping", "ok")), "{report:#}");
 }
 
 #[test]
@@ -150,6 +197,7 @@ fn a_directory_that_is_away_is_told_and_what_follows_is_skipped() {
     assert!(outcomes(&report).ends_with(&[
         ("tls", "skipped"),
         ("bind", "skipped"),
+        ("server", "skipped"),
         ("users", "skipped"),
         ("groups", "skipped"),
         ("mapping", "skipped")
@@ -269,9 +317,12 @@ fn people_without_an_id_are_named_and_the_rest_passes() {
     slapd.modify(&format!("dn: uid=u000001,ou=people,{SUFFIX}\nchangetype: modify\nadd: employeeNumber\nemployeeNumber: 7\n"));
     let (answer, report) = check(&connected(&slapd, &["id_attribute=employeeNumber"]));
     assert_eq!(answer.code, 0, "{report:#}");
-    let warning = report["steps"].as_array().unwrap().iter().find(|step| step["outcome"] == "warning").unwrap();
-    assert!(warning["detail"].as_str().unwrap().contains("2 have no usable employeeNumber"), "{warning}");
-    assert!(warning["advice"].as_str().unwrap().contains("uid=u000000"), "{warning}");
+    let warnings: Vec<&Value> = report["steps"].as_array().unwrap().iter().filter(|step| step["outcome"] == "warning").collect();
+    let [of_the_option, of_the_people] = warnings[..] else { panic!("{warnings:?}") };
+    assert_eq!(of_the_option["step"], "settings");
+    assert!(of_the_option["detail"].as_str().unwrap().starts_with("id_attribute employeeNumber is typed by people"));
+    assert!(of_the_people["detail"].as_str().unwrap().contains("2 have no usable employeeNumber"), "{of_the_people}");
+    assert!(of_the_people["advice"].as_str().unwrap().contains("uid=u000000"), "{of_the_people}");
 }
 
 #[test]

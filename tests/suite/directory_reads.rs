@@ -1,18 +1,19 @@
 //! What a read of a directory hands over and how it says that it saw everything, through the library: against a real
 //! OpenLDAP, and against a scripted one for what that does not do.
 
-use crate::support::scripted_directory::{Asked, Say, entry, listen};
+use crate::support::scripted_directory::{Asked, Say, entry, listen, refusing};
 use crate::support::slapd::{LIMIT, LIMITED, PASSWORD, SUFFIX, SYNC, Slapd};
 use rosterd::ldap::connect::{Session, connect};
 use rosterd::ldap::entry::Entry;
 use rosterd::ldap::failure::{Cause, Step};
 use rosterd::ldap::payload::payload;
-use rosterd::ldap::ranges;
-use rosterd::ldap::search::{End, Pages, Read};
+use rosterd::ldap::search::{End, Pages, Read, Unreadable};
 use rosterd::ldap::settings::Settings;
 use rosterd::model::connection_secrets::ConnectionSecrets;
 use rosterd::model::directory::{BindMethod, DirectoryOptions, DirectoryServer};
 use rosterd::secret::Secret;
+use std::io::{Read as _, Write as _};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 fn options(urls: Vec<String>) -> DirectoryOptions {
@@ -81,7 +82,7 @@ async fn everything_is_read_page_by_page_and_the_end_is_complete() {
     let (entries, sizes, end) = read(&settings, &mut session, &["uid"]).await;
     assert_eq!(sizes, [10, 10, 5]);
     let End::Complete(complete) = end else { panic!("{end:?}") };
-    assert_eq!((complete.entries(), complete.referrals()), (25, 0));
+    assert_eq!((complete.entries(), complete.references(), complete.nameless().count), (25, 0, 0));
     let mut uids: Vec<&[u8]> = entries.iter().map(|entry| entry.find("uid").unwrap().values[0].as_slice()).collect();
     uids.sort_unstable();
     uids.dedup();
@@ -249,8 +250,8 @@ async fn bytes_that_are_no_ldap_end_the_connection_and_nothing_else() {
 #[tokio::test]
 async fn empty_pages_are_gone_through_but_not_without_end() {
     // given a directory that finds nothing for a while, and one that never comes to an end
-    let rounds = std::sync::atomic::AtomicUsize::new(0);
-    let slow = scripted(move |_| match rounds.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+    let rounds = AtomicUsize::new(0);
+    let slow = scripted(move |_| match rounds.fetch_add(1, Ordering::Relaxed) {
         0..=20 => vec![Say::Done(0, Some(b"more"))],
         _ => vec![person(1), Say::Done(0, Some(b""))],
     });
@@ -263,48 +264,232 @@ async fn empty_pages_are_gone_through_but_not_without_end() {
     assert!(matches!(cause(end), Cause::TooMuch { max: 100, .. }));
 }
 
+fn expecting(expect_references: bool) -> Settings {
+    let port = listen(|_| vec![person(1), Say::Reference("ldap://10.255.255.1/dc=x".into()), Say::Done(0, Some(b""))]);
+    settings(DirectoryOptions { expect_references, ..options(vec![format!("ldap://127.0.0.1:{port}")]) })
+}
+
 #[tokio::test]
-async fn references_to_other_servers_are_counted_and_never_followed() {
-    let settings = scripted(|_| vec![person(1), Say::Reference("ldap://10.255.255.1/dc=x".into()), Say::Done(0, Some(b""))]);
-    let mut session = session(&settings).await;
-    let (entries, _, end) = read(&settings, &mut session, &["uid"]).await;
+async fn what_lies_on_other_servers_was_not_seen_so_the_read_is_cut() {
+    let settings = expecting(false);
+    let (entries, _, end) = read(&settings, &mut session(&settings).await, &["uid"]).await;
+    assert_eq!(entries.len(), 1);
+    assert_eq!(cause(end), Cause::References { count: 1, first: "ldap://10.255.255.1/dc=x".into() });
+}
+
+#[tokio::test]
+async fn references_that_are_expected_are_counted_and_never_followed() {
+    let settings = expecting(true);
+    let (entries, _, end) = read(&settings, &mut session(&settings).await, &["uid"]).await;
     let End::Complete(complete) = end else { panic!("{end:?}") };
-    assert_eq!((entries.len(), complete.referrals()), (1, 1));
+    assert_eq!((entries.len(), complete.references()), (1, 1));
+}
+
+#[tokio::test]
+async fn active_directory_is_asked_for_no_references() {
+    let port = listen(|asked| match asked.control("1.2.840.113556.1.4.1339") {
+        Some(_) => vec![person(1), Say::Done(0, Some(b""))],
+        None => vec![person(1), Say::Reference("ldap://DomainDnsZones.x".into()), Say::Done(0, Some(b""))],
+    });
+    let server = DirectoryServer::ActiveDirectory;
+    let settings = settings(DirectoryOptions { server, ..options(vec![format!("ldap://127.0.0.1:{port}")]) });
+    let (_, _, end) = read(&settings, &mut session(&settings).await, &["uid"]).await;
+    assert!(matches!(end, End::Complete(_)), "{end:?}");
+}
+
+#[tokio::test]
+async fn messages_that_are_no_entry_have_a_bound() {
+    let settings = scripted(|_| (0..2_000).map(|number| Say::Reference(format!("ldap://h{number}"))).collect());
+    let (_, _, end) = read(&settings, &mut session(&settings).await, &["uid"]).await;
+    assert!(matches!(cause(end), Cause::TooMuch { max: 1_000, .. }));
+}
+
+#[tokio::test]
+async fn a_page_that_drips_is_ended_though_it_never_stands_still() {
+    let settings = settings(DirectoryOptions {
+        answer_timeout_seconds: 1,
+        page_size: 500,
+        ..options(vec![format!(
+            "ldap://127.0.0.1:{}",
+            listen(|_| (0..100).flat_map(|number| [person(number), Say::Wait(Duration::from_millis(500))]).collect())
+        )])
+    });
+    let began = Instant::now();
+    let (_, _, end) = read(&settings, &mut session(&settings).await, &["uid"]).await;
+    assert_eq!(cause(end), Cause::TooSlow { seconds: 10 });
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn an_entry_without_an_id_is_counted_so_that_nobody_is_called_missing() {
+    let settings = scripted(|_| vec![with_id(1), entry("uid=2", &[("uid", &["2"])]), Say::Done(0, Some(b""))]);
+    let (entries, _, end) = read(&settings, &mut session(&settings).await, &["uid"]).await;
+    let End::Complete(complete) = end else { panic!("{end:?}") };
+    assert_eq!((entries.len(), complete.entries()), (2, 2));
+    assert_eq!((complete.nameless().count, &*complete.nameless().samples), (1, &["uid=2".to_owned()][..]));
+}
+
+#[tokio::test]
+async fn one_odd_attribute_is_the_matter_of_its_entry_alone() {
+    // given a person of whom one attribute comes twice
+    let settings = scripted(|_| {
+        let odd = entry("uid=1", &[("mail", &["a"]), ("MAIL", &["b"]), ("entryUUID", &[&id(1)])]);
+        vec![odd, with_id(2), Say::Done(0, Some(b""))]
+    });
+    // when everything is read
+    let mut session = session(&settings).await;
+    let mut pages = Pages::new(&settings, &settings.users, vec!["mail".into()]);
+    let Read::Page(page) = pages.next(&mut session).await else { panic!("a page") };
+    // then the person is told as one that is there, and the other one read
+    assert_eq!(page.entries.len(), 1);
+    let [Unreadable { dn, external_id, cause }] = &page.unreadable[..] else { panic!("{:?}", page.unreadable) };
+    assert_eq!((dn.as_str(), external_id.as_deref()), ("uid=1", Some(&*id(1))));
+    assert!(matches!(cause, Cause::Malformed(_)), "{cause:?}");
+    let Read::End(End::Complete(complete)) = pages.next(&mut session).await else { panic!("complete") };
+    assert_eq!((complete.entries(), complete.unreadable().count, complete.nameless().count), (2, 1, 0));
+}
+
+fn id(number: usize) -> String {
+    format!("00000000-0000-0000-0000-{number:012}")
+}
+
+fn with_id(number: usize) -> Say {
+    entry(&format!("uid={number}"), &[("entryUUID", &[&id(number)])])
+}
+
+/// A group of `size` members `m0`, `m1` and so on, two at a time. `turn` is told how many questions came before, and may
+/// answer otherwise.
+fn group(size: usize, turn: impl Fn(usize, &Asked) -> Option<Vec<Say>> + Send + 'static) -> Settings {
+    let questions = AtomicUsize::new(0);
+    scripted(move |asked| {
+        let number = questions.fetch_add(1, Ordering::Relaxed);
+        turn(number, asked).unwrap_or_else(|| ranges(asked, size, 0, "7"))
+    })
+}
+
+/// The answer of Active Directory to a question for members, or a part of them. `shift`: how many went from the front.
+fn ranges(asked: &Asked, size: usize, shift: usize, stamp: &str) -> Vec<Say> {
+    let asked_from = asked.attributes.iter().find_map(|name| name.strip_prefix("member;range=")?.strip_suffix("-*"));
+    let wants_members = asked.attributes.iter().any(|name| name.starts_with("member"));
+    let from: usize = asked_from.map_or(0, |from| from.parse().unwrap());
+    let to = (from + 2).min(size);
+    let name = if to == size { format!("member;range={from}-*") } else { format!("member;range={from}-{}", to - 1) };
+    let mut attributes = vec![("uSNChanged".to_owned(), vec![stamp.to_owned()]), ("entryUUID".to_owned(), vec![id(1)])];
+    if wants_members && from < to {
+        attributes.push(("member".into(), vec![]));
+        attributes.push((name, (from..to).map(|number| format!("m{}", number + shift)).collect()));
+    }
+    vec![Say::Entry("cn=g".into(), attributes), Say::Done(0, asked.cookie.as_ref().map(|_| &b""[..]))]
+}
+
+/// The one group of a read: its members, or why it could not be read.
+async fn members(settings: &Settings) -> Result<Vec<String>, Unreadable> {
+    let mut session = session(settings).await;
+    let mut pages = Pages::new(settings, &settings.users, vec!["member".into()]);
+    let Read::Page(mut page) = pages.next(&mut session).await else { panic!("a page") };
+    let Read::End(End::Complete(complete)) = pages.next(&mut session).await else { panic!("the read goes on past it") };
+    assert_eq!(complete.entries(), 1);
+    if let Some(unreadable) = page.unreadable.pop() {
+        return Err(unreadable);
+    }
+    let text = |value: &Vec<u8>| String::from_utf8(value.clone()).unwrap();
+    Ok(page.entries[0].find("member").unwrap().values.iter().map(text).collect())
 }
 
 #[tokio::test]
 async fn a_long_attribute_is_read_range_by_range_to_its_end() {
-    let settings = scripted(|asked| {
-        let range = asked.attributes.iter().find_map(|name| name.strip_prefix("member;range="));
-        let (first, last) = match (asked.scope, range) {
-            (0, Some("2-*")) => ("member;range=2-3", false),
-            (0, Some("4-*")) => ("member;range=4-*", true),
-            _ => ("member;range=0-1", false),
-        };
-        let from: usize = first[13..14].parse().unwrap();
-        let values: Vec<String> = (from..if last { 5 } else { from + 2 }).map(|n| format!("uid={n}")).collect();
-        let group = Say::Entry("cn=g".into(), vec![("member".into(), vec![]), (first.into(), values)]);
-        vec![group, Say::Done(0, asked.cookie.as_ref().map(|_| &b""[..]))]
-    });
-    let mut session = session(&settings).await;
-    let (mut entries, _, _) = read(&settings, &mut session, &["member"]).await;
-    ranges::complete(&mut session, &mut entries[0]).await.expect("read to the end");
-    let members = entries[0].find("member").unwrap();
-    let texts: Vec<&str> = members.values.iter().map(|value| std::str::from_utf8(value).unwrap()).collect();
-    assert_eq!(texts, ["uid=0", "uid=1", "uid=2", "uid=3", "uid=4"]);
-    assert_eq!(members.more_from, None);
+    for size in [3, 4, 5, 9] {
+        let wanted: Vec<String> = (0..size).map(|number| format!("m{number}")).collect();
+        assert_eq!(members(&group(size, |_, _| None)).await, Ok(wanted));
+    }
 }
 
 #[tokio::test]
-async fn a_range_that_goes_in_circles_or_breaks_off_is_refused() {
-    for (end, says) in [(Say::Done(0, None), "does not go on"), (Say::Done(80, None), "answers 80")] {
-        let settings = scripted(move |asked| {
-            let group = entry("cn=g", &[("member;range=0-1", &["a", "b"])]);
-            if asked.scope == 0 { vec![group, end.clone()] } else { vec![group, Say::Done(0, Some(b""))] }
-        });
-        let mut session = session(&settings).await;
-        let (mut entries, _, _) = read(&settings, &mut session, &["member"]).await;
-        let refused = ranges::complete(&mut session, &mut entries[0]).await.expect_err("it is not all there");
-        assert!(refused.to_string().contains(says), "{refused}");
+async fn a_group_that_changes_while_it_is_read_is_read_anew() {
+    // given a group with another stamp at the end of the first reading, and one of which the first member goes meanwhile
+    let changed = group(5, |number, asked| (number > 2).then(|| ranges(asked, 5, 0, "8")));
+    let moved = group(5, |number, asked| (number > 2).then(|| ranges(asked, 4, 1, "7")));
+    // then the second reading is the one that counts
+    assert_eq!(members(&changed).await.map(|all| all.len()), Ok(5));
+    assert_eq!(members(&moved).await, Ok(["m1", "m2", "m3", "m4"].map(String::from).to_vec()));
+}
+
+#[tokio::test]
+async fn nothing_is_concluded_of_a_group_that_can_not_be_read_to_its_end() {
+    let stampless = |_: usize, _: &Asked| Some(vec![entry("cn=g", &[("member;range=0-0", &["m0"]), ("entryUUID", &[&id(1)])])]);
+    let done = |asked: &Asked, mut says: Vec<Say>| {
+        says.push(Say::Done(0, asked.cookie.as_ref().map(|_| &b""[..])));
+        says
+    };
+    for (settings, why) in [
+        (group(5, |number, asked| Some(ranges(asked, 5, 0, &number.to_string()))), "was changed each time"),
+        (group(5, |number, _| (number == 2).then(|| vec![Say::Done(32, None)])), "answers 32"),
+        (
+            group(5, move |number, asked| {
+                (number == 2).then(|| {
+                    let odd = entry("cn=g", &[("member;range=2-*", &["m2"]), ("uSNChanged", &["7"])]);
+                    done(asked, vec![odd])
+                })
+            }),
+            "a range from 2 where one from 1 was asked for",
+        ),
+        (group(5, move |number, asked| stampless(number, asked).map(|says| done(asked, says))), "neither uSNChanged"),
+    ] {
+        let unreadable = members(&settings).await.expect_err("it is not all there");
+        assert!(unreadable.cause.to_string().contains(why), "{:?}", unreadable.cause);
+        assert_eq!(unreadable.external_id.as_deref(), Some(&*id(1)));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_in_the_middle_of_a_group_cuts_the_read() {
+    let settings = group(5, |number, _| (number == 2).then(|| vec![Say::Close]));
+    let (_, _, end) = read(&settings, &mut session(&settings).await, &["member"]).await;
+    assert_eq!(cause(end), Cause::Closed);
+}
+
+#[tokio::test]
+async fn a_server_in_a_state_of_its_own_is_passed_over_and_one_that_refuses_the_account_is_not() {
+    let serves = || format!("ldap://127.0.0.1:{}", listen(|_| vec![Say::Done(0, Some(b""))]));
+    for code in [3, 11, 51, 52, 53, 80] {
+        let both = settings(options(vec![format!("ldap://127.0.0.1:{}", refusing(code)), serves()]));
+        let Ok(connected) = connect(&both).await else { panic!("{code}") };
+        assert_eq!(connected.passed_over.len(), 1, "{code}");
+    }
+    for code in [7, 8, 13, 19, 34, 48, 49, 50] {
+        let both = settings(options(vec![format!("ldap://127.0.0.1:{}", refusing(code)), serves()]));
+        let Err(not) = connect(&both).await else { panic!("{code} was asked again elsewhere") };
+        assert_eq!((not.0.len(), not.refuses_the_account()), (1, true), "{code}");
+    }
+}
+
+/// Answers whatever comes first with these bytes, then listens on.
+fn answering(bytes: Vec<u8>) -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut asked = [0; 1_024];
+            let _gone = stream.read(&mut asked).and_then(|_| stream.write_all(&bytes)).and_then(|()| stream.read(&mut asked));
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn without_tls_nothing_is_sent_or_taken_in() {
+    // given a server that refuses StartTLS, one that goes on in the clear, and one whose answer is deeper than a stack
+    let yes: &[u8] = &[0x30, 12, 2, 1, 1, 0x78, 7, 0x0a, 1, 0, 4, 0, 4, 0];
+    let no = [&yes[..9], &[52], &yes[10..]].concat();
+    let deep = [&[0x30, 0x83, 0xf, 0xff, 0xff][..], &[0x30, 0x80].repeat(500_000)].concat();
+    for (says, wanted) in [(no, "StartTLS"), ([yes, yes].concat(), "TLS"), (deep, "no LDAP")] {
+        let port = answering(says);
+        let settings = settings(DirectoryOptions { start_tls: true, ..options(vec![format!("ldap://127.0.0.1:{port}")]) });
+        // then it is left at that step, before the password is sent
+        let Err(not) = connect(&settings).await else { panic!("{wanted}") };
+        let [failure] = &not.0[..] else { panic!("{:?}", not.0) };
+        assert_eq!(failure.step, Step::Tls, "{failure}");
+        assert!(failure.cause.to_string().contains(wanted), "{wanted}: {failure}");
     }
 }

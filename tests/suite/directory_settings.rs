@@ -151,3 +151,10 @@ async fn a_directory_is_set_up_alike_on_postgresql() {
     let anew = sandbox.run_with("connection update corp --secret bind_password=env:PASSWORD --json", &with_other_key);
     assert_eq!(anew.json()["secrets"], json!(["bind_password"]));
 }
+
+#[test]
+fn for_389_directory_server_there_is_a_mapping_and_an_id_of_its_own() {
+    let (sandbox, _) = Sandbox::bootstrapped();
+    let made = create(&sandbox, "--set server=389 --json").json();
+    assert_eq!((&made["options"]["id_attribute"], &made["options"]["mapping"]), (&json!("nsUniqueId"), &json!("directory-389")));
+}

@@ -36,7 +36,7 @@ fn active_directory(signing: impl Fn(&Signing) -> Vec<Say> + Send + Sync + 'stat
         },
         move |asked| {
             note(&noting_searches, &format!("search {} {}", asked.base, asked.scope));
-            let is_ann = asked.filter.windows(3).any(|window| window == b"ann");
+            let is_ann = asked.filter().windows(3).any(|window| window == b"ann");
             let ann = entry("CN=Ann,DC=example,DC=test", &[("objectGUID", &[GUID]), ("displayName", &["Ann"])]);
             if is_ann { vec![ann, Say::Done(0, None)] } else { vec![Say::Done(0, None)] }
         },

@@ -18,6 +18,7 @@ mod cli;
 mod concurrency;
 mod config;
 mod conformance_tools;
+mod directory_changes;
 mod directory_check;
 mod directory_dry_run;
 mod directory_reads;

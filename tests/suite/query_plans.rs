@@ -22,7 +22,7 @@ use serde_json::Value as Json;
 use sqlx::AssertSqlSafe;
 use sqlx::{Connection as _, Either, Executor, PgConnection, SqlSafeStr, Statement, TypeInfo};
 
-use super::support::cost::{nodes, numbered, postgres_plan, rows_read, sqlite_bound};
+use super::support::cost::{nodes, numbered, postgres_plan, postgres_plan_of_several, rows_read, sqlite_bound};
 use super::support::stores::TestStore;
 
 /// Users of the connection that is asked, and groups. Other tenants have as many together.
@@ -390,6 +390,42 @@ async fn no_fixed_statement_walks_over_a_large_table_on_sqlite() {
     assert_eq!(stale, Vec::<&str>::new(), "these walk no more");
 }
 
+/// Of a tenant that is there, so that nothing is known to be empty.
+fn arguments(sql: &str, kinds: &[String]) -> Vec<Value> {
+    kinds
+        .iter()
+        .enumerate()
+        .map(|(at, kind)| match kind.as_str() {
+            "TEXT" if at == 0 => Value::from("t1"),
+            "TEXT" if at == 1 && sql.contains("connection_id = $2") => Value::from("c1"),
+            "TEXT" => Value::from("k00042"),
+            "INT8" => Value::from(42_i64),
+            "BOOL" => Value::from(true),
+            _ => Value::Bytes(Some(vec![0])),
+        })
+        .collect()
+}
+
+/// Of both databases only PostgreSQL is asked for several at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn look_ups_that_go_together_use_an_index_for_each() {
+    for plans in ["force_generic_plan", "force_custom_plan"] {
+        let Filled::Postgres(mut connection, _test) = Filled::postgres(plans).await else { unreachable!("asked for") };
+        for (name, sql) in statements::look_ups() {
+            let prepared = (&mut *connection).prepare(sql.into_sql_str()).await.expect("prepared elsewhere");
+            let Some(Either::Left(types)) = prepared.parameters() else { panic!("{name}: no types") };
+            let kinds: Vec<String> = types.iter().map(|kind| kind.name().to_owned()).collect();
+            let asked = vec![arguments(sql, &kinds); 200];
+            let text = statements::looked_up(sql, &asked[0]);
+            let plan = postgres_plan_of_several(&mut connection, &text, &asked).await;
+            for node in nodes(&plan) {
+                let table = node["Relation Name"].as_str().unwrap_or_default();
+                assert!(!(LARGE.contains(&table) && postgres_walks(node)), "{name} over {table} ({plans}): {node}\n  {text}");
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_fixed_statement_walks_over_a_large_table_on_postgres() {
     let mut faults = vec![];
@@ -401,19 +437,7 @@ async fn no_fixed_statement_walks_over_a_large_table_on_postgres() {
                 Some(Either::Left(types)) => types.iter().map(|kind| kind.name().to_owned()).collect(),
                 _ => vec![],
             };
-            // A tenant that is there, so that nothing is known to be empty.
-            let args: Vec<Value> = kinds
-                .iter()
-                .enumerate()
-                .map(|(at, kind)| match kind.as_str() {
-                    "TEXT" if at == 0 => Value::from("t1"),
-                    "TEXT" if at == 1 && sql.contains("connection_id = $2") => Value::from("c1"),
-                    "TEXT" => Value::from("k00042"),
-                    "INT8" => Value::from(42_i64),
-                    "BOOL" => Value::from(true),
-                    _ => Value::Bytes(Some(vec![0])),
-                })
-                .collect();
+            let args = arguments(sql, &kinds);
             let plan = postgres_plan(&mut connection, sql, &args, false).await;
             for node in nodes(&plan) {
                 let table = node["Relation Name"].as_str().unwrap_or_default();

@@ -69,6 +69,25 @@ async fn every_write_prepares_on_postgres_as_it_is_joined() {
     assert!(prepared_count > 0);
 }
 
+/// As it is asked for several at once.
+#[tokio::test]
+async fn every_look_up_prepares_on_postgres_as_it_goes_together() {
+    let test = TestStore::postgres().await;
+    let mut connection = PgConnectOptions::from_str(test.options.url.expose()).unwrap().connect().await.unwrap();
+    let look_ups = statements::look_ups();
+    assert!(look_ups.len() >= 10, "{look_ups:?}");
+    for (name, sql) in look_ups {
+        let prepared = (&mut connection).prepare(sql.into_sql_str()).await.expect("prepared elsewhere");
+        let Some(Either::Left(types)) = prepared.parameters() else { panic!("{name}: no types") };
+        let row: Vec<Value> = types.iter().map(|kind| null(kind.name())).collect();
+        let text = statements::looked_up(sql, &row);
+        let alone = prepared.columns().len();
+        let together = (&mut connection).prepare(AssertSqlSafe(text.clone()).into_sql_str()).await;
+        let together = together.unwrap_or_else(|error| panic!("{name}: {error}\n  {text}"));
+        assert_eq!(together.columns().len(), alone + 1, "{name}: the number of who asked, and its row");
+    }
+}
+
 fn null(kind: &str) -> Value {
     match kind {
         "TEXT" => Value::Text(None),

@@ -4,7 +4,7 @@ use crate::support::postgres::{Cluster, Fsync};
 use crate::support::stores::{TestStore, both_stores, on_both};
 use rosterd::args;
 use rosterd::secret::Secret;
-use rosterd::store::{Backend, Batch, Error, Keys, Row, SchemaState, Store, StoreOptions, Value};
+use rosterd::store::{Backend, Batch, Error, Keys, Row, SchemaState, Store, StoreOptions, Value, statements};
 use std::time::Duration;
 
 const TENANT: &str = "INSERT INTO tenants (tenant_id, name, host, created_at, updated_at) VALUES ($1, $2, $3, $4, $4)";
@@ -73,6 +73,58 @@ async fn at_once(store: &Store, count: usize, make: impl Fn(usize) -> Batch) -> 
         outcomes.push(writer.await.unwrap());
     }
     outcomes
+}
+
+// --- look-ups that wait go together -----------------------------------------------------------------------------
+
+const TOMBSTONE: &str =
+    "INSERT INTO tombstones (tenant_id, kind, subject, reason, created_at) VALUES ($1, 'identity', $2, 'x', 0)";
+
+fn tombstones() -> &'static str {
+    statements::look_ups().into_iter().find(|(name, _)| name.ends_with("FIND_REMOVED")).expect("it is one").1
+}
+
+on_both! {
+    async fn each_of_hundreds_of_look_ups_at_once_gets_its_own_tenants_row_and_no_others(test) {
+        test.store.apply(batch(|b| b.each(TOMBSTONE, (0..100).map(|n| args!["a", format!("s{n}")]).collect()))).await.unwrap();
+        let asked: Vec<_> = (0..400)
+            .map(|n| {
+                let (store, tenant) = (test.store.clone(), if n % 2 == 0 { "a" } else { "b" });
+                let subject = format!("s{}", n / 2);
+                tokio::spawn(async move { (tenant, subject.clone(), store.look_up(tombstones(), args![tenant, subject]).await.unwrap()) })
+            })
+            .collect();
+        for one in asked {
+            let (tenant, subject, rows) = one.await.unwrap();
+            let is_there = tenant == "a" && subject[1..].parse::<u32>().unwrap() < 100;
+            let wanted = if is_there { vec![Row(args![subject.as_str()])] } else { vec![] };
+            assert_eq!(rows, wanted, "{subject} of {tenant}");
+        }
+    }
+
+    async fn a_look_up_for_each_answers_in_the_order_it_was_asked(test) {
+        test.store.apply(batch(|b| b.each(TOMBSTONE, vec![args!["a", "x"], args!["a", "z"]]))).await.unwrap();
+        let asked = vec![args!["a", "z"], args!["a", "y"], args!["b", "x"], args!["a", "x"]];
+        let rows = test.store.look_up_each(tombstones(), asked).await.unwrap();
+        assert_eq!(rows, [vec![Row(args!["z"])], vec![], vec![], vec![Row(args!["x"])]]);
+        assert!(test.store.look_up_each(tombstones(), vec![]).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_look_up_that_is_refused_takes_nobody_with_it() {
+    let test = TestStore::postgres().await;
+    test.store.apply(batch(|b| b.each(TOMBSTONE, vec![args!["a", "x"]]))).await.unwrap();
+    let asked: Vec<_> = (0..64)
+        .map(|n| {
+            let (store, args) = (test.store.clone(), if n % 8 == 0 { args!["a", 7] } else { args!["a", "x"] });
+            tokio::spawn(async move { store.look_up(tombstones(), args).await })
+        })
+        .collect();
+    for (n, one) in asked.into_iter().enumerate() {
+        let outcome = one.await.unwrap();
+        assert_eq!(outcome.is_err(), n % 8 == 0, "{n}: {outcome:?}");
+    }
 }
 
 // --- all or nothing ---------------------------------------------------------------------------------------------

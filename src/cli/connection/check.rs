@@ -4,19 +4,19 @@
 
 use super::report::{Report, Sample};
 use super::secrets;
+use super::servers;
 use crate::cli::context::{Context, TenantArg};
 use crate::cli::mapping::input::Captured;
 use crate::cli::mapping::try_entry::Subject;
 use crate::cli::output;
 use crate::ldap::advice::advice;
-use crate::ldap::connect::{Session, connect};
+use crate::ldap::connect::Session;
 use crate::ldap::entry::Entry;
-use crate::ldap::failure::{Cause, Failure, Step};
-use crate::ldap::identity::external_id;
+use crate::ldap::failure::{Cause, Step};
+use crate::ldap::identity::{LASTING, Lasting, external_id, lasting};
 use crate::ldap::payload::payload;
-use crate::ldap::ranges;
-use crate::ldap::search::{End, Pages, Read};
-use crate::ldap::settings::{Address, Area, Bind, Protection, Settings, Trust};
+use crate::ldap::search::{End, Pages, Read, Tally};
+use crate::ldap::settings::{Area, Settings};
 use crate::model::connection::{Connection, ConnectionKind};
 use crate::sync::wanted;
 use anyhow::bail;
@@ -26,8 +26,6 @@ use std::process::ExitCode;
 
 /// Entries looked at in full, of each sort.
 const SAMPLES: u32 = 3;
-/// Names listed where something is wrong with entries.
-const NAMED_MAX: usize = 3;
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
@@ -69,7 +67,8 @@ async fn check(context: &Context, connection: &Connection, report: &mut Report) 
         }
     };
     report.ok("settings", "whole");
-    let Some(mut session) = sign_in(&settings, report).await else { return Ok(None) };
+    doubtful_ids(&settings, report);
+    let Some(mut session) = servers::visit(&settings, report).await else { return Ok(None) };
     if !users(&settings, &mut session, report).await || !groups(&settings, &mut session, report).await {
         return Ok(None);
     }
@@ -78,96 +77,31 @@ async fn check(context: &Context, connection: &Connection, report: &mut Report) 
     Ok(Some(subject))
 }
 
-async fn sign_in(settings: &Settings, report: &mut Report) -> Option<Session> {
-    let (session, failures) = match connect(settings).await {
-        Ok(connected) => (Some(connected.session), connected.passed_over),
-        Err(not) => (None, not.0),
-    };
-    for failure in &failures {
-        told(settings, failure, session.is_some(), report);
+/// An id that people type, or that another account may be given.
+fn doubtful_ids(settings: &Settings, report: &mut Report) {
+    for (area, names) in [(Some(&settings.users), USERS), (settings.groups.as_ref(), GROUPS)] {
+        let Some(area) = area else { continue };
+        if let Lasting::Doubtful(why) = lasting(&area.id_attribute) {
+            let advice = format!("{LASTING} is given by the directory and never changes.");
+            report.warning("settings", format!("{} {} {why}", names.id_option, area.id_attribute), advice);
+        }
     }
-    let session = session?;
-    come_to(settings, &session.address, Step::Search, report);
-    Some(session)
-}
-
-/// The steps that worked with one server before `step`.
-fn come_to(settings: &Settings, address: &Address, step: Step, report: &mut Report) {
-    if step == Step::Reach {
-        return;
-    }
-    report.ok("reach", address.to_string());
-    if step == Step::Tls {
-        return;
-    }
-    let trust = match &settings.trust {
-        Trust::System => String::from("a certificate this system trusts"),
-        Trust::File(path) => format!("a certificate that comes from {}", path.display()),
-    };
-    match address.protection {
-        Protection::Tls => report.ok("tls", trust),
-        Protection::StartTls => report.ok("tls", format!("StartTLS, {trust}")),
-        Protection::None => report.skipped("tls", "none: the directory is on this machine"),
-    }
-    if step == Step::Bind {
-        return;
-    }
-    match &settings.bind {
-        Bind::Simple { dn, .. } => report.ok("bind", format!("as {dn}")),
-        Bind::External { certificate, .. } => report.ok("bind", format!("by {}", certificate.display())),
-    }
-}
-
-/// A server that could not be used: a failure, or a warning where another one could.
-fn told(settings: &Settings, failure: &Failure, others_serve: bool, report: &mut Report) {
-    let address = settings.urls.iter().find(|address| failure.url.as_ref() == Some(&address.to_string()));
-    if let Some(address) = address {
-        come_to(settings, address, failure.step, report);
-    }
-    let step = match failure.step {
-        Step::Reach => "reach",
-        Step::Tls => "tls",
-        Step::Bind => "bind",
-        Step::Search => "users",
-    };
-    let advice = advice(settings, failure.step, &failure.cause, "user_base");
-    if others_serve {
-        report.warning(step, failure.to_string(), format!("The next url serves meanwhile. {advice}"));
-    } else {
-        report.failed(step, failure.to_string(), advice);
-    }
-}
-
-/// What is below a base.
-struct Census {
-    end: End,
-    /// Names of the first that have no id, and how many there are.
-    without_id: (Vec<String>, usize),
 }
 
 /// Reads every entry of an area by its id alone.
-async fn census(settings: &Settings, area: &Area, session: &mut Session) -> Census {
-    let mut pages = Pages::new(settings, area, vec![area.id_attribute.clone()]);
-    let (mut named, mut count) = (Vec::new(), 0);
+async fn census(settings: &Settings, area: &Area, session: &mut Session) -> End {
+    let mut pages = Pages::new(settings, area, Vec::new());
     loop {
-        match pages.next(session).await {
-            Read::Page(page) => {
-                for entry in page.entries.iter().filter(|entry| external_id(entry, &area.id_attribute).is_err()) {
-                    count += 1;
-                    if named.len() < NAMED_MAX {
-                        named.push(entry.dn.clone());
-                    }
-                }
-            }
-            Read::End(end) => return Census { end, without_id: (named, count) },
+        if let Read::End(end) = pages.next(session).await {
+            return end;
         }
     }
 }
 
 /// Says what a census found; whether to go on.
-fn counted(settings: &Settings, area: &Area, census: Census, names: Names, report: &mut Report) -> bool {
+fn counted(settings: &Settings, area: &Area, end: End, names: Names, report: &mut Report) -> bool {
     let Names { step, one, base, id_option } = names;
-    let complete = match census.end {
+    let complete = match end {
         End::Cut(cut) => {
             let detail = format!("cut after {}: {}", number(cut.entries, one), cut.cause);
             report.failed(step, detail, advice(settings, Step::Search, &cut.cause, base));
@@ -177,22 +111,35 @@ fn counted(settings: &Settings, area: &Area, census: Census, names: Names, repor
     };
     let all = complete.entries();
     let mut detail = format!("{}, read to the end", number(all, one));
-    if complete.referrals() > 0 {
-        detail += &format!("; {} to other servers not followed", number(complete.referrals(), "reference"));
+    if complete.references() > 0 {
+        detail += &format!("; {} to other servers not followed, as expected", number(complete.references(), "reference"));
+    }
+    let unreadable = complete.unreadable();
+    if unreadable.count > 0 {
+        let detail = format!("{} can't be read whole", number(unreadable.count, one));
+        report.warning(step, detail, format!("They are left as they are: {}", listed(unreadable)));
     }
     let id = &area.id_attribute;
-    match census.without_id {
+    let nameless = complete.nameless();
+    match nameless.count {
         _ if all == 0 => {
             let advice =
                 format!("The directory shows the account nothing: look at {base}, at the filter, and at the rights below it.");
-            report.failed(step, format!("no {one} found"), advice);
-            false
+            let detail = format!("no {one} found");
+            // There may be no groups yet; without people there is nothing to sync.
+            let is_usual = step == GROUPS.step;
+            if is_usual {
+                report.warning(step, detail, advice);
+            } else {
+                report.failed(step, detail, advice);
+            }
+            is_usual
         }
-        (_, 0) => {
+        0 => {
             report.ok(step, detail);
             true
         }
-        (_, without) if without == all => {
+        without if without == all => {
             let advice = format!(
                 "Without it nobody is recognised again. The directory does not have {id}, or hides it from the account: set \
                  {id_option} to what names an entry for good there, or grant reading it."
@@ -200,13 +147,20 @@ fn counted(settings: &Settings, area: &Area, census: Census, names: Names, repor
             report.failed(step, format!("{detail}; none of them has a usable {id}"), advice);
             false
         }
-        (named, without) => {
-            let advice =
-                format!("They would be passed over: {}{}", named.join("; "), if without > named.len() { "; …" } else { "" });
+        without => {
+            let advice = format!(
+                "They are passed over, and while there are any nobody counts as missing, since it may be one of them: {}",
+                listed(nameless)
+            );
             report.warning(step, format!("{detail}; {without} have no usable {id}"), advice);
             true
         }
     }
+}
+
+/// The names of the first.
+fn listed(tally: &Tally) -> String {
+    tally.samples.join("; ") + if tally.count > tally.samples.len() { "; …" } else { "" }
 }
 
 /// How an area is called in a report.
@@ -240,8 +194,12 @@ async fn groups(settings: &Settings, session: &mut Session, report: &mut Report)
         return true;
     };
     let census = census(settings, area, session).await;
+    let is_empty = matches!(&census, End::Complete(complete) if complete.entries() == 0);
     if !counted(settings, area, census, GROUPS, report) {
         return false;
+    }
+    if is_empty {
+        return true;
     }
     let members = settings.server.member_attributes();
     let wanted = members.iter().map(|name| (*name).to_owned()).chain([area.id_attribute.clone()]).collect();
@@ -260,18 +218,14 @@ async fn groups(settings: &Settings, session: &mut Session, report: &mut Report)
     }
 }
 
-/// The first entries of an area, whole: long attributes read to their end.
+/// The first entries of an area.
 async fn first(settings: &Settings, area: &Area, attributes: Vec<String>, session: &mut Session) -> Result<Vec<Entry>, Cause> {
     let mut pages = Pages::new(settings, area, attributes).of_size(SAMPLES);
-    let mut entries = match pages.next(session).await {
-        Read::Page(page) => page.entries,
-        Read::End(End::Cut(cut)) => return Err(cut.cause),
-        Read::End(End::Complete(_)) => Vec::new(),
-    };
-    for entry in &mut entries {
-        ranges::complete(session, entry).await?;
+    match pages.next(session).await {
+        Read::Page(page) => Ok(page.entries),
+        Read::End(End::Cut(cut)) => Err(cut.cause),
+        Read::End(End::Complete(_)) => Ok(Vec::new()),
     }
-    Ok(entries)
 }
 
 /// The mapping that a sync would run: the newest published version, else the draft that its first use would publish.

@@ -3,6 +3,7 @@
 mod check;
 mod report;
 pub mod secrets;
+mod servers;
 
 use super::context::{Context, PAGE, TenantArg};
 use super::traffic::TrafficArgs;

@@ -6,7 +6,7 @@ use crate::cli::output::{self, printable};
 use serde_json::{Value, json};
 
 /// The steps in their order. A report has each of them, some several times: once per server that was tried.
-pub const STEPS: [&str; 7] = ["settings", "reach", "tls", "bind", "users", "groups", "mapping"];
+pub const STEPS: [&str; 8] = ["settings", "reach", "tls", "bind", "server", "users", "groups", "mapping"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -5,7 +5,7 @@ use super::answer::{Answer, Refused};
 use crate::http::request_id::RequestId;
 use crate::model::connection::Connection;
 use crate::model::ids::TokenId;
-use crate::traffic::recorder::{Answered, Asked};
+use crate::traffic::recorder::{self, Answered, Asked};
 use crate::traffic::{Seen, Stranger};
 use axum::http::request::Parts;
 use bytes::Bytes;
@@ -61,7 +61,8 @@ impl Noting {
             cause = refused.cause;
             Answer::from(refused)
         });
-        let (status, body) = (answer.status, answer.body.clone());
-        (answer, Answered { status, scim_type, cause, detail, body, took: self.began.elapsed() })
+        let (body, body_bytes) = recorder::answer_body(answer.body.as_ref());
+        let status = answer.status;
+        (answer, Answered { status, scim_type, cause, detail, body, body_bytes, took: self.began.elapsed() })
     }
 }

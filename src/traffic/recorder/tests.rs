@@ -22,13 +22,23 @@ fn asked(at: Micros) -> Asked {
 
 fn seen(connection: &Arc<Connection>, at: Micros, status: u16, bytes: usize) -> Seen {
     let body = Some(Bytes::from(vec![b' '; bytes]));
-    let answered = Answered { status, scim_type: None, cause: None, detail: None, body, took: Duration::ZERO };
+    let answered = Answered { status, scim_type: None, cause: None, detail: None, body, body_bytes: bytes, took: Duration::ZERO };
     Seen { connection: Arc::clone(connection), token: TokenId::new("t"), asked: asked(at), answered, secrets: Arc::default() }
 }
 
 fn stranger(named: &str) -> Stranger {
-    let answered = Answered { status: 401, scim_type: None, cause: None, detail: None, body: None, took: Duration::ZERO };
+    let answered =
+        Answered { status: 401, scim_type: None, cause: None, detail: None, body: None, body_bytes: 0, took: Duration::ZERO };
     Stranger { named: named.to_owned(), asked: asked(0), answered }
+}
+
+#[test]
+fn of_a_large_answer_only_its_size_waits() {
+    let page = Bytes::from(vec![b' '; ANSWER_BYTES_MAX + 1]);
+    assert_eq!(answer_body(Some(&page)), (None, ANSWER_BYTES_MAX + 1));
+    let one = page.slice(1..);
+    assert_eq!(answer_body(Some(&one)), (Some(one.clone()), ANSWER_BYTES_MAX));
+    assert_eq!(answer_body(None), (None, 0));
 }
 
 #[test]

@@ -169,16 +169,28 @@ pub fn sqlite_bound<'a>(connection: &'a rusqlite::Connection, sql: &str, args: &
 
 /// The plan of a statement, run if it is to count what it reads.
 pub async fn postgres_plan(connection: &mut PgConnection, sql: &str, args: &[Value], run: bool) -> Json {
-    let literals: Vec<String> = args
-        .iter()
-        .map(|value| match value {
-            Value::Text(Some(text)) => format!("'{}'", text.replace('\'', "''")),
-            Value::Int(Some(number)) => number.to_string(),
-            Value::Bool(Some(boolean)) => boolean.to_string(),
-            Value::Bytes(Some(_)) => "'\\x00'".to_owned(),
-            _ => "NULL".to_owned(),
-        })
-        .collect();
+    planned(connection, sql, &args.iter().map(literal).collect::<Vec<_>>(), run).await
+}
+
+/// The plan of a look-up for several at once: an array for each column of their arguments, and their numbers.
+pub async fn postgres_plan_of_several(connection: &mut PgConnection, sql: &str, asked: &[Vec<Value>]) -> Json {
+    let array = |values: Vec<String>| format!("'{{{}}}'", values.join(",").replace('\'', ""));
+    let columns = (0..asked[0].len()).map(|at| array(asked.iter().map(|args| literal(&args[at])).collect()));
+    let numbers = array((1..=asked.len()).map(|number| number.to_string()).collect());
+    planned(connection, sql, &columns.chain([numbers]).collect::<Vec<_>>(), false).await
+}
+
+fn literal(value: &Value) -> String {
+    match value {
+        Value::Text(Some(text)) => format!("'{}'", text.replace('\'', "''")),
+        Value::Int(Some(number)) => number.to_string(),
+        Value::Bool(Some(boolean)) => boolean.to_string(),
+        Value::Bytes(Some(_)) => "'\\x00'".to_owned(),
+        _ => "NULL".to_owned(),
+    }
+}
+
+async fn planned(connection: &mut PgConnection, sql: &str, literals: &[String], run: bool) -> Json {
     let execute =
         if literals.is_empty() { "EXECUTE asked".to_owned() } else { format!("EXECUTE asked ({})", literals.join(", ")) };
     let options = if run { "ANALYZE, TIMING OFF, FORMAT JSON" } else { "FORMAT JSON" };

@@ -7,6 +7,7 @@
 pub mod binary;
 pub mod caller;
 pub mod cost;
+pub mod domain;
 pub mod edge;
 pub mod filter_dice;
 pub mod filter_oracle;

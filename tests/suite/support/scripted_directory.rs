@@ -14,11 +14,25 @@ pub struct Asked {
     pub base: String,
     /// 0: the base alone, 2: all below it.
     pub scope: u8,
-    /// As it was sent, in BER.
-    pub filter: Vec<u8>,
     pub attributes: Vec<String>,
     /// The place in the list it wants to go on from; `None`: it asked for no page.
     pub cookie: Option<Vec<u8>>,
+    /// As it came, encoded.
+    filter: Vec<u8>,
+    /// Names and values.
+    controls: Vec<(String, Vec<u8>)>,
+}
+
+impl Asked {
+    /// The filter as it came, encoded.
+    pub fn filter(&self) -> &[u8] {
+        &self.filter
+    }
+
+    /// The value of the control of this name.
+    pub fn control(&self, name: &str) -> Option<&[u8]> {
+        self.controls.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice())
+    }
 }
 
 /// What it answers with, in this order.
@@ -28,6 +42,10 @@ pub enum Say {
     Entry(String, Vec<(String, Vec<String>)>),
     /// A reference to another server.
     Reference(String),
+    /// What RFC 4533 says between entries.
+    SyncInfo(Vec<u8>),
+    /// An entry or an end, with controls: names and values.
+    With(Box<Say>, Vec<(&'static str, Vec<u8>)>),
     /// The end of an answer: code, and the place of the next page.
     Done(u32, Option<&'static [u8]>),
     /// The answer to a sign-in: code, words, and the value of the control of a password policy.
@@ -47,12 +65,21 @@ pub fn entry(dn: &str, attributes: &[(&str, &[&str])]) -> Say {
 
 /// Listens on the port it returns; signs everybody in and answers searches by `script`. Ends with the test program.
 pub fn listen(script: impl Fn(&Asked) -> Vec<Say> + Send + 'static) -> u16 {
+    listening(0, script)
+}
+
+/// Refuses every sign-in with this code.
+pub fn refusing(code: u32) -> u16 {
+    listening(code, |_| vec![Say::Close])
+}
+
+fn listening(bind: u32, script: impl Fn(&Asked) -> Vec<Say> + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             // A client that went away is the client's matter.
-            let _gone = stream.and_then(|stream| serve(stream, &|_| vec![Say::Signed(0, String::new(), None)], &script));
+            let _gone = stream.and_then(|stream| serve(stream, &|_| vec![Say::Signed(bind, String::new(), None)], &script));
         }
     });
     port
@@ -109,15 +136,25 @@ fn serve(
                 _ => Vec::new(),
             };
             for say in said {
+                let (say, mut controls) = match say {
+                    Say::With(say, controls) => (*say, controls),
+                    other => (other, Vec::new()),
+                };
                 match say {
-                    Say::Signed(code, words, control) => {
-                        reply_with(&mut stream, &id, told(1, code, &words), control)?;
-                    }
-                    Say::Entry(dn, attributes) => reply(&mut stream, &id, found(&dn, &attributes), None)?,
+                    Say::Entry(dn, attributes) => reply(&mut stream, &id, found(&dn, &attributes), &controls)?,
                     Say::Reference(url) => {
-                        reply(&mut stream, &id, application(19, PL::C(vec![text(url.as_bytes())])), None)?;
+                        reply(&mut stream, &id, application(19, PL::C(vec![text(url.as_bytes())])), &controls)?;
                     }
-                    Say::Done(code, cookie) => reply(&mut stream, &id, result(5, code), cookie)?,
+                    Say::SyncInfo(value) => reply(&mut stream, &id, sync_info(&value), &controls)?,
+                    Say::Done(code, cookie) => {
+                        controls.extend(cookie.map(|cookie| ("1.2.840.113556.1.4.319", page(cookie))));
+                        reply(&mut stream, &id, result(5, code), &controls)?;
+                    }
+                    Say::Signed(code, words, policy) => {
+                        controls.extend(policy.map(|value| ("1.3.6.1.4.1.42.2.27.8.5.1", value)));
+                        reply(&mut stream, &id, told(1, code, &words), &controls)?;
+                    }
+                    Say::With(..) => panic!("controls are said once"),
                     Say::Bytes(bytes) => stream.write_all(&bytes)?,
                     Say::Close => return Ok(()),
                     Say::Wait(time) => std::thread::sleep(time),
@@ -131,18 +168,23 @@ fn serve(
 fn asked(search: StructureTag, controls: Vec<StructureTag>) -> Asked {
     let parts = children(search);
     let string = |tag: &StructureTag| String::from_utf8(octets(tag.clone())).expect("text");
-    let page = controls.into_iter().map(children).find(|control| string(&control[0]) == "1.2.840.113556.1.4.319");
-    let cookie = page.map(|control| {
-        let value = octets(control.last().expect("a value").clone());
-        let (_, tag) = parse_tag(&value).expect("a page");
+    let controls: Vec<(String, Vec<u8>)> = controls
+        .into_iter()
+        .map(children)
+        .map(|parts| (string(&parts[0]), parts.last().filter(|last| last.id == 4).cloned().map(octets).unwrap_or_default()))
+        .collect();
+    let page = controls.iter().find(|(name, _)| name == "1.2.840.113556.1.4.319");
+    let cookie = page.map(|(_, value)| {
+        let (_, tag) = parse_tag(value).expect("a page");
         octets(children(tag).pop().expect("a cookie"))
     });
     Asked {
         base: string(&parts[0]),
         scope: octets(parts[1].clone())[0],
-        filter: encoded(parts[6].clone()),
         attributes: children(parts[7].clone()).iter().map(string).collect(),
         cookie,
+        filter: encoded(parts[6].clone()),
+        controls,
     }
 }
 
@@ -152,22 +194,24 @@ fn signed(bind: StructureTag) -> Signing {
     Signing { dn: string(&parts[1]), password: string(&parts[2]) }
 }
 
-fn reply(stream: &mut TcpStream, id: &[u8], operation: StructureTag, cookie: Option<&[u8]>) -> std::io::Result<()> {
-    let page = |cookie| encoded(universal(16, PL::C(vec![universal(2, PL::P(vec![0])), text(cookie)])));
-    answer(stream, id, operation, cookie.map(|cookie| ("1.2.840.113556.1.4.319", page(cookie))))
-}
-
-fn reply_with(stream: &mut TcpStream, id: &[u8], operation: StructureTag, policy: Option<Vec<u8>>) -> std::io::Result<()> {
-    answer(stream, id, operation, policy.map(|value| ("1.3.6.1.4.1.42.2.27.8.5.1", value)))
-}
-
-fn answer(stream: &mut TcpStream, id: &[u8], operation: StructureTag, control: Option<(&str, Vec<u8>)>) -> std::io::Result<()> {
+fn reply(stream: &mut TcpStream, id: &[u8], operation: StructureTag, controls: &[(&str, Vec<u8>)]) -> std::io::Result<()> {
     let mut parts = vec![universal(2, PL::P(id.to_vec())), operation];
-    if let Some((oid, value)) = control {
-        let control = universal(16, PL::C(vec![text(oid.as_bytes()), text(&value)]));
-        parts.push(StructureTag { class: TagClass::Context, id: 0, payload: PL::C(vec![control]) });
+    if !controls.is_empty() {
+        let control = |(name, value): &(&str, Vec<u8>)| universal(16, PL::C(vec![text(name.as_bytes()), text(value)]));
+        let controls = controls.iter().map(control).collect();
+        parts.push(StructureTag { class: TagClass::Context, id: 0, payload: PL::C(controls) });
     }
     stream.write_all(&encoded(universal(16, PL::C(parts))))
+}
+
+/// The value of a control with the place of the next page.
+fn page(cookie: &[u8]) -> Vec<u8> {
+    encoded(universal(16, PL::C(vec![universal(2, PL::P(vec![0])), text(cookie)])))
+}
+
+fn sync_info(value: &[u8]) -> StructureTag {
+    let part = |id, bytes: &[u8]| StructureTag { class: TagClass::Context, id, payload: PL::P(bytes.to_vec()) };
+    application(25, PL::C(vec![part(0, b"1.3.6.1.4.1.4203.1.9.1.4"), part(1, value)]))
 }
 
 /// `LDAPResult` under one of the answers' tags.
@@ -176,7 +220,10 @@ fn result(tag: u64, code: u32) -> StructureTag {
 }
 
 fn told(tag: u64, code: u32, words: &str) -> StructureTag {
-    let code = universal(10, PL::P(vec![u8::try_from(code).expect("a small code")]));
+    let bytes = code.to_be_bytes();
+    // As short as it goes, without becoming negative.
+    let start = (0..3).find(|at| bytes[*at] != 0 || bytes[at + 1] > 0x7f).unwrap_or(3);
+    let code = universal(10, PL::P(bytes[start..].to_vec()));
     application(tag, PL::C(vec![code, text(b""), text(words.as_bytes())]))
 }
 

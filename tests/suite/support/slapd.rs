@@ -56,22 +56,16 @@ impl Slapd {
             .arg("-l")
             .arg(path.join("people.ldif")));
         let (port, tls_port) = (free_port(), free_port());
-        let script = format!(
-            "/usr/sbin/slapd -d 0 -f '{folder}/slapd.conf' -h 'ldap://127.0.0.1:{port} ldaps://127.0.0.1:{tls_port}' \
-             >'{folder}/log' 2>&1 & pid=$!; read -r order; kill $pid; wait $pid",
-            folder = path.display(),
-        );
-        let mut shell = Command::new("sh")
-            .args(["-c", &script])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("a shell");
-        let pipe = shell.stdin.take();
+        let (shell, pipe) = spawn(path, port, tls_port);
         let server = Self { port, tls_port, folder, pipe, shell };
         server.wait_until_it_answers();
         server
+    }
+
+    /// Starts it again where it was, after [`Self::stop`]. What it kept in memory is gone.
+    pub fn start_again(&mut self) {
+        (self.shell, self.pipe) = spawn(self.folder.path(), self.port, self.tls_port);
+        self.wait_until_it_answers();
     }
 
     /// Ends the server; nothing listens there any more.
@@ -132,6 +126,23 @@ impl Slapd {
     }
 }
 
+fn spawn(folder: &Path, port: u16, tls_port: u16) -> (Child, Option<ChildStdin>) {
+    let script = format!(
+        "/usr/sbin/slapd -d 0 -f '{folder}/slapd.conf' -h 'ldap://127.0.0.1:{port} ldaps://127.0.0.1:{tls_port}' \
+         >'{folder}/log' 2>&1 & pid=$!; read -r order; kill $pid; wait $pid",
+        folder = folder.display(),
+    );
+    let mut shell = Command::new("sh")
+        .args(["-c", &script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a shell");
+    let pipe = shell.stdin.take();
+    (shell, pipe)
+}
+
 impl Drop for Slapd {
     fn drop(&mut self) {
         drop(self.pipe.take());
@@ -148,6 +159,7 @@ include /etc/ldap/schema/nis.schema
 include /etc/ldap/schema/inetorgperson.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
+moduleload syncprov
 {modules}pidfile {folder}/slapd.pid
 TLSCACertificateFile {folder}/ca.pem
 TLSCertificateFile {folder}/server.pem
@@ -163,12 +175,14 @@ rootpw secret
 directory {folder}/db
 maxsize 1073741824
 dbnosync
-index objectClass,entryUUID,uid eq
+index objectClass,entryUUID,entryCSN,modifyTimestamp,uid eq
 limits dn.exact=\"{SYNC}\" size=unlimited size.prtotal=unlimited time=unlimited
 limits dn.exact=\"{LIMITED}\" size.soft={LIMIT} size.hard={LIMIT} size.pr=unlimited size.prtotal={LIMIT}
 access to attrs=userPassword by anonymous auth by * none
 access to dn.subtree=\"ou=people,{SUFFIX}\" by dn.exact=\"{BLIND}\" none by users read
 access to * by users read by anonymous auth
+overlay syncprov
+syncprov-sessionlog 10000
 {database}"
     )
 }
@@ -189,7 +203,8 @@ fn entries(people: usize) -> String {
         ldif += &format!(
             "dn: {}\nobjectClass: inetOrgPerson\nuid: u{number:06}\ncn: Ann {number}\nsn: Lee {number}\ngivenName: Ann\n\
              displayName: Ann Lee {number}\nmail: u{number:06}@example.test\nmail: second{number}@example.test\n\
-             telephoneNumber: +49 30 {:06}\njpegPhoto:: /9j/4A==\nuserPassword: {PASSWORD}\n\n",
+             telephoneNumber: +49 30 {:06}\njpegPhoto:: /9j/4A==\nuserPassword: {PASSWORD}\n\
+             createTimestamp: 20200101000000Z\nmodifyTimestamp: 20200101000000Z\n\n",
             dn(number),
             number + 100_000,
         );
