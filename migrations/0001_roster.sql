@@ -159,6 +159,8 @@ CREATE TABLE identities (
     login_mapping TEXT,
     login_mapping_version BIGINT,
     last_source TEXT NOT NULL,
+    -- Of an entry of a directory: the key of its DN, by which groups name it; and in how many complete reads in a row it was not.
+    dn_key TEXT,
     missing_runs BIGINT NOT NULL DEFAULT 0,
     version BIGINT NOT NULL DEFAULT 1,
     first_seen BIGINT NOT NULL,
@@ -177,6 +179,7 @@ CREATE UNIQUE INDEX identities_listed ON identities (tenant_id, connection_id, i
 -- Those the client gave no external id, in the order of creation: the end of a list that is sorted by it.
 CREATE INDEX identities_unnamed ON identities (tenant_id, connection_id, external_id, id) WHERE listed AND external_id IS NULL;
 CREATE INDEX identities_profile ON identities (tenant_id, profile_id);
+CREATE INDEX identities_dn ON identities (tenant_id, connection_id, dn_key) WHERE dn_key IS NOT NULL;
 
 -- Searchable values of identities (SCIM filters) and of users (API search): folded unless the attribute
 -- is case-exact, capped at 512 bytes plus a hash.
@@ -215,6 +218,8 @@ CREATE TABLE groups (
     mapping TEXT,
     mapping_version BIGINT,
     listed BOOLEAN NOT NULL DEFAULT TRUE,
+    -- As of identities.
+    dn_key TEXT,
     version BIGINT NOT NULL DEFAULT 1,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
@@ -225,6 +230,7 @@ CREATE TABLE groups (
 CREATE UNIQUE INDEX groups_name ON groups (tenant_id, connection_id, name_key) WHERE listed;
 CREATE UNIQUE INDEX groups_external ON groups (tenant_id, connection_id, external_id) WHERE listed AND external_id IS NOT NULL;
 CREATE UNIQUE INDEX groups_listed ON groups (tenant_id, connection_id, id) WHERE listed;
+CREATE INDEX groups_dn ON groups (tenant_id, connection_id, dn_key) WHERE dn_key IS NOT NULL;
 CREATE INDEX groups_unnamed ON groups (tenant_id, connection_id, external_id, id) WHERE listed AND external_id IS NULL;
 
 -- Who is in a group: an identity (kind User) or a group (kind Group) of the same connection.
@@ -238,6 +244,16 @@ CREATE TABLE members (
     FOREIGN KEY (tenant_id, group_id) REFERENCES groups (tenant_id, id) ON DELETE CASCADE
 ) /* keyed */;
 CREATE INDEX members_of ON members (tenant_id, member_id, group_id);
+
+-- Members that a group of a directory names and that nobody known bears: outside the base, or not seen yet.
+CREATE TABLE unresolved_members (
+    tenant_id TEXT NOT NULL,
+    group_id TEXT NOT NULL,
+    dn_key TEXT NOT NULL,
+    dn TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, group_id, dn_key),
+    FOREIGN KEY (tenant_id, group_id) REFERENCES groups (tenant_id, id) ON DELETE CASCADE
+) /* keyed */;
 
 -- One reason a profile is blocked. origin = the identity whose source says so, '' for an administrator.
 CREATE TABLE blocks (
@@ -400,6 +416,26 @@ CREATE TABLE login_failures (
     PRIMARY KEY (tenant_id, scope, subject)
 ) /* keyed */;
 CREATE INDEX login_failures_age ON login_failures (tenant_id, last_at);
+
+-- What the last complete run over a directory saw, which the next one is compared with; and how long it waits after failures.
+-- server = the URL that answered; newest_mark, newest_id = the latest change seen in it, and whose.
+CREATE TABLE sync_state (
+    tenant_id TEXT NOT NULL,
+    connection_id TEXT NOT NULL,
+    area TEXT,
+    id_attribute TEXT,
+    server TEXT,
+    newest_mark TEXT,
+    newest_id TEXT,
+    completed_at BIGINT,
+    failures BIGINT NOT NULL DEFAULT 0,
+    failed_at BIGINT,
+    last_error TEXT,
+    next_at BIGINT NOT NULL DEFAULT 0,
+    version BIGINT NOT NULL DEFAULT 1,
+    PRIMARY KEY (tenant_id, connection_id),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE
+);
 
 CREATE TABLE runs (
     tenant_id TEXT NOT NULL,

@@ -2,6 +2,7 @@
 //!
 //! Owns: which edge hangs where, readiness, starting and stopping. Refuses: any rule of its own.
 
+pub mod directories;
 pub mod grace;
 pub mod retention;
 pub mod server;

@@ -17,7 +17,7 @@ pub enum RunsCommand {
     List(ListArgs),
     /// Show one with all it holds
     Show(ShowArgs),
-    /// Let through what a run holds; the client's next attempt passes
+    /// Let through what a run holds: the client's next attempt passes, or the directory's next run does it
     Confirm(ConfirmArgs),
 }
 
@@ -183,5 +183,9 @@ async fn confirm(context: &Context, args: ConfirmArgs) -> anyhow::Result<()> {
         return Ok(output::json(&as_json(&run))?);
     }
     let connection = connection_name(context, &tenant, &run).await?;
-    print(&run, connection)
+    print(&run, connection.clone())?;
+    if run.kind == "sync" {
+        output::line(format_args!("\nThe next run of {connection} does it: `rosterd sync {connection}`"))?;
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::context::{Context, read_config};
 use super::{Global, bootstrap, mapping};
-use crate::app::{App, retention, server};
+use crate::app::{App, directories, retention, server};
 use crate::events::sequencer;
 use crate::store::SchemaState;
 use crate::telemetry;
@@ -55,6 +55,7 @@ pub async fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<ExitCode> 
     let router = app.router(app.edges());
     let background = [
         tokio::spawn(retention::run(app.clone())),
+        tokio::spawn(directories::run(app.clone())),
         tokio::spawn(sequencer::run(store.clone(), app.clock.clone(), app.entropy.clone())),
     ];
     let recording = tokio::spawn(app.recorder.clone().run());

@@ -1,30 +1,25 @@
-//! `rosterd sync`: one run over a directory. So far as a trial: everything is read and compared, nothing is written.
+//! `rosterd sync`: one run over a directory, or a look at what one would do.
 
 use super::connection::secrets;
-use super::context::{Context, PAGE, TenantArg};
+use super::context::{Context, TenantArg};
 use super::mapping::progress::Progress;
-use super::mapping::value::seed;
 use super::{Global, output};
-use crate::ldap::advice::advice;
-use crate::ldap::connect::{Session, connect};
-use crate::ldap::entry::Entry;
-use crate::ldap::failure::{Cause, Failure, Step};
-use crate::ldap::identity::external_id;
-use crate::ldap::payload::payload;
-use crate::ldap::search::{Complete, End, Pages, Read, Unreadable};
 use crate::ldap::settings::Settings;
-use crate::mapping::{self, Absent, Gate, Given, Input, Mapped, Mapping};
+use crate::mapping::{self, Mapping};
+use crate::mapping_files;
 use crate::model::connection::{Connection, ConnectionKind};
-use crate::provisioning::decide::raw_hash;
-use crate::store::identities;
-use crate::sync::comparison::{Comparison, Held, Met};
-use crate::sync::wanted;
+use crate::model::tenant::Tenant;
+use crate::provisioning::Provisioner;
+use crate::scim;
+use crate::store::{Batch, runs};
+use crate::sync::guard::Held;
+use crate::sync::run::{Found, Mappings, Report, Runner};
+use crate::sync::survey::Placed;
 use anyhow::{anyhow, bail};
 use clap::Args;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Entries a plan lists; the rest is counted.
 const LISTED_MAX: usize = 1_000;
@@ -33,9 +28,15 @@ const LISTED_MAX: usize = 1_000;
 pub struct SyncArgs {
     /// Name or id of the connection
     connection: String,
-    /// Read and compare everything, and print what a run would do. The only form there is yet: runs do not write
-    #[arg(long, required = true)]
+    /// Read and compare everything, print what a run would do, and write nothing
+    #[arg(long)]
     dry_run: bool,
+    /// Look at everything again; what a run does so far anyway
+    #[arg(long)]
+    full: bool,
+    /// Let through what this run holds, and do it. `rosterd runs show RUN` prints what that is
+    #[arg(long, value_name = "RUN", conflicts_with = "dry_run")]
+    confirm: Option<String>,
     #[command(flatten)]
     tenant: TenantArg,
     #[arg(long, help = "Print JSON")]
@@ -48,17 +49,6 @@ struct Line {
     external_id: String,
     name: String,
     reason: Option<String>,
-}
-
-#[derive(Default)]
-struct Plan {
-    /// By kind of change.
-    counts: BTreeMap<&'static str, usize>,
-    /// All but the unchanged, up to [`LISTED_MAX`].
-    lines: Vec<Line>,
-    /// Groups read, and members they name.
-    groups: Option<(usize, usize)>,
-    held: Option<Held>,
 }
 
 pub async fn run(global: &Global, args: SyncArgs) -> anyhow::Result<ExitCode> {
@@ -76,219 +66,197 @@ async fn answer(context: &Context, args: &SyncArgs) -> anyhow::Result<ExitCode> 
     }
     let settings = Settings::of(&connection.options.directory, &secrets::of(context, &connection).await?);
     let settings = settings.map_err(|all| anyhow!(all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
-    let name = &connection.options.mapping;
-    let Some((published, _)) = context.mapping_in_force(&tenant.id, name).await? else { bail!("there is no mapping {name}") };
-    let mapping = mapping::compile(&published).map_err(|reason| anyhow!("mapping {name} can't run: {reason}"))?;
-    let mut comparison = Comparison::new(known(context, &connection).await?, mapping.name(), mapping.version());
-    let connected = connect(&settings).await.map_err(|not| {
-        let told: Vec<String> = not.0.iter().map(|failure| unusable(&settings, failure)).collect();
-        anyhow!(told.join("\n"))
-    })?;
-    let plan = read(context, (&connection, &settings, &mapping), connected.session, &mut comparison).await?;
-    if args.json {
-        plan.print_json(&connection)?;
-    } else {
-        plan.print()?;
-    }
-    Ok(if plan.held.is_some() { ExitCode::from(3) } else { ExitCode::SUCCESS })
-}
-
-fn unusable(settings: &Settings, failure: &Failure) -> String {
-    format!("{failure}\n{}", advice(settings, failure.step, &failure.cause, "user_base"))
-}
-
-/// A read that did not see everything: nothing is concluded from it.
-fn cut(settings: &Settings, what: &str, cause: &Cause, base: &'static str) -> anyhow::Error {
-    anyhow!(
-        "{what} were not read to the end: {cause}\n{}\nNothing is concluded from a part.",
-        advice(settings, Step::Search, cause, base)
-    )
-}
-
-/// Everybody stored of the connection under an id of the directory.
-async fn known(context: &Context, connection: &Connection) -> anyhow::Result<Vec<identities::Followed>> {
-    let mut all: Vec<identities::Followed> = Vec::new();
-    loop {
-        let after = all.last().map(|followed| followed.external_id.clone()).unwrap_or_default();
-        let page = identities::followed(&context.store, connection, &after, PAGE * 10).await?;
-        if page.is_empty() {
-            return Ok(all);
-        }
-        all.extend(page);
-    }
-}
-
-async fn read(
-    context: &Context,
-    (connection, settings, mapping): (&Connection, &Settings, &Arc<dyn Mapping>),
-    mut session: Session,
-    comparison: &mut Comparison,
-) -> anyhow::Result<Plan> {
-    let reads = mapping.reads();
-    let id_attribute = &settings.users.id_attribute;
-    let mut pages = Pages::new(settings, &settings.users, wanted::attributes(&reads, id_attribute));
-    let (mut plan, mut progress, mut count) = (Plan::default(), Progress::new(), 0);
-    let complete = loop {
-        let page = match pages.next(&mut session).await {
-            Read::Page(page) => page,
-            Read::End(End::Complete(complete)) => break complete,
-            Read::End(End::Cut(cut_short)) => return Err(cut(settings, "people", &cut_short.cause, "user_base")),
-        };
-        for one in page.unreadable {
-            plan.add(unreadable(one, comparison));
-            count += 1;
-        }
-        for entry in &page.entries {
-            plan.add(line(entry, id_attribute, &reads.binary, comparison, (&**mapping, context.clock.now())));
-            count += 1;
-            progress.at(count, 0, None);
-        }
+    let dir = context.config.mappings.dir.clone();
+    let drafts = Arc::new(move |name: &str| mapping_files::find(&dir, name));
+    let (store, clock, entropy) = (context.store.clone(), context.clock.clone(), context.entropy.clone());
+    let provisioner = Provisioner::new(store, clock, entropy, drafts, scim::http::record::values);
+    let progress = Mutex::new(Progress::new());
+    let tell = |step| progress.lock().unwrap_or_else(PoisonError::into_inner).of_a_sync(step);
+    let runner = Runner {
+        store: &context.store,
+        provisioner: &provisioner,
+        clock: &context.clock,
+        entropy: &context.entropy,
+        connection: &connection,
+        settings: &settings,
+        actor: "cli",
+        owner: format!("`rosterd sync` (process {})", std::process::id()),
+        progress: &tell,
     };
+    if args.dry_run {
+        return Box::pin(look(context, &runner, (&connection, args.json), &progress)).await;
+    }
+    if let Some(run) = &args.confirm {
+        confirm(context, &tenant, &connection, run).await?;
+    }
+    let report = Box::pin(runner.run()).await;
     drop(progress);
-    plan.groups = groups(settings, &mut session).await?;
-    plan.conclude(comparison, connection, &complete);
-    Ok(plan)
+    print_report(&report?, &connection, args.json)
 }
 
-/// Groups, and how many members they name.
-async fn groups(settings: &Settings, session: &mut Session) -> anyhow::Result<Option<(usize, usize)>> {
-    let Some(area) = &settings.groups else { return Ok(None) };
-    let members = settings.server.member_attributes();
-    let mut pages = Pages::new(settings, area, members.iter().map(|name| (*name).to_owned()).collect());
-    let mut named = 0;
-    loop {
-        match pages.next(session).await {
-            Read::Page(page) => {
-                for group in &page.entries {
-                    named += members.iter().filter_map(|name| group.find(name)).map(|found| found.values.len()).sum::<usize>();
-                }
+/// Marks what a run holds as let through.
+async fn confirm(context: &Context, tenant: &Tenant, connection: &Connection, id: &str) -> anyhow::Result<()> {
+    let Some(run) = runs::find(&context.store, &tenant.id, id).await? else {
+        bail!("there is no run {id}; `rosterd runs list` names those there are");
+    };
+    if run.kind != "sync" || run.connection_id != connection.id {
+        bail!("run {id} is not one of {}", connection.name);
+    }
+    // Confirmed before, and not done yet.
+    if run.state == "confirmed" {
+        return Ok(());
+    }
+    let Some(hash) = run.list_hash.as_ref().filter(|_| run.state == "held") else {
+        bail!("run {id} is {} and holds nothing; `rosterd runs list` shows what waits", run.state);
+    };
+    let mut batch = Batch::default();
+    runs::confirm(&mut batch, &tenant.id, &run, hash, &context.audit());
+    context.apply(batch, || String::from("the log row's id is taken; try again")).await
+}
+
+async fn look(
+    context: &Context,
+    runner: &Runner<'_>,
+    (connection, as_json): (&Connection, bool),
+    progress: &Mutex<Progress>,
+) -> anyhow::Result<ExitCode> {
+    let people = in_force(context, connection, &connection.options.mapping).await?;
+    let groups = match &connection.options.group_mapping {
+        Some(name) => Some(in_force(context, connection, name).await?),
+        None => None,
+    };
+    let mut lines: Vec<Line> = Vec::new();
+    let (mut plan, mut changes) = (std::collections::BTreeMap::<&str, u64>::new(), 0);
+    let found = runner
+        .look(&Mappings { people, groups }, |placed: &Placed<'_>| {
+            *plan.entry(placed.change).or_default() += 1;
+            changes += usize::from(placed.change != "unchanged");
+            if placed.change != "unchanged" && lines.len() < LISTED_MAX {
+                lines.push(Line {
+                    change: placed.change,
+                    external_id: placed.external_id.to_owned(),
+                    name: placed.dn.to_owned(),
+                    reason: placed.reason.clone(),
+                });
             }
-            Read::End(End::Complete(complete)) => return Ok(Some((complete.entries(), named))),
-            Read::End(End::Cut(cut_short)) => return Err(cut(settings, "groups", &cut_short.cause, "group_base")),
-        }
-    }
-}
-
-/// An entry that is there, so that its person is not missing.
-fn unreadable(entry: Unreadable, comparison: &mut Comparison) -> Line {
-    let external_id = entry.external_id.unwrap_or_default();
-    if !external_id.is_empty() {
-        comparison.meet(&external_id, "");
-    }
-    Line { change: "unreadable", external_id, name: entry.dn, reason: Some(entry.cause.to_string()) }
-}
-
-fn line(
-    entry: &Entry,
-    id_attribute: &str,
-    binary: &[String],
-    comparison: &mut Comparison,
-    (mapping, now): (&dyn Mapping, i64),
-) -> Line {
-    let name = entry.dn.clone();
-    let external_id = match external_id(entry, id_attribute) {
-        Ok(id) => id,
-        Err(why) => {
-            return Line {
-                change: "without_id",
-                external_id: String::new(),
-                name,
-                reason: Some(format!("{id_attribute} {why}")),
-            };
-        }
-    };
-    let payload = payload(entry, binary);
-    let change = match comparison.meet(&external_id, &raw_hash(&payload)) {
-        Met::Unchanged => return Line { change: "unchanged", external_id, name, reason: None },
-        Met::Twice => {
-            return Line { change: "rejected", external_id, name, reason: Some(String::from("another entry has the same id")) };
-        }
-        Met::New => "create",
-        Met::Returning => "return",
-        Met::Changed => "update",
-    };
-    let mapped = mapping.map(&Input { payload: &payload, stored: None, now, seed: seed(0) });
-    match refused(&mapped) {
-        Some((change, reason)) => Line { change, external_id, name, reason: Some(reason) },
-        None => Line { change, external_id, name, reason: None },
-    }
-}
-
-/// What keeps an entry out of the roster, or its person from signing in.
-fn refused(mapped: &Mapped) -> Option<(&'static str, String)> {
-    match &mapped.gate {
-        Some(Gate::Skip { reason }) => return Some(("skip", reason.clone())),
-        Some(Gate::Deny { reason }) => return Some(("deny", reason.clone())),
-        None => {}
-    }
-    let fails = |(rule, given): &&(mapping::Rule, Given)| {
-        let missing = matches!(given, Given::Absent | Given::Error(_));
-        missing && (rule.required || (rule.absent == Absent::Reject && *given == Given::Absent))
-    };
-    let (rule, given) = mapped.given.iter().find(fails)?;
-    let why = if let Given::Error(why) = given { why.as_str() } else { "has no value" };
-    Some(("rejected", format!("{}: {why}", rule.target)))
-}
-
-impl Plan {
-    fn add(&mut self, line: Line) {
-        *self.counts.entry(line.change).or_default() += 1;
-        if line.change != "unchanged" && self.lines.len() < LISTED_MAX {
-            self.lines.push(line);
-        }
-    }
-
-    /// What only a complete read may say.
-    fn conclude(&mut self, comparison: &Comparison, connection: &Connection, complete: &Complete) {
-        let missing = comparison.missing(complete);
-        self.held = comparison.held(missing.len(), connection.options.budget);
-        for id in missing {
-            self.add(Line { change: "missing", external_id: id.to_owned(), name: String::from("-"), reason: None });
-        }
-    }
-
-    fn held_in_words(&self) -> Option<String> {
-        Some(match self.held? {
-            Held::Empty => String::from("the directory shows nobody, and people are known"),
-            Held::OverBudget { allowed } => format!("more are missing than the budget of the connection allows ({allowed})"),
         })
+        .await;
+    progress.lock().unwrap_or_else(PoisonError::into_inner).end();
+    let found = found?;
+    let missing = found.missing.unconfirmed.iter().map(|(id, _)| id).chain(&found.missing.confirmed);
+    for id in missing {
+        *plan.entry("missing").or_default() += 1;
+        changes += 1;
+        if lines.len() < LISTED_MAX {
+            lines.push(Line { change: "missing", external_id: id.clone(), name: String::from("-"), reason: None });
+        }
     }
-
-    fn print(&self) -> anyhow::Result<()> {
-        if !self.lines.is_empty() {
-            let row = |line: &Line| {
-                let reason = line.reason.clone().unwrap_or_default();
-                vec![line.change.to_owned(), line.name.clone(), line.external_id.clone(), reason]
-            };
-            output::table(&["CHANGE", "NAME", "ID", "WHY"], &self.lines.iter().map(row).collect::<Vec<_>>())?;
-            output::line("")?;
-        }
-        let all: usize = self.counts.iter().filter(|(change, _)| **change != "unchanged").map(|(_, count)| count).sum();
-        if all > self.lines.len() {
-            output::line(format_args!("{} more are not listed", all - self.lines.len()))?;
-        }
-        let counts: Vec<String> = self.counts.iter().map(|(change, count)| format!("{count} {change}")).collect();
-        output::line(format_args!("people: {}", if counts.is_empty() { String::from("none") } else { counts.join(", ") }))?;
-        if let Some((groups, members)) = self.groups {
-            output::line(format_args!("groups: {groups} with {members} members"))?;
-        }
-        if let Some(why) = self.held_in_words() {
-            output::line(format_args!("The run would be held: {why}."))?;
-        }
-        output::line("Nothing was written.")?;
-        Ok(())
+    if as_json {
+        print_json(connection, &plan, &lines, &found)?;
+    } else {
+        print(&plan, (&lines, changes), &found)?;
     }
+    Ok(if found.held.is_none() { ExitCode::SUCCESS } else { ExitCode::from(3) })
+}
 
-    fn print_json(&self, connection: &Connection) -> anyhow::Result<()> {
-        let line = |line: &Line| json!({ "change": line.change, "dn": line.name, "external_id": line.external_id, "reason": line.reason });
+/// The mapping a run would use; nothing is published.
+async fn in_force(context: &Context, connection: &Connection, name: &str) -> anyhow::Result<Arc<dyn Mapping>> {
+    let Some((published, _)) = context.mapping_in_force(&connection.tenant_id, name).await? else {
+        bail!("there is no mapping {name}")
+    };
+    mapping::compile(&published).map_err(|reason| anyhow!("mapping {name} can't run: {reason}"))
+}
+
+fn in_words(held: &Held) -> Option<String> {
+    let words: Vec<String> = held.reasons().iter().map(|why| why.words()).collect();
+    (!words.is_empty()).then(|| words.join("; "))
+}
+
+fn counts(counts: &std::collections::BTreeMap<&str, u64>) -> String {
+    let told: Vec<String> = counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
+    if told.is_empty() { String::from("none") } else { told.join(", ") }
+}
+
+fn print(plan: &std::collections::BTreeMap<&str, u64>, (lines, changes): (&[Line], usize), found: &Found) -> anyhow::Result<()> {
+    if !lines.is_empty() {
+        let row = |line: &Line| {
+            let reason = line.reason.clone().unwrap_or_default();
+            vec![line.change.to_owned(), line.name.clone(), line.external_id.clone(), reason]
+        };
+        output::table(&["CHANGE", "NAME", "ID", "WHY"], &lines.iter().map(row).collect::<Vec<_>>())?;
+        output::line("")?;
+    }
+    if changes > lines.len() {
+        output::line(format_args!("{} more are not listed", changes - lines.len()))?;
+    }
+    output::line(format_args!("people: {}", counts(plan)))?;
+    if let Some(groups) = &found.groups {
+        output::line(format_args!("groups: {} with {} members", groups.groups, groups.named))?;
+        let (leaving, gone) = (groups.leaving.len(), groups.gone.len());
+        if leaving + gone > 0 {
+            output::line(format_args!("{leaving} members leave groups, {gone} groups go"))?;
+        }
+    }
+    if let Some(why) = in_words(&found.held) {
+        output::line(format_args!("The run would be held: {why}."))?;
+    }
+    output::line("Nothing was written.")?;
+    Ok(())
+}
+
+fn print_json(
+    connection: &Connection,
+    plan: &std::collections::BTreeMap<&str, u64>,
+    lines: &[Line],
+    found: &Found,
+) -> anyhow::Result<()> {
+    let line =
+        |line: &Line| json!({ "change": line.change, "dn": line.name, "external_id": line.external_id, "reason": line.reason });
+    let groups = found.groups.as_ref().map(|groups| {
+        json!({ "count": groups.groups, "members": groups.named, "leaving": groups.leaving.len(), "gone": groups.gone.len() })
+    });
+    output::json(&json!({
+        "connection": connection.name,
+        "complete": true,
+        "people": plan,
+        "groups": groups,
+        "held": in_words(&found.held),
+        "entries": lines.iter().map(line).collect::<Vec<Value>>(),
+    }))?;
+    Ok(())
+}
+
+fn print_report(report: &Report, connection: &Connection, as_json: bool) -> anyhow::Result<ExitCode> {
+    let is_held = !report.held.is_none();
+    if as_json {
         output::json(&json!({
             "connection": connection.name,
-            "complete": true,
-            "people": self.counts,
-            "groups": self.groups.map(|(count, members)| json!({ "count": count, "members": members })),
-            "held": self.held_in_words(),
-            "entries": self.lines.iter().map(line).collect::<Vec<Value>>(),
+            "run_id": report.run_id,
+            "state": if is_held { "held" } else { "done" },
+            "list_hash": report.list_hash,
+            "summary": report.summary,
         }))?;
-        Ok(())
+    } else {
+        let told = |part: &str| {
+            let counts = report.summary[part].as_object().cloned().unwrap_or_default();
+            let told: Vec<String> = counts.iter().map(|(what, count)| format!("{count} {}", what.replace('_', " "))).collect();
+            if told.is_empty() { String::from("none") } else { told.join(", ") }
+        };
+        output::line(format_args!("people: {}", told("people")))?;
+        output::line(format_args!("groups: {}", told("groups")))?;
+        let refused = report.summary["not_taken"].as_u64().unwrap_or(0);
+        if refused > 0 {
+            output::line(format_args!("{refused} entries could not be taken in; the inbox says why"))?;
+        }
+        let (run, name) = (&report.run_id, &connection.name);
+        if let Some(why) = in_words(&report.held) {
+            output::line(format_args!("Held: {why}."))?;
+            output::line(format_args!(
+                "Look at `rosterd runs show {run}`; `rosterd sync {name} --confirm {run}` lets it through."
+            ))?;
+        } else {
+            output::line(format_args!("Done: {run}"))?;
+        }
     }
+    Ok(if is_held { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }

@@ -5,6 +5,7 @@ use super::span::Expiry;
 use super::{Global, output};
 use crate::clock::rfc3339;
 use crate::model::access::{CONSOLE_SCOPE, EVERY_SCOPE, SCIM_SCOPES, Token};
+use crate::model::connection::{Connection, ConnectionKind};
 use crate::model::ids::{ConnectionId, TenantId, TokenId};
 use crate::model::nearest::nearest;
 use crate::model::tenant::Tenant;
@@ -253,11 +254,24 @@ fn checked_name(name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The id of a connection that is pushed to. A directory is read: who was pushed there would be missing from every read
+/// of it (docs/decisions/0032).
+fn pushed_to(connection: Connection) -> anyhow::Result<ConnectionId> {
+    if connection.kind == ConnectionKind::Ldap {
+        let name = &connection.name;
+        bail!(
+            "connection {name} follows a directory (ldap), which `rosterd sync {name}` reads; nothing is pushed to it. For a \
+             client that pushes make a connection of its own: `rosterd connection create NAME --kind scim`"
+        );
+    }
+    Ok(connection.id)
+}
+
 async fn create(context: &Context, args: CreateArgs) -> anyhow::Result<()> {
     checked_name(&args.name)?;
     let tenant = context.tenant(&args.tenant).await?;
     let connection = match &args.connection {
-        Some(name) => Some(context.find_connection(&tenant, name).await?.connection.id),
+        Some(name) => Some(pushed_to(context.find_connection(&tenant, name).await?.connection)?),
         None => None,
     };
     let scopes = checked_scopes(&args.scopes, connection.is_some())?;

@@ -8,12 +8,13 @@ use rosterd_mapping::diagnostic::codes::Code;
 use rosterd_mapping::diagnostic::{Diagnostic, Severity};
 use rosterd_mapping::eval::{self, Environment, Evaluator, NoTrace};
 use rosterd_mapping::output::to_json;
-use rosterd_mapping::plan::{Evaluation, Plan};
+use rosterd_mapping::plan::{Evaluation, Node, NodeId, Plan, RuleValue, SlotId};
 use rosterd_mapping::source::{Names, json};
 use rosterd_mapping::span::line_of;
 use rosterd_mapping::target::{Absent, Merge};
 use rosterd_mapping::types::Type;
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Mistakes shown where a text does not compile.
@@ -124,6 +125,34 @@ fn lines_above(plan: &Plan) -> Vec<u32> {
     all
 }
 
+/// The slots that gates and rules for anything but `groups` look at.
+fn slots_beside_groups(plan: &Plan) -> HashSet<SlotId> {
+    let (mut waiting, mut seen, mut slots) = (Vec::new(), HashSet::new(), HashSet::new());
+    let of_rule = |rule: &rosterd_mapping::plan::Rule, waiting: &mut Vec<NodeId>| {
+        match &rule.value {
+            RuleValue::Expr(id) => waiting.push(*id),
+            RuleValue::FirstFree(ids) => waiting.extend(ids.iter().copied()),
+        }
+        waiting.extend(rule.condition);
+        waiting.extend(rule.checks.iter().map(|check| check.condition));
+    };
+    waiting.extend(plan.gates.iter().flat_map(|gate| [gate.condition, gate.reason]));
+    plan.rules.iter().filter(|rule| &*rule.target != "groups").for_each(|rule| of_rule(rule, &mut waiting));
+    while let Some(id) = waiting.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        let node = &plan.nodes[id as usize];
+        match node {
+            Node::One { slot, .. } | Node::All(slot) | Node::Has(slot) | Node::SlotIsNull(slot) => drop(slots.insert(*slot)),
+            Node::Let(at) => waiting.push(plan.lets[usize::from(*at)].1),
+            Node::New(at) => of_rule(&plan.rules[usize::from(*at)], &mut waiting),
+            _ => node.each_child(|child| waiting.push(child)),
+        }
+    }
+    slots
+}
+
 /// What a plan looks at; names that begin with `$` are no attributes of the source.
 pub fn reads(plan: &Plan) -> Reads {
     let is_binary = |ty: &Type| matches!(ty.item(), Type::Binary | Type::Guid | Type::Sid);
@@ -162,6 +191,26 @@ impl Mapping for Compiled {
         reads(&self.plan)
     }
 
+    fn reads_beside_groups(&self) -> Reads {
+        let Reads { attributes, binary } = self.reads();
+        let slots = slots_beside_groups(&self.plan);
+        let is_read =
+            |name: &String| slots.iter().any(|slot| self.plan.slots[usize::from(*slot)].name.eq_ignore_ascii_case(name));
+        Reads { attributes: attributes.map(|names| names.into_iter().filter(is_read).collect()), binary }
+    }
+
+    fn direction(&self) -> Option<(&'static str, &'static str)> {
+        Some((self.plan.from.as_str(), self.plan.to.as_str()))
+    }
+
+    fn follows_the_clock(&self) -> bool {
+        self.plan.nodes.iter().any(|node| match node {
+            Node::Now => true,
+            Node::Call { function, .. } => function.name == "expired",
+            _ => false,
+        })
+    }
+
     fn map(&self, input: &Input<'_>) -> Mapped {
         EVALUATOR.with_borrow_mut(|evaluator| {
             let arena = evaluator.fresh();
@@ -173,5 +222,40 @@ impl Mapping for Compiled {
             let environment = Environment { seed: input.seed, stored: input.stored, ..Environment::at(now) };
             self.result(&eval::run(arena, &self.plan, &entry, &environment, &mut NoTrace))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::Language;
+
+    fn compiled(rule: &str) -> Compiled {
+        let text = format!("mapping m from ldap to profile\n{rule}\n");
+        let language = Language::Mapping;
+        Compiled::load(&Published { name: "m".into(), version: 1, language, text, includes: Vec::new() }).expect("compiles")
+    }
+
+    #[test]
+    fn a_mapping_that_asks_for_the_time_says_so() {
+        assert!(!compiled("name = $cn").follows_the_clock());
+        for rule in [
+            "blocked = expired($accountExpires)",
+            "app_metadata.now = now",
+            "deny when expired($accountExpires) because \"over\"",
+        ] {
+            assert!(compiled(rule).follows_the_clock(), "{rule}");
+        }
+        assert_eq!(compiled("name = $cn").direction(), Some(("ldap", "profile")));
+    }
+
+    #[test]
+    fn what_is_read_for_groups_alone_is_told_apart() {
+        let groups = "groups = [ g.rdn(\"cn\") for g in $memberOf[*] if g.under(\"dc=x\") ]";
+        let plain = compiled(&format!("attrs {{ memberOf: dn list }}\nlet upper = upper($sn)\nname = upper\n{groups}"));
+        assert_eq!(plain.reads_beside_groups().attributes, Some(vec!["sn".into()]));
+        let roles =
+            compiled(&format!("attrs {{ memberOf: dn list }}\n{groups}\nskip when count($memberOf[*]) == 0 because \"x\""));
+        assert_eq!(roles.reads_beside_groups().attributes, Some(vec!["memberOf".into()]));
     }
 }

@@ -26,6 +26,18 @@ pub trait Mapping: Send + Sync {
     fn is_connector_script(&self) -> bool {
         false
     }
+    /// What it looks at for anything but `groups`, which a source that hands its groups over itself does not need.
+    fn reads_beside_groups(&self) -> Reads {
+        self.reads()
+    }
+    /// What it is written for and gives, as `from ldap to profile`; `None`: a script, which takes whatever comes.
+    fn direction(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+    /// May the same input come to something else at another time?
+    fn follows_the_clock(&self) -> bool {
+        true
+    }
 }
 
 /// What a mapping looks at in a source: what a directory has to be asked for.

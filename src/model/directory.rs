@@ -101,6 +101,8 @@ pub struct DirectoryOptions {
     pub expect_references: bool,
     pub connect_timeout_seconds: u32,
     pub answer_timeout_seconds: u32,
+    /// Between two runs that begin by themselves; `None`: none does.
+    pub schedule_seconds: Option<u32>,
 }
 
 impl Default for DirectoryOptions {
@@ -128,6 +130,7 @@ impl Default for DirectoryOptions {
             expect_references: false,
             connect_timeout_seconds: 10,
             answer_timeout_seconds: 30,
+            schedule_seconds: Some(3_600),
         }
     }
 }

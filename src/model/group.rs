@@ -16,6 +16,8 @@ pub struct Group {
     pub raw_hash: String,
     /// What the connection's group mapping made of it, if there is one.
     pub mapped: Option<MappedGroup>,
+    /// Of an entry of a directory: the key of its DN ([`super::dn`]).
+    pub dn_key: Option<String>,
     pub version: i64,
     pub created_at: i64,
     pub updated_at: i64,

@@ -53,7 +53,7 @@ pub struct Identity {
     pub user_name_key: Option<String>,
     pub label: Option<String>,
     pub state: IdentityState,
-    /// Pushed and not deleted: what a SCIM client sees.
+    /// In the roster by a push or by its directory, and not deleted. What was pushed and is listed is what a SCIM client sees.
     pub listed: bool,
     /// What the pushed resource says of it; `None` where it says nothing, and then `state` stays as it was.
     pub active: Option<bool>,
@@ -67,6 +67,10 @@ pub struct Identity {
     /// None before the first login.
     pub login: Option<LoginSide>,
     pub last_source: String,
+    /// Of an entry of a directory: the key of its DN ([`super::dn`]).
+    pub dn_key: Option<String>,
+    /// In how many complete reads of its directory in a row it was not seen.
+    pub missing_runs: i64,
     pub version: i64,
     pub first_seen: i64,
     pub last_seen: i64,

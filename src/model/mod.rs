@@ -4,6 +4,7 @@ pub mod access;
 pub mod connection;
 pub mod connection_secrets;
 pub mod directory;
+pub mod dn;
 pub mod event;
 pub mod fold;
 pub mod group;

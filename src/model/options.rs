@@ -262,6 +262,10 @@ fn searching() -> Vec<OptionSpec> {
         option!("expect_references" DIRECTORY, Boolean, "true or false",
             "Whether parts below the bases that lie on other servers are left out on purpose; false: such a read counts as cut.",
             words!(directory.expect_references: "true" => true, "false" => false)),
+        option!("schedule" DIRECTORY, Text, "a duration from 1m to 30d, like 15m, 1h or 7d, or off",
+            "How often a running gateway follows the directory by itself. `rosterd sync` does it at any time.",
+            (|o, t| interval(t).map(|seconds| o.directory.schedule_seconds = seconds),
+                |o| Some(interval_text(o.directory.schedule_seconds)))),
     ]
 }
 
@@ -446,6 +450,28 @@ fn urls(text: &str) -> Option<Vec<String>> {
 
 fn number(text: &str, min: u32, max: u32) -> Option<u32> {
     text.parse().ok().filter(|number| (min..=max).contains(number))
+}
+
+/// Units of a duration, in seconds, the largest first.
+const UNITS: [(&str, u32); 3] = [("d", 86_400), ("h", 3_600), ("m", 60)];
+
+/// `None`: no such text. `Some(None)`: off.
+fn interval(text: &str) -> Option<Option<u32>> {
+    if text == "off" {
+        return Some(None);
+    }
+    let (unit, seconds) = UNITS.into_iter().find(|(unit, _)| text.ends_with(unit))?;
+    let digits = text.strip_suffix(unit)?;
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let count: u32 = digits.parse().ok().filter(|_| plain)?;
+    let all = count.checked_mul(seconds)?;
+    (60..=30 * 86_400).contains(&all).then_some(Some(all))
+}
+
+fn interval_text(seconds: Option<u32>) -> String {
+    let Some(seconds) = seconds else { return String::from("off") };
+    let (unit, of) = UNITS.into_iter().find(|(_, of)| seconds.is_multiple_of(*of)).unwrap_or(("m", 60));
+    format!("{}{unit}", seconds / of)
 }
 
 fn deprovision(text: &str) -> Option<Deprovision> {

@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 pub enum Side {
     /// A SCIM client wrote the resource.
     Push,
+    /// A directory was read, and this is an entry of it.
+    Sync,
     /// The person logged in, and what their provider says of them was verified.
     Login,
 }
@@ -19,6 +21,7 @@ impl Side {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Push => "scim",
+            Self::Sync => "sync",
             Self::Login => "login",
         }
     }

@@ -14,8 +14,9 @@ use super::plan::{Decision, IdentityWrite, ProfileWrite, Refusal, UserPlan, Valu
 use super::policy::Changes;
 use super::user_id;
 use crate::clock::{Entropy, Micros};
-use crate::mapping::{Input, Mapped, Mapping};
+use crate::mapping::{Given, Input, Mapped, Mapping};
 use crate::model::connection::{Connection, Deprovision, Repost, SetUserRootAttributes};
+use crate::model::dn::dn_key;
 use crate::model::fold::fold;
 use crate::model::identity::{Identity, IdentityState};
 use crate::model::ids::{IdentityId, ProfileId};
@@ -82,6 +83,17 @@ impl UserEvent {
             Self::Revived => "scim.user.revived",
             Self::Deleted => "scim.user.deleted",
             Self::LoggedIn => "login",
+        }
+    }
+
+    /// The same, as a side of a connection calls it.
+    pub fn of(self, side: Side) -> &'static str {
+        match (side, self) {
+            (Side::Sync, Self::Created) => "sync.user.created",
+            (Side::Sync, Self::Replaced | Self::Patched) => "sync.user.updated",
+            (Side::Sync, Self::Revived) => "sync.user.revived",
+            (Side::Sync, Self::Deleted) => "sync.user.deleted",
+            _ => self.as_str(),
         }
     }
 }
@@ -219,6 +231,8 @@ fn unknown(desk: &Desk<'_>, id: IdentityId) -> Identity {
         mapping_version: None,
         login: None,
         last_source: desk.side.as_str().into(),
+        dn_key: None,
+        missing_runs: 0,
         version: 1,
         first_seen: now,
         last_seen: now,
@@ -263,11 +277,14 @@ enum Met {
 /// The one path of every accepted resource: identity first, then what the policy lets through to the profile.
 fn taken_in(desk: &Desk<'_>, event: UserEvent, record: &SourceRecord, before: Before, met: Met) -> Decision<UserPlan> {
     let raw = Value::Object(record.payload.clone()).to_string();
-    let raw_hash = hash(&raw);
+    let is_sync = desk.side == Side::Sync;
+    let raw_hash = if is_sync { entry_hash(&record.payload) } else { hash(&raw) };
     let old = before.identity;
     let same_mapping = old.mapping.as_deref() == Some(desk.mapping.name()) && old.mapping_version == Some(desk.mapping.version());
     let same_resource = || same(old.raw_hash.as_deref(), old.raw.as_deref(), &raw_hash, &record.payload);
-    if old.listed && same_mapping && same_resource() {
+    let is_same = old.listed && same_mapping && same_resource();
+    // An entry that stayed as it was may mean something else by now: an account expires.
+    if is_same && !is_sync {
         return Decision::Nothing;
     }
     let (target, mapped) = match met {
@@ -281,17 +298,48 @@ fn taken_in(desk: &Desk<'_>, event: UserEvent, record: &SourceRecord, before: Be
     let previous: Option<Map<String, Value>> = old.mapped.as_deref().and_then(|text| serde_json::from_str(text).ok());
     let counted = i64::from(!old.listed);
     let mapped_text = mapped.to_text(previous.as_ref());
+    let is_same = is_same && old.mapped.as_ref() == Some(&mapped_text);
     let mut identity = with_record(desk, old.clone(), record, raw, raw_hash, mapped_text);
+    if is_sync {
+        entry_names(&mut identity, record, &mapped);
+    }
 
     let results = Results { mapped: &mapped, previous: previous.as_ref() };
     let outcome = match outcome::profile(desk, event, record, &mut identity, results, target) {
         Ok(outcome) => outcome,
         Err(refusal) => return Decision::Refused(refusal),
     };
+    if is_same && matches!(outcome.write, ProfileWrite::None) {
+        return Decision::Nothing;
+    }
+    if outcome.rejected.is_some() {
+        if matches!(outcome.write, ProfileWrite::None) {
+            let reasons = outcome.rejected.unwrap_or_default();
+            return Decision::Refused(Refusal::Rejected { reasons });
+        }
+        // The record is not taken: it is looked at again by the next run.
+        identity = Identity { state: IdentityState::DisabledAtSource, updated_at: desk.moment.now, ..old.clone() };
+    }
+    let counted = if identity.listed { counted } else { 0 };
     let values = ValueDiff::between(&before.values, &record.values);
     let identity =
         if before.is_new { IdentityWrite::Insert(identity) } else { IdentityWrite::Update { expected: old.version, identity } };
     Decision::Write(Box::new(rows::finish(desk, event, identity, values, outcome, counted)))
+}
+
+/// What an entry of a directory is called: by the mapping's result, where there is one.
+fn entry_names(identity: &mut Identity, record: &SourceRecord, mapped: &Mapped) {
+    let name = |target| mapped.text(target).map(str::to_owned);
+    identity.user_name = name("username").or(identity.user_name.take());
+    // Two people of a directory may be called alike, for a moment or for good: it is no key.
+    identity.user_name_key = None;
+    identity.label = name("name").or_else(|| identity.user_name.clone()).or(identity.label.take());
+    identity.dn_key = record.payload.get("dn").and_then(Value::as_str).map(dn_key);
+    identity.missing_runs = 0;
+    // Where no rule says it, `with_record` kept what was said before.
+    if let Some((_, Given::Value(Value::Bool(blocked)))) = mapped.given.iter().find(|(rule, _)| &*rule.target == "blocked") {
+        identity.state = if *blocked { IdentityState::DisabledAtSource } else { IdentityState::Active };
+    }
 }
 
 /// Equal as documents: an IdP that echoes a resource with its members in another order changed nothing.
@@ -401,6 +449,49 @@ pub fn raw_hash(payload: &Map<String, Value>) -> String {
     hash(&Value::Object(payload.clone()).to_string())
 }
 
+/// The same of an entry of a directory, where neither the order of values nor the spelling of an attribute's name says
+/// anything.
+pub fn entry_hash(payload: &Map<String, Value>) -> String {
+    let mut lines: Vec<String> = payload
+        .iter()
+        .map(|(name, value)| {
+            let mut values: Vec<String> = match value {
+                Value::Array(values) => values.iter().map(Value::to_string).collect(),
+                value => vec![value.to_string()],
+            };
+            values.sort_unstable();
+            format!("{}={}", name.to_ascii_lowercase(), values.join(","))
+        })
+        .collect();
+    lines.sort_unstable();
+    hash(&lines.join("\n"))
+}
+
 fn hash(text: &str) -> String {
     user_id::hex(&Sha256::digest(text))
+}
+
+#[cfg(test)]
+mod entry_tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(value: Value) -> String {
+        let Value::Object(payload) = value else { panic!("an object") };
+        entry_hash(&payload)
+    }
+
+    #[test]
+    fn an_entry_is_the_same_in_any_order_of_values_and_spelling_of_names() {
+        let entry = of(json!({"dn": "uid=a", "mail": ["a@x", "b@x"], "cn": "A"}));
+        assert_eq!(of(json!({"CN": "A", "dn": "uid=a", "mail": ["b@x", "a@x"]})), entry);
+        for other in [
+            json!({"dn": "uid=A", "mail": ["a@x", "b@x"], "cn": "A"}),
+            json!({"dn": "uid=a", "mail": ["a@x"], "cn": "A"}),
+            json!({"dn": "uid=a", "mail": "a@x\",\"b@x", "cn": "A"}),
+            json!({"dn": "uid=a", "mail": ["a@x", "b@x"], "cn": ["A", "A"]}),
+        ] {
+            assert_ne!(of(other.clone()), entry, "{other}");
+        }
+    }
 }

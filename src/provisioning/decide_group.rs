@@ -26,6 +26,15 @@ pub enum GroupEvent {
     Replaced,
     Patched,
     Deleted,
+    Synced(Synced),
+}
+
+/// The same by a directory that is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Synced {
+    Created,
+    Updated,
+    Deleted,
 }
 
 impl GroupEvent {
@@ -35,6 +44,9 @@ impl GroupEvent {
             Self::Replaced => "scim.group.replaced",
             Self::Patched => "scim.group.patched",
             Self::Deleted => "scim.group.deleted",
+            Self::Synced(Synced::Created) => "sync.group.created",
+            Self::Synced(Synced::Updated) => "sync.group.updated",
+            Self::Synced(Synced::Deleted) => "sync.group.deleted",
         }
     }
 }
@@ -57,6 +69,19 @@ pub fn create(
     joins: Vec<Member>,
     outcome: Option<GroupOutcome>,
 ) -> GroupPlan {
+    create_as(moment, connection, GroupEvent::Created, id, record, joins, outcome)
+}
+
+/// [`create`], called `event`.
+pub fn create_as(
+    moment: &Moment<'_>,
+    connection: &Connection,
+    event: GroupEvent,
+    id: GroupId,
+    record: &GroupRecord,
+    joins: Vec<Member>,
+    outcome: Option<GroupOutcome>,
+) -> GroupPlan {
     let (mapped, warnings) = outcome.map(|outcome| (outcome.mapped, outcome.warnings)).unzip();
     let raw = Value::Object(record.payload.clone()).to_string();
     let group = Group {
@@ -69,12 +94,13 @@ pub fn create(
         raw_hash: hex(&Sha256::digest(&raw)),
         raw,
         mapped,
+        dn_key: None,
         version: 1,
         created_at: moment.now,
         updated_at: moment.now,
     };
     let moves = Moves { joins, ..Moves::default() };
-    plan(moment, GroupEvent::Created, GroupWrite::Insert(group), moves, warnings.unwrap_or_default(), 1)
+    plan(moment, event, GroupWrite::Insert(group), moves, warnings.unwrap_or_default(), 1)
 }
 
 /// `expected` is what If-Match named: without it a change of members alone compares no version.
@@ -117,12 +143,17 @@ pub fn write(
 }
 
 pub fn delete(moment: &Moment<'_>, current: Group, expected: Option<i64>) -> Decision<GroupPlan> {
+    delete_as(moment, GroupEvent::Deleted, current, expected)
+}
+
+/// [`delete`], called `event`.
+pub fn delete_as(moment: &Moment<'_>, event: GroupEvent, current: Group, expected: Option<i64>) -> Decision<GroupPlan> {
     if expected.is_some_and(|version| version != current.version) {
         return Decision::Refused(Refusal::VersionMismatch);
     }
     let group = Group { updated_at: moment.now, ..current };
     let write = GroupWrite::Remove { group, expected };
-    Decision::Write(Box::new(plan(moment, GroupEvent::Deleted, write, Moves::default(), Vec::new(), -1)))
+    Decision::Write(Box::new(plan(moment, event, write, Moves::default(), Vec::new(), -1)))
 }
 
 fn plan(

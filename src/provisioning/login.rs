@@ -9,7 +9,7 @@ use super::push::JoinKeys;
 use super::rounds::Rounds;
 use super::{Error, Provisioner, Request, apply, user_id};
 use crate::mapping::Mapping;
-use crate::model::connection::Connection;
+use crate::model::connection::{Connection, ConnectionKind};
 use crate::model::event::LogEntry;
 use crate::model::fold::fold;
 use crate::model::identity::Identity;
@@ -173,6 +173,10 @@ impl Provisioner {
 
     /// Does anybody push to this connection? Asked only where the answer decides something.
     async fn has_scim_side(&self, connection: &Connection, found: Option<&Found>) -> Result<bool, Error> {
+        // A directory is read and logged in to by the same mapping: both say the same.
+        if connection.kind == ConnectionKind::Ldap {
+            return Ok(false);
+        }
         if connection.options.set_user_root_attributes.is_some() || found.is_some_and(|found| found.identity.raw.is_some()) {
             return Ok(true);
         }

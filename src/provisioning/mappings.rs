@@ -6,7 +6,7 @@ use super::Error;
 use super::user_id::hex;
 use crate::clock::{Clock, Entropy, Micros};
 use crate::mapping::{self, Language, Mapping, Published};
-use crate::model::connection::Connection;
+use crate::model::connection::{Connection, ConnectionKind};
 use crate::model::ids::TenantId;
 use crate::store::audit::Audit;
 use crate::store::mapping_versions::{self, MappingVersion};
@@ -86,13 +86,14 @@ impl Mappings {
         Self { store, clock, entropy, drafts, cache: Mutex::default() }
     }
 
-    /// What turns a push on this connection into a profile.
+    /// What turns a push on this connection, or an entry of its directory, into a profile.
     ///
     /// # Errors
     /// [`Error::Mapping`] if nothing of that name is published or to be found as a file, or it does not compile.
     pub async fn of_push(&self, connection: &Connection) -> Result<Arc<dyn Mapping>, Error> {
         let options = &connection.options;
-        let name = if connection.kind.logs_in() { &options.scim_mapping } else { &options.mapping };
+        let has_two = connection.kind.logs_in() && connection.kind != ConnectionKind::Ldap;
+        let name = if has_two { &options.scim_mapping } else { &options.mapping };
         self.of(&connection.tenant_id, name).await
     }
 

@@ -15,12 +15,14 @@ pub mod provenance;
 pub mod push;
 pub mod push_group;
 mod rounds;
+pub mod sync;
+pub mod sync_group;
 pub mod turns;
 pub mod user_id;
 
 use crate::clock::{Clock, Entropy};
 use crate::mapping::Mapping;
-use crate::model::connection::Connection;
+use crate::model::connection::{Connection, ConnectionKind};
 use crate::profile::Side;
 use crate::store::{self, Store};
 use decide::{Desk, Moment};
@@ -101,8 +103,12 @@ impl Provisioner {
     }
 
     fn desk<'a>(&'a self, request: &Request<'a>, mapping: &'a dyn Mapping) -> Desk<'a> {
-        let root_attributes = request.connection.options.root_attributes(true);
-        Desk { moment: self.moment(request), connection: request.connection, mapping, side: Side::Push, root_attributes }
+        let connection = request.connection;
+        // A directory is followed and not pushed (decision 0032); everything else that is no login is a push.
+        let is_followed = connection.kind == ConnectionKind::Ldap;
+        let side = if is_followed { Side::Sync } else { Side::Push };
+        let root_attributes = connection.options.root_attributes(!is_followed);
+        Desk { moment: self.moment(request), connection, mapping, side, root_attributes }
     }
 
     fn moment<'a>(&'a self, request: &Request<'a>) -> Moment<'a> {

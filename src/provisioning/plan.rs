@@ -123,6 +123,8 @@ pub struct UserPlan {
     pub leaves_groups: bool,
     /// When the person logged in, if this is a login: the profile counts it.
     pub login: Option<i64>,
+    /// The record was not taken and its reasons; all that is written is that its source bars the person.
+    pub rejected: Option<Vec<(String, String)>>,
 }
 
 #[derive(Debug, PartialEq)]

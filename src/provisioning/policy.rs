@@ -38,8 +38,10 @@ pub struct Changes {
 /// all, not even when a profile is made.
 pub fn effective(rule: &Rule, side: Side, option: SetUserRootAttributes) -> Option<WritePolicy> {
     rule.policy.or(match (side, option) {
-        (Side::Push | Side::Login, SetUserRootAttributes::OnEachLogin) => Some(WritePolicy::Always),
-        (Side::Push, SetUserRootAttributes::OnFirstLogin | SetUserRootAttributes::NeverOnLogin) => Some(WritePolicy::OnChange),
+        (Side::Push | Side::Sync | Side::Login, SetUserRootAttributes::OnEachLogin) => Some(WritePolicy::Always),
+        (Side::Push | Side::Sync, SetUserRootAttributes::OnFirstLogin | SetUserRootAttributes::NeverOnLogin) => {
+            Some(WritePolicy::OnChange)
+        }
         (Side::Login, SetUserRootAttributes::OnFirstLogin) => Some(WritePolicy::Create),
         (Side::Login, SetUserRootAttributes::NeverOnLogin) => None,
     })

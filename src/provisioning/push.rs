@@ -83,7 +83,12 @@ impl Provisioner {
     }
 
     /// What is to be known of an identity that a `skip` kept out of the roster, now that it may pass.
-    async fn newcomer(&self, desk: &Desk<'_>, record: &SourceRecord, id: &IdentityId) -> Result<(Newcomer, Mapped), Error> {
+    pub(super) async fn newcomer(
+        &self,
+        desk: &Desk<'_>,
+        record: &SourceRecord,
+        id: &IdentityId,
+    ) -> Result<(Newcomer, Mapped), Error> {
         let connection = desk.connection;
         let mapped = self.with_free(desk, decide::map(desk, record)).await?;
         let wanted = wanted_user_id(connection, record, &mapped, id);
@@ -196,7 +201,7 @@ impl Provisioner {
     }
 
     /// Has the profile no other identity?
-    async fn is_last(&self, connection: &Connection, known: &Known) -> Result<bool, Error> {
+    pub(super) async fn is_last(&self, connection: &Connection, known: &Known) -> Result<bool, Error> {
         match &known.user {
             Some(user) => Ok(identities::count_of_profile(&self.store, &connection.tenant_id, &user.id).await? <= 1),
             None => Ok(false),
@@ -265,7 +270,7 @@ impl Provisioner {
     }
 
     /// Carries a decision out, together with `also`.
-    async fn settle(
+    pub(super) async fn settle(
         &self,
         desk: &Desk<'_>,
         decision: Decision<UserPlan>,
@@ -309,13 +314,13 @@ pub(super) struct JoinKeys<'a> {
 }
 
 impl<'a> JoinKeys<'a> {
-    fn of(record: &'a SourceRecord, mapped: &'a Mapped) -> Self {
+    pub(super) fn of(record: &'a SourceRecord, mapped: &'a Mapped) -> Self {
         Self { external_id: record.external_id.as_deref(), user_name: record.user_name.as_deref(), email: mapped.text("email") }
     }
 }
 
 /// The `user_id` a new profile asks for: a mapping may propose the last part.
-fn wanted_user_id(connection: &Connection, record: &SourceRecord, mapped: &Mapped, id: &IdentityId) -> String {
+pub(super) fn wanted_user_id(connection: &Connection, record: &SourceRecord, mapped: &Mapped, id: &IdentityId) -> String {
     user_id::wanted(connection, mapped.text("user_id").or(record.external_id.as_deref()), id.as_str())
 }
 

@@ -158,7 +158,7 @@ impl Provisioner {
     }
 
     /// What the connection's group mapping makes of the group; `None` without one.
-    async fn mapped_group(
+    pub(super) async fn mapped_group(
         &self,
         request: &Request<'_>,
         moment: &Moment<'_>,
@@ -169,7 +169,7 @@ impl Provisioner {
         Ok(Some(group_mapping::run(&*mapping, moment, record)?))
     }
 
-    async fn group_unclaimed(&self, request: &Request<'_>, record: &GroupRecord, except: &str) -> Result<(), Error> {
+    pub(super) async fn group_unclaimed(&self, request: &Request<'_>, record: &GroupRecord, except: &str) -> Result<(), Error> {
         let key = fold(&record.name);
         let claim = groups::find_claim(&self.store, request.connection, &key, record.external_id.as_deref(), except).await?;
         claim.map_or(Ok(()), |attribute| Err(Refusal::Taken { attribute }.into()))

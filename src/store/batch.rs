@@ -47,6 +47,30 @@ impl Write {
         }
     }
 
+    fn is_add(&self) -> bool {
+        matches!(self, Self::Add { .. })
+    }
+
+    /// The rows of `other`, which is the same statement, as well. What adds to a row whose slot was drawn adds to this one's.
+    fn take(&mut self, other: Self) {
+        let (sql, together) = (self.sql(), self.must().zip(other.must()).map(|(ours, theirs)| ours + theirs));
+        let mut rows = match self {
+            Self::Add { args, .. } => {
+                if let (Some(Value::Int(Some(sum))), Some(Value::Int(Some(more)))) = (args.last_mut(), other.rows()[0].last()) {
+                    *sum += more;
+                }
+                return;
+            }
+            Self::One { args, .. } => vec![std::mem::take(args)],
+            Self::Each { rows, .. } => std::mem::take(rows),
+        };
+        match other {
+            Self::One { args, .. } | Self::Add { args, .. } => rows.push(args),
+            Self::Each { rows: more, .. } => rows.extend(more),
+        }
+        *self = Self::Each { sql, rows, must: together };
+    }
+
     /// The rows of arguments the statement runs with: one but for [`Write::Each`].
     pub(super) fn rows(&self) -> &[Vec<Value>] {
         match self {
@@ -92,6 +116,21 @@ impl Batch {
         self.0.push(Write::Add { sql, args, keys, must: Some(1) });
     }
 
+    /// Several batches that touch no row in common as one: each statement once, for the rows of all. People go first, then
+    /// their identities, then what hangs on them; between the rest the order of its first appearance stays. For batches
+    /// that insert, or change rows they name, not for those whose parts read what other parts write.
+    pub fn together(batches: impl IntoIterator<Item = Self>) -> Self {
+        let mut all: Vec<Write> = Vec::new();
+        for write in batches.into_iter().flat_map(|batch| batch.0) {
+            match all.iter_mut().find(|known| known.sql() == write.sql() && known.is_add() == write.is_add()) {
+                Some(known) => known.take(write),
+                None => all.push(write),
+            }
+        }
+        all.sort_by_key(|write| rank(write.sql()));
+        Self(all)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -134,6 +173,17 @@ impl Batch {
     }
 }
 
+/// What a statement may only run after: SQLite looks at foreign keys as it goes.
+fn rank(sql: &str) -> u8 {
+    let mut words = sql.split_whitespace();
+    let table = if words.next() == Some("UPDATE") { words.next() } else { words.nth(1) };
+    match table {
+        Some("users") => 0,
+        Some("identities") => 1,
+        _ => 2,
+    }
+}
+
 fn refused(write: &Write, why: &str) -> Error {
     Error::Statement { reason: format!("{why}: {}", write.sql()) }
 }
@@ -173,6 +223,32 @@ mod tests {
         let mut batch = Batch::default();
         batch.each(INSERT, vec![args!["x", 1], args!["y", "1"]]);
         assert!(refusal(&batch).contains("unlike"));
+    }
+
+    #[test]
+    fn batches_go_together_statement_by_statement_and_parents_first() {
+        const USER: &str = "INSERT INTO users (a, b) VALUES ($1, $2)";
+        const COUNT: &str = "INSERT INTO counters (a, slot, total) VALUES ($1, $2, $3)";
+        let of = |name: &str, is_new: bool| {
+            let mut batch = Batch::default();
+            batch.any("DELETE FROM blocks WHERE a = $1", args![name]);
+            batch.one("UPDATE identities SET b = 1 WHERE a = $1", args![name]);
+            if is_new {
+                batch.one(USER, args![name, 1]);
+            }
+            batch.add(COUNT, args!["t", 7, 1], Keys::Drawn(2));
+            batch
+        };
+        let together = Batch::together([of("a", false), of("b", true), of("c", true)]);
+        let told: Vec<(&str, usize, Option<u64>)> =
+            together.0.iter().map(|write| (write.sql().split(' ').nth(2).unwrap(), write.rows().len(), write.must())).collect();
+        assert_eq!(
+            told,
+            [("users", 2, Some(2)), ("SET", 3, Some(3)), ("blocks", 3, None), ("counters", 1, Some(1))],
+            "{together:?}"
+        );
+        assert_eq!(together.0[3].rows()[0], args!["t", 7, 3]);
+        assert!(together.check().is_ok());
     }
 
     #[test]

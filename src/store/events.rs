@@ -1,8 +1,9 @@
 //! History, log, outbox and inbox rows: only ever written in the batch of the change they tell of.
 
-use super::Batch;
 use super::statements::statements;
+use super::{Batch, Error, Store};
 use crate::args;
+use crate::model::connection::Connection;
 use crate::model::event::{Announcement, History, InboxEntry, LogEntry};
 use crate::model::ids::TenantId;
 
@@ -17,6 +18,37 @@ statements! {
         updated_at) VALUES ($1, $2, $3, $4, 'open', $5, $6, 1, $7, $7) \
         ON CONFLICT (tenant_id, connection_id, kind, subject) DO UPDATE SET occurrences = conflicts.occurrences + 1, \
         state = 'open', detail = excluded.detail, updated_at = excluded.updated_at";
+    OPEN_OF_KIND = "SELECT subject, detail FROM conflicts WHERE tenant_id = $1 AND connection_id = $2 AND kind = $3 \
+        AND state = 'open' ORDER BY subject LIMIT 5000";
+    RESOLVE = "UPDATE conflicts SET state = 'resolved', resolved_at = $5, resolved_by = 'sync', updated_at = $5 \
+        WHERE tenant_id = $1 AND connection_id = $2 AND kind = $3 AND subject = $4 AND state = 'open'";
+}
+
+/// An open row of the inbox.
+pub struct OpenConflict {
+    pub subject: String,
+    /// JSON text.
+    pub detail: String,
+}
+
+/// The open rows of one kind, at most 5,000.
+pub async fn open_of_kind(store: &Store, connection: &Connection, kind: &str) -> Result<Vec<OpenConflict>, Error> {
+    let rows = store.read(OPEN_OF_KIND, args![&connection.tenant_id, &connection.id, kind]).await?;
+    rows.iter().map(|row| Ok(OpenConflict { subject: row.text(0)?, detail: row.text(1)? })).collect()
+}
+
+/// Rows whose reason is gone: kind and subject.
+pub fn resolve(batch: &mut Batch, connection: &Connection, rows: &[(String, String)], now: i64) {
+    let row =
+        |(kind, subject): &(String, String)| args![&connection.tenant_id, &connection.id, kind.as_str(), subject.as_str(), now];
+    batch.each(RESOLVE, rows.iter().map(row).collect());
+}
+
+/// As [`open_conflicts`], many at once: no two of one subject.
+pub fn open_conflicts_together(batch: &mut Batch, tenant: &TenantId, entries: &[InboxEntry]) {
+    let row =
+        |c: &InboxEntry| args![tenant, c.id.as_str(), &c.connection_id, c.kind, c.subject.as_str(), c.detail.as_str(), c.at];
+    batch.each(OPEN_CONFLICT, entries.iter().map(row).collect());
 }
 
 pub fn insert_history(batch: &mut Batch, tenant: &TenantId, h: &History) {

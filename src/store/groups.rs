@@ -19,12 +19,21 @@ const MEMBERS_PER_READ: i64 = 1_000;
 macro_rules! group_columns {
     () => {
         "g.tenant_id, g.id, g.connection_id, g.external_id, g.name, g.name_key, g.raw, g.raw_hash, g.mapped, g.mapping, \
-         g.mapping_version, g.version, g.created_at, g.updated_at"
+         g.mapping_version, g.version, g.created_at, g.updated_at, g.dn_key"
     };
 }
 
 statements! {
     FIND = concat!("SELECT ", group_columns!(), " FROM groups g WHERE g.tenant_id = $1 AND g.connection_id = $2 AND g.id = $3 AND g.listed");
+    FIND_BY_EXTERNAL_ID = concat!("SELECT ", group_columns!(), " FROM groups g WHERE g.tenant_id = $1 AND g.connection_id = $2 \
+        AND g.external_id = $3 AND g.listed");
+    /// Groups by the source's own id, in the order of those.
+    PRESENT_GROUPS = "SELECT external_id, id FROM groups WHERE tenant_id = $1 AND connection_id = $2 AND external_id > $3 AND listed \
+        ORDER BY external_id LIMIT $4";
+    UNRESOLVED = "SELECT dn_key FROM unresolved_members WHERE tenant_id = $1 AND group_id = $2";
+    INSERT_UNRESOLVED = "INSERT INTO unresolved_members (tenant_id, group_id, dn_key, dn) VALUES ($1, $2, $3, $4)";
+    DELETE_UNRESOLVED = "DELETE FROM unresolved_members WHERE tenant_id = $1 AND group_id = $2 AND dn_key = $3";
+    DELETE_ALL_UNRESOLVED = "DELETE FROM unresolved_members WHERE tenant_id = $1 AND group_id = $2";
     /// Is the name or the external id borne by another listed group?
     FIND_CLAIM = "SELECT CASE WHEN g.name_key = $3 THEN 'displayName' ELSE 'externalId' END FROM groups g \
         WHERE g.tenant_id = $1 AND g.connection_id = $2 AND g.listed AND (g.name_key = $3 OR g.external_id = $4) AND g.id <> $5";
@@ -59,10 +68,11 @@ statements! {
         WHERE i.tenant_id = $1 AND i.profile_id = $2 AND i.login_mapped IS NOT NULL";
 
     INSERT = "INSERT INTO groups (tenant_id, id, connection_id, external_id, name, name_key, raw, raw_hash, mapped, mapping, \
-        mapping_version, version, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+        mapping_version, version, created_at, updated_at, dn_key) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
     UPDATE = "UPDATE groups SET external_id = $4, name = $5, name_key = $6, raw = $7, raw_hash = $8, mapped = $9, \
-        mapping = $10, mapping_version = $11, version = version + 1, updated_at = $12 WHERE tenant_id = $1 AND connection_id = $2 \
-        AND id = $3 AND listed AND version = $13";
+        mapping = $10, mapping_version = $11, version = version + 1, updated_at = $12, dn_key = $13 WHERE tenant_id = $1 \
+        AND connection_id = $2 AND id = $3 AND listed AND version = $14";
     /// Members moved: blind, so that concurrent member changes never wait for each other's version.
     TOUCH = "UPDATE groups SET version = version + $5, updated_at = $4 WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND listed";
     TOUCH_IF = "UPDATE groups SET version = version + 1, updated_at = $4 WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 \
@@ -123,6 +133,7 @@ pub(super) fn group(row: &Row, at: usize) -> Result<Group, Error> {
         version: row.int(at + 11)?,
         created_at: row.int(at + 12)?,
         updated_at: row.int(at + 13)?,
+        dn_key: row.opt_text(at + 14)?,
     })
 }
 
@@ -135,6 +146,33 @@ fn mapped(row: &Row, at: usize) -> Result<Option<MappedGroup>, Error> {
 pub async fn find(store: &Store, connection: &Connection, id: &str) -> Result<Option<Group>, Error> {
     let rows = store.look_up(FIND, args![&connection.tenant_id, &connection.id, id]).await?;
     rows.first().map(|row| group(row, 0)).transpose()
+}
+
+/// A listed group by the id it has in its directory.
+pub async fn find_by_external_id(store: &Store, connection: &Connection, external_id: &str) -> Result<Option<Group>, Error> {
+    let rows = store.read(FIND_BY_EXTERNAL_ID, args![&connection.tenant_id, &connection.id, external_id]).await?;
+    rows.first().map(|row| group(row, 0)).transpose()
+}
+
+/// Up to `limit` groups, external id and id, whose external ids come after `after` (at first "").
+pub async fn present(store: &Store, connection: &Connection, after: &str, limit: i64) -> Result<Vec<(String, String)>, Error> {
+    let rows = store.read(PRESENT_GROUPS, args![&connection.tenant_id, &connection.id, after, limit]).await?;
+    rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?))).collect()
+}
+
+/// Keys of the members a group names and that nobody bears.
+pub async fn find_unresolved(store: &Store, tenant: &TenantId, group: &str) -> Result<HashSet<String>, Error> {
+    store.read(UNRESOLVED, args![tenant, group]).await?.iter().map(|row| row.text(0)).collect()
+}
+
+/// From now on these are unresolved as well (key and DN), and those no more.
+pub fn unresolved(batch: &mut Batch, tenant: &TenantId, group: &str, new: &[(String, String)], gone: &[String]) {
+    batch.each(INSERT_UNRESOLVED, new.iter().map(|(key, dn)| args![tenant, group, key.as_str(), dn.as_str()]).collect());
+    batch.each(DELETE_UNRESOLVED, gone.iter().map(|key| args![tenant, group, key.as_str()]).collect());
+}
+
+pub fn forget_unresolved(batch: &mut Batch, tenant: &TenantId, group: &str) {
+    batch.any(DELETE_ALL_UNRESOLVED, args![tenant, group]);
 }
 
 /// Which unique attribute another group than `except` already bears: `displayName` or `externalId`.
@@ -336,6 +374,7 @@ pub fn insert(batch: &mut Batch, g: &Group) {
             g.version,
             g.created_at,
             g.updated_at,
+            g.dn_key.as_ref(),
         ],
     );
 }
@@ -356,6 +395,7 @@ pub fn update(batch: &mut Batch, g: &Group, expected: i64) {
             g.mapped.as_ref().map(|mapped| mapped.mapping.as_str()),
             g.mapped.as_ref().map(|mapped| mapped.version),
             g.updated_at,
+            g.dn_key.as_ref(),
             expected,
         ],
     );

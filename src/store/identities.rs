@@ -1,13 +1,16 @@
 //! Identities, their searchable values, and what a push has to know before it decides. Every statement names the
 //! tenant and, for what a SCIM client may see, the connection.
 
-use super::statements::statements;
+use super::dialect::{in_list, pad_list};
+use super::statements::{Form, statements};
 use super::{Batch, Error, Row, Store, Value};
 use crate::args;
 use crate::model::connection::{Connection, JoinOn};
+use crate::model::group::MemberKind;
 use crate::model::identity::{Identity, IdentityState, LoginSide};
 use crate::model::ids::{ConnectionId, IdentityId, ProfileId, TenantId};
 use crate::model::user::{Block, BlockKind, User};
+use std::collections::{HashMap, HashSet};
 
 /// The columns [`identity`] reads, in its order.
 macro_rules! identity_columns {
@@ -15,10 +18,10 @@ macro_rules! identity_columns {
         "i.tenant_id, i.id, i.connection_id, i.profile_id, i.position, i.external_id, i.user_name, i.user_name_key, \
          i.label, i.state, i.listed, i.active, i.raw, i.raw_hash, i.mapped, i.mapping, i.mapping_version, i.last_source, \
          i.version, i.first_seen, i.last_seen, i.created_at, i.updated_at, i.deleted_at, i.login_raw, i.login_raw_hash, \
-         i.login_mapped, i.login_mapping, i.login_mapping_version"
+         i.login_mapped, i.login_mapping, i.login_mapping_version, i.dn_key, i.missing_runs"
     };
 }
-const IDENTITY_COLUMNS: usize = 29;
+const IDENTITY_COLUMNS: usize = 31;
 
 /// The columns [`user`] reads, in its order.
 macro_rules! user_columns {
@@ -82,13 +85,13 @@ statements! {
 
     INSERT = "INSERT INTO identities (tenant_id, id, connection_id, profile_id, position, external_id, user_name, user_name_key, \
         label, state, listed, active, raw, raw_hash, mapped, mapping, mapping_version, last_source, version, first_seen, last_seen, \
-        created_at, updated_at, deleted_at, login_raw, login_raw_hash, login_mapped, login_mapping, login_mapping_version) \
+        created_at, updated_at, deleted_at, login_raw, login_raw_hash, login_mapped, login_mapping, login_mapping_version, dn_key) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, \
-        $25, $26, $27, $28, $29)";
+        $25, $26, $27, $28, $29, $30)";
     UPDATE = "UPDATE identities SET profile_id = $4, position = $5, external_id = $6, user_name = $7, user_name_key = $8, \
         label = $9, state = $10, listed = $11, active = $12, raw = $13, raw_hash = $14, mapped = $15, mapping = $16, \
-        mapping_version = $17, last_source = $18, version = version + 1, last_seen = $19, updated_at = $20, deleted_at = $21 \
-        WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND version = $22";
+        mapping_version = $17, last_source = $18, version = version + 1, last_seen = $19, updated_at = $20, deleted_at = $21, dn_key = $22, \
+        missing_runs = $23 WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND version = $24";
     /// What a login changes: its own side of the identity, and whose it is.
     UPDATE_LOGIN = "UPDATE identities SET profile_id = $4, position = $5, login_raw = $6, login_raw_hash = $7, login_mapped = $8, \
         login_mapping = $9, login_mapping_version = $10, last_source = $11, version = version + 1, last_seen = $12, \
@@ -105,9 +108,11 @@ statements! {
     DELETE_VALUES = "DELETE FROM identity_values WHERE tenant_id = $1 AND connection_id = $2 AND attribute = $3 \
         AND value_key = $4 AND identity_id = $5";
     DELETE_ALL_VALUES = "DELETE FROM identity_values WHERE tenant_id = $1 AND identity_id = $2";
-    /// What a sync compares its directory with.
-    FOLLOWED = "SELECT external_id, state, raw_hash, mapping, mapping_version FROM identities WHERE tenant_id = $1 \
-        AND connection_id = $2 AND external_id > $3 ORDER BY external_id LIMIT $4";
+    /// Who is in the roster by the source's own id, in the order of those.
+    PRESENT = "SELECT external_id, missing_runs FROM identities WHERE tenant_id = $1 AND connection_id = $2 \
+        AND external_id > $3 AND listed ORDER BY external_id LIMIT $4";
+    /// Not seen in so many complete reads in a row; 0: is there again. No version moves: nothing of the person changed.
+    MISSED = "UPDATE identities SET missing_runs = $4 WHERE tenant_id = $1 AND connection_id = $2 AND external_id = $3";
     FIND_GRACE_OVER = "SELECT id, version FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND NOT listed \
         AND state = 'deleted' AND deleted_at < $3 ORDER BY id LIMIT 200";
 }
@@ -198,6 +203,8 @@ pub(super) fn identity(row: &Row, at: usize) -> Result<Identity, Error> {
         updated_at: row.int(at + 22)?,
         deleted_at: row.opt_int(at + 23)?,
         login: login_side(row, at + 24)?,
+        dn_key: row.opt_text(at + 29)?,
+        missing_runs: row.int(at + 30)?,
     })
 }
 
@@ -365,29 +372,201 @@ pub async fn find_grace_over(store: &Store, connection: &Connection, before: i64
     rows.iter().map(|row| row.text(0).map(IdentityId::new)).collect()
 }
 
-/// What is compared of an identity that has an id of its source.
+/// What is compared of an identity that a directory shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Followed {
+    pub id: IdentityId,
     pub external_id: String,
     pub state: IdentityState,
+    pub listed: bool,
     pub raw_hash: Option<String>,
     pub mapping: Option<String>,
     pub mapping_version: Option<i64>,
+    /// JSON text: what the mapping gave last time.
+    pub mapped: Option<String>,
+    pub dn_key: Option<String>,
+    pub missing_runs: i64,
 }
 
-/// Up to `limit` of them, whose external ids come after `after` (at first "").
-pub async fn followed(store: &Store, connection: &Connection, after: &str, limit: i64) -> Result<Vec<Followed>, Error> {
-    let rows = store.read(FOLLOWED, args![&connection.tenant_id, &connection.id, after, limit]).await?;
+/// Ids asked for in one statement.
+const IDS_PER_READ: usize = 256;
+
+/// A built statement over ids: `tenant`, `connection` and the list.
+fn over_ids(name: &str, connection: &Connection, sql: impl Fn(&str) -> String, ids: &[String]) -> Form {
+    let mut args = args![&connection.tenant_id, &connection.id];
+    pad_list(&mut args, ids.iter().map(Value::from));
+    Form { name: name.to_owned(), sql: sql(&in_list(3, ids.len())), args }
+}
+
+fn followed_form(connection: &Connection, ids: &[String]) -> Form {
+    let sql = |list: &str| {
+        format!(
+            "SELECT external_id, id, state, listed, raw_hash, mapping, mapping_version, mapped, dn_key, missing_runs \
+             FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND external_id IN ({list})"
+        )
+    };
+    over_ids("followed", connection, sql, ids)
+}
+
+fn found_form(connection: &Connection, ids: &[String]) -> Form {
+    let sql = |list: &str| {
+        format!(
+            concat!(
+                "SELECT ",
+                identity_columns!(),
+                ", ",
+                user_columns!(),
+                ", \
+             CAST(CASE WHEN EXISTS (SELECT 1 FROM members m WHERE m.tenant_id = i.tenant_id AND m.member_id = i.id) THEN 1 ELSE 0 END AS BIGINT) \
+             FROM identities i LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id \
+             WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.external_id IN ({list})"
+            ),
+            list = list
+        )
+    };
+    over_ids("found", connection, sql, ids)
+}
+
+fn named_form(connection: &Connection, keys: &[String]) -> Form {
+    let sql = |list: &str| {
+        format!(
+            "SELECT dn_key, id, 'User', external_id, updated_at FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND listed \
+             AND dn_key IN ({list}) UNION ALL SELECT dn_key, id, 'Group', external_id, updated_at FROM groups WHERE tenant_id = $1 AND connection_id = $2 AND listed \
+             AND dn_key IN ({list})"
+        )
+    };
+    over_ids("named", connection, sql, keys)
+}
+
+fn borne_form(connection: &Connection, user_ids: &[String]) -> Form {
+    let sql = |list: &str| {
+        format!(
+            "SELECT u.user_id FROM users u WHERE u.tenant_id = $1 AND u.user_id IN ({list}) \
+             UNION ALL SELECT t.subject FROM tombstones t WHERE t.tenant_id = $1 AND t.kind = 'user_id' AND t.subject IN ({list}) \
+             AND $2 <> ''"
+        )
+    };
+    over_ids("borne", connection, sql, user_ids)
+}
+
+fn addressed_form(connection: &Connection, keys: &[String]) -> Form {
+    let sql = |list: &str| {
+        format!(
+            "SELECT DISTINCT u.email_key FROM users u WHERE u.tenant_id = $1 AND u.email_key IN ({list}) AND u.email_trusted \
+             AND EXISTS (SELECT 1 FROM identities o WHERE o.tenant_id = u.tenant_id AND o.profile_id = u.id AND o.connection_id <> $2)"
+        )
+    };
+    over_ids("addressed", connection, sql, keys)
+}
+
+fn external_form(connection: &Connection, ids: &[String]) -> Form {
+    let sql =
+        |list: &str| format!("SELECT external_id FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND id IN ({list})");
+    over_ids("external", connection, sql, ids)
+}
+
+/// The external ids of these identities.
+pub async fn external_ids_of(store: &Store, connection: &Connection, ids: &[String]) -> Result<Vec<String>, Error> {
+    let rows = read_over(store, connection, ids, external_form).await?;
+    rows.iter().filter_map(|row| row.opt_text(0).transpose()).collect()
+}
+
+/// The texts of this file that are built.
+pub fn forms(connection: &Connection, ids: &[String]) -> Vec<Form> {
+    [external_form, followed_form, found_form, named_form, borne_form, addressed_form].map(|form| form(connection, ids)).into()
+}
+
+async fn read_over(
+    store: &Store,
+    connection: &Connection,
+    ids: &[String],
+    form: fn(&Connection, &[String]) -> Form,
+) -> Result<Vec<Row>, Error> {
+    let mut rows = Vec::new();
+    for chunk in ids.chunks(IDS_PER_READ) {
+        let form = form(connection, chunk);
+        rows.extend(store.read_built(form.sql, form.args).await?);
+    }
+    Ok(rows)
+}
+
+/// Those of `external_ids` that are stored, whatever their state.
+pub async fn followed_among(store: &Store, connection: &Connection, external_ids: &[String]) -> Result<Vec<Followed>, Error> {
+    let rows = read_over(store, connection, external_ids, followed_form).await?;
     let followed = |row: &Row| {
         Ok(Followed {
             external_id: row.text(0)?,
-            state: IdentityState::parse(&row.text(1)?).ok_or(Error::Corrupt { what: "the state of an identity is unknown" })?,
-            raw_hash: row.opt_text(2)?,
-            mapping: row.opt_text(3)?,
-            mapping_version: row.opt_int(4)?,
+            id: IdentityId::new(row.text(1)?),
+            state: IdentityState::parse(&row.text(2)?).ok_or(Error::Corrupt { what: "unknown identity state" })?,
+            listed: row.bool(3)?,
+            raw_hash: row.opt_text(4)?,
+            mapping: row.opt_text(5)?,
+            mapping_version: row.opt_int(6)?,
+            mapped: row.opt_text(7)?,
+            dn_key: row.opt_text(8)?,
+            missing_runs: row.int(9)?,
         })
     };
     rows.iter().map(followed).collect()
+}
+
+/// The same with all that a write of them needs.
+pub async fn found_among(store: &Store, connection: &Connection, external_ids: &[String]) -> Result<Vec<Found>, Error> {
+    let rows = read_over(store, connection, external_ids, found_form).await?;
+    let found = |row: &Row| Ok(found(connection, std::slice::from_ref(row))?.expect("a row is there"));
+    rows.iter().map(found).collect()
+}
+
+/// Somebody, or a group, of the roster by the name it has in its directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    pub id: String,
+    pub kind: MemberKind,
+    pub external_id: Option<String>,
+}
+
+/// Who in the roster is called so in the directory, by the key of the DN.
+pub async fn named_among(store: &Store, connection: &Connection, dn_keys: &[String]) -> Result<HashMap<String, Named>, Error> {
+    let rows = read_over(store, connection, dn_keys, named_form).await?;
+    let mut named: HashMap<String, (i64, Named)> = HashMap::new();
+    for row in &rows {
+        let kind = if row.text(2)? == "User" { MemberKind::User } else { MemberKind::Group };
+        let (key, at) = (row.text(0)?, row.int(4)?);
+        // Somebody who is missing and was not let go yet has the name still; whoever took it over came later.
+        if named.get(&key).is_none_or(|(before, _)| at > *before) {
+            named.insert(key, (at, Named { id: row.text(1)?, kind, external_id: row.opt_text(3)? }));
+        }
+    }
+    Ok(named.into_iter().map(|(key, (_, named))| (key, named)).collect())
+}
+
+/// Which of these user_ids are borne, or were.
+pub async fn borne_among(store: &Store, connection: &Connection, user_ids: &[String]) -> Result<HashSet<String>, Error> {
+    read_over(store, connection, user_ids, borne_form).await?.iter().map(|row| row.text(0)).collect()
+}
+
+/// Which of these folded addresses a profile that another connection feeds may have.
+pub async fn addressed_among(store: &Store, connection: &Connection, email_keys: &[String]) -> Result<HashSet<String>, Error> {
+    read_over(store, connection, email_keys, addressed_form).await?.iter().map(|row| row.text(0)).collect()
+}
+
+/// Somebody in the roster, by the source's own id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Present {
+    pub external_id: String,
+    pub missing_runs: i64,
+}
+
+/// Up to `limit` of them, whose external ids come after `after` (at first "").
+pub async fn present(store: &Store, connection: &Connection, after: &str, limit: i64) -> Result<Vec<Present>, Error> {
+    let rows = store.read(PRESENT, args![&connection.tenant_id, &connection.id, after, limit]).await?;
+    rows.iter().map(|row| Ok(Present { external_id: row.text(0)?, missing_runs: row.int(1)? })).collect()
+}
+
+/// Notes in how many complete reads in a row each of these was not seen.
+pub fn missed(batch: &mut Batch, connection: &Connection, who: &[(String, i64)]) {
+    let rows = who.iter().map(|(id, runs)| args![&connection.tenant_id, &connection.id, id.as_str(), *runs]).collect();
+    batch.each(MISSED, rows);
 }
 
 pub fn insert(batch: &mut Batch, i: &Identity) {
@@ -423,6 +602,7 @@ pub fn insert(batch: &mut Batch, i: &Identity) {
             login(i, |side| side.mapped.as_str()),
             login(i, |side| side.mapping.as_str()),
             i.login.as_ref().map(|side| side.mapping_version),
+            i.dn_key.as_ref(),
         ],
     );
 }
@@ -485,6 +665,8 @@ pub fn update(batch: &mut Batch, i: &Identity, expected: i64) {
             i.last_seen,
             i.updated_at,
             i.deleted_at,
+            i.dn_key.as_ref(),
+            i.missing_runs,
             expected,
         ],
     );

@@ -17,9 +17,18 @@ statements! {
         fencing = CASE WHEN leases.owner = excluded.owner AND leases.expires_at > $5 THEN leases.fencing \
         ELSE leases.fencing + 1 END WHERE leases.owner = excluded.owner OR leases.expires_at <= $5";
     FIND_LEASE = "SELECT fencing FROM leases WHERE tenant_id = $1 AND name = $2 AND owner = $3 AND expires_at > $4";
+    WHOSE_LEASE = "SELECT owner, expires_at, fencing FROM leases WHERE tenant_id = $1 AND name = $2";
     RELEASE_LEASE = "UPDATE leases SET expires_at = 0 WHERE tenant_id = $1 AND name = $2 AND owner = $3";
     /// Touches one row as long as the lease is still the holder's: put it into the work's batch with `must`.
     GUARD_LEASE = "UPDATE leases SET owner = owner WHERE tenant_id = $1 AND name = $2 AND fencing = $3";
+}
+
+/// A lease as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    pub owner: String,
+    pub expires_at: Micros,
+    pub fencing: i64,
 }
 
 impl Store {
@@ -42,6 +51,13 @@ impl Store {
         }
         let rows = self.read(FIND_LEASE, args![tenant, name, owner, now]).await?;
         rows.first().map(|row| row.int(0)).transpose()
+    }
+
+    /// Who holds the lease `name`, or held it last; `None`: nobody ever did.
+    pub async fn find_lease(&self, tenant: &str, name: &str) -> Result<Option<Lease>, Error> {
+        let rows = self.read(WHOSE_LEASE, args![tenant, name]).await?;
+        let lease = |row: &super::Row| Ok(Lease { owner: row.text(0)?, expires_at: row.int(1)?, fencing: row.int(2)? });
+        rows.first().map(lease).transpose()
     }
 
     /// Gives a lease back at once; nothing if it is no longer `owner`'s.

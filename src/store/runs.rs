@@ -22,7 +22,7 @@ macro_rules! run_columns {
 statements! {
     FIND_RUN = concat!("SELECT ", run_columns!(), " FROM runs r WHERE r.tenant_id = $1 AND r.id = $2");
     LIST_RUNS = concat!("SELECT ", run_columns!(), " FROM runs r WHERE r.tenant_id = $1 AND r.id > $2 ORDER BY r.id LIMIT $3");
-    LIST_ITEMS = "SELECT i.id, i.action, i.subject, i.state, i.created_at FROM run_items i \
+    LIST_ITEMS = "SELECT i.id, i.action, i.subject, i.state, i.created_at, i.detail FROM run_items i \
         WHERE i.tenant_id = $1 AND i.run_id = $2 AND i.id > $3 ORDER BY i.id LIMIT $4";
     /// A run opens (version 0 was seen) or grows: stale if it moved since it was read.
     HOLD = "INSERT INTO runs (tenant_id, id, connection_id, kind, state, summary, list_hash, created_at, updated_at) \
@@ -33,6 +33,23 @@ statements! {
     HOLD_ITEM = "INSERT INTO run_items (tenant_id, run_id, id, action, subject, state, detail, created_at) \
         VALUES ($1, $2, $3, $4, $5, 'held', '{}', $6) \
         ON CONFLICT (tenant_id, run_id, id) DO UPDATE SET state = 'held' WHERE run_items.state = 'done'";
+    /// A run over a directory begins; whichever of the same connection is still said to run was broken off.
+    START_SYNC = "INSERT INTO runs (tenant_id, id, connection_id, kind, state, summary, created_at, updated_at) \
+        VALUES ($1, $2, $3, 'sync', 'running', '{}', $4, $4)";
+    BREAK_OFF = "UPDATE runs SET state = 'broken off', version = version + 1, updated_at = $3, finished_at = $3 \
+        WHERE tenant_id = $1 AND connection_id = $2 AND kind = 'sync' AND state = 'running'";
+    END_SYNC = "UPDATE runs SET state = $3, summary = $4, list_hash = $5, version = version + 1, updated_at = $6, finished_at = $6 \
+        WHERE tenant_id = $1 AND id = $2 AND kind = 'sync' AND state = 'running'";
+    /// Another run holds another list by now, or nothing: the older one can't be confirmed any more. Or a confirmation was used.
+    SETTLE_SYNC = "UPDATE runs SET state = $4, version = version + 1, updated_at = $6, finished_at = $6 \
+        WHERE tenant_id = $1 AND connection_id = $2 AND kind = 'sync' AND state = $3 AND id <> $5";
+    INSERT_SYNC_ITEM = "INSERT INTO run_items (tenant_id, run_id, id, action, subject, state, detail, created_at) \
+        VALUES ($1, $2, $3, $4, $5, 'held', $6, $7)";
+    SYNCS_IN_STATE = concat!("SELECT ", run_columns!(), " FROM runs r WHERE r.tenant_id = $1 AND r.connection_id = $2 AND r.kind = 'sync' \
+        AND r.state = $3 ORDER BY r.id");
+    FORGET_SYNC = "DELETE FROM runs WHERE tenant_id = $1 AND id = $2 AND kind = 'sync' AND state = 'running'";
+    FORGET_OLD_SYNCS = "DELETE FROM runs WHERE tenant_id = $1 AND connection_id = $2 AND kind = 'sync' AND finished_at < $3 \
+        AND state <> 'held' AND state <> 'confirmed'";
     CONFIRM = "UPDATE runs SET state = 'confirmed', version = version + 1, updated_at = $4, finished_at = $4 \
         WHERE tenant_id = $1 AND id = $2 AND state = 'held' AND list_hash = $3";
     CONFIRM_ITEMS = "UPDATE run_items SET state = 'confirmed' WHERE tenant_id = $1 AND run_id = $2 AND state = 'held'";
@@ -50,7 +67,7 @@ pub struct Run {
     pub id: String,
     pub connection_id: ConnectionId,
     pub kind: String,
-    /// `held` or `confirmed`.
+    /// `held` or `confirmed`; of a sync also `running`, `done`, `failed`, `broken off` and `superseded`.
     pub state: String,
     /// JSON text.
     pub summary: String,
@@ -71,6 +88,8 @@ pub struct RunItem {
     /// `held`, `confirmed` or `done`.
     pub state: String,
     pub created_at: i64,
+    /// JSON text.
+    pub detail: String,
 }
 
 /// A change that is to be held.
@@ -116,6 +135,7 @@ pub async fn list_items(store: &Store, tenant: &TenantId, run: &str, after: &str
                 subject: row.text(2)?,
                 state: row.text(3)?,
                 created_at: row.int(4)?,
+                detail: row.text(5)?,
             })
         })
         .collect()
@@ -167,4 +187,65 @@ pub fn spend(batch: &mut Batch, connection: &Connection, kind: &str, by: i64, al
 /// Forgets what was used in hours before that of `kind`.
 pub fn forget_spent(batch: &mut Batch, connection: &Connection, kind: &str) {
     batch.any(DELETE_SPENT, args![&connection.tenant_id, &connection.id, kind]);
+}
+
+/// A run over a directory begins.
+pub fn start_sync(batch: &mut Batch, connection: &Connection, id: &str, now: i64) {
+    batch.any(BREAK_OFF, args![&connection.tenant_id, &connection.id, now]);
+    batch.one(START_SYNC, args![&connection.tenant_id, id, &connection.id, now]);
+}
+
+/// How a run over a directory ended: stale if somebody else wrote that already.
+pub fn end_sync(batch: &mut Batch, connection: &Connection, id: &str, end: &SyncEnd<'_>) {
+    batch.one(END_SYNC, args![&connection.tenant_id, id, end.state, end.summary, end.list_hash, end.at]);
+}
+
+/// An end, as stored.
+pub struct SyncEnd<'a> {
+    pub state: &'static str,
+    /// JSON text.
+    pub summary: &'a str,
+    pub list_hash: Option<&'a str>,
+    pub at: i64,
+}
+
+/// What a run over a directory holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncItem {
+    pub action: &'static str,
+    pub subject: String,
+    /// JSON text.
+    pub detail: String,
+}
+
+impl SyncItem {
+    pub fn id(&self) -> String {
+        format!("{}:{}", self.action, self.subject)
+    }
+}
+
+pub fn hold_sync(batch: &mut Batch, connection: &Connection, id: &str, items: &[SyncItem], now: i64) {
+    let tenant = &connection.tenant_id;
+    let row = |item: &SyncItem| args![tenant, id, item.id(), item.action, item.subject.as_str(), item.detail.as_str(), now];
+    batch.each(INSERT_SYNC_ITEM, items.iter().map(row).collect());
+}
+
+/// All other runs over the directory that are in state `from` come to `to`.
+pub fn settle_syncs(batch: &mut Batch, connection: &Connection, from: &str, to: &str, except: &str, now: i64) {
+    batch.any(SETTLE_SYNC, args![&connection.tenant_id, &connection.id, from, to, except, now]);
+}
+
+/// A run that came to the same as one that stands already leaves nothing.
+pub fn forget_sync(batch: &mut Batch, connection: &Connection, id: &str) {
+    batch.any(FORGET_SYNC, args![&connection.tenant_id, id]);
+}
+
+/// Runs over the directory that ended before `before` and wait for nobody.
+pub fn forget_old_syncs(batch: &mut Batch, connection: &Connection, before: i64) {
+    batch.any(FORGET_OLD_SYNCS, args![&connection.tenant_id, &connection.id, before]);
+}
+
+/// The runs over a connection's directory that are in `state`.
+pub async fn syncs_in_state(store: &Store, connection: &Connection, state: &str) -> Result<Vec<Run>, Error> {
+    store.read(SYNCS_IN_STATE, args![&connection.tenant_id, &connection.id, state]).await?.iter().map(run).collect()
 }

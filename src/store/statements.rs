@@ -15,7 +15,7 @@ pub(super) use statements;
 
 /// Every fixed statement of the store: `(name, text)`.
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    let files: [&[(&str, &str)]; 19] = [
+    let files: [&[(&str, &str)]; 20] = [
         super::audit::ALL,
         super::connections::ALL,
         super::events::ALL,
@@ -30,6 +30,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         super::runs::ALL,
         super::schema_extensions::ALL,
         super::sessions::ALL,
+        super::sync_state::ALL,
         super::tenants::ALL,
         super::tokens::ALL,
         super::traffic::ALL,

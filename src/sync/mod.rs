@@ -1,6 +1,41 @@
-//! Keeping a roster in step with a directory. So far the first half of a run: what a complete read of a directory says
-//! beside what is stored of it. Owns what is asked for, what counts as a change, and when absence may be concluded.
-//! Refuses to write: what changed goes to `provisioning`, once runs write.
+//! Keeping a roster in step with a directory. A run surveys first: it reads everything to the end and compares it with
+//! what is stored, without writing. Then [`guard`] says what of it may happen and what waits for somebody's word, and
+//! only then is written, through `provisioning`, under the fencing number of the run's lease.
+//!
+//! Owns what is asked for, what counts as a change, when absence may be concluded and the order of a run. Refuses to
+//! write a profile by itself, and to conclude anything from a part.
 
-pub mod comparison;
+pub mod confirmed;
+pub mod entry;
+pub mod guard;
+pub mod inbox;
+pub mod lease;
+pub mod members;
+pub mod run;
+pub mod schedule;
+pub mod survey;
 pub mod wanted;
+
+use crate::provisioning;
+use crate::store;
+
+/// What ended a run. Whatever was written before it stays, in whole batches, and the next run goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another run of this connection is under way.
+    #[error("{owner} is running this sync; nothing was done. It is free {free} at the latest")]
+    Busy { owner: String, free: String },
+    /// The lease ran out, and somebody else took it: nothing more was written.
+    #[error("the run was overtaken: it took too long between two steps, and another one began. Nothing more was written")]
+    Overtaken,
+    /// The directory could not be used, or not read to its end. Says what to change.
+    #[error("{0}")]
+    Directory(String),
+    /// The connection can't be synced as it is set up.
+    #[error("{0}")]
+    Setup(String),
+    #[error(transparent)]
+    Provisioning(#[from] provisioning::Error),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}

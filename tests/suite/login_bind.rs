@@ -1,7 +1,7 @@
 //! `POST /login/{connection}` against a real OpenLDAP, on both stores: a password that opens ends in a profile and a session
 //! by the same path as every login, and one that does not in one answer.
 
-use crate::support::caller::{Caller, on_both_gateways, user};
+use crate::support::caller::on_both_gateways;
 use crate::support::gateway::{Gateway, Store};
 use crate::support::login_site::{LoginSite, cookie, outside};
 use crate::support::rows::Database;
@@ -137,23 +137,37 @@ on_both_gateways! {
         assert_eq!(site.rows("SELECT logins_count FROM users").await[0]["logins_count"], 12);
     }
 
-    async fn a_person_who_was_pushed_is_met_by_the_directorys_own_id(store) {
+    async fn somebody_a_sync_brought_logs_in_as_the_same_person(store) {
         let slapd = Slapd::start(3);
-        let site = LoginSite::start(store, &slapd, &["scim_mapping=scim"]).await;
-        // Whatever knows the directory's id of a person knows the person; here a push does.
-        let first = site.log_in("u000001", PASSWORD).await.json();
-        let id = external_id(&site).await;
-        Database::change(site.gateway.database_url(), "DELETE FROM users").await;
-        let printed = site.gateway.cli(&["token", "create", "--connection", "corp", "--json"]);
-        let token: Value = serde_json::from_str(&printed).expect("JSON");
-        let client = Caller::of(&site.gateway, "corp", token["token"].as_str().expect("a token"));
-        let mut body = user("ann@corp.example");
-        body["externalId"] = id.into();
-        let pushed = client.create("Users", &body).await;
-        let again = site.log_in("u000001", PASSWORD).await.json();
-        assert_eq!(again["user_id"], first["user_id"]);
-        let rows = site.rows("SELECT id, last_source FROM identities").await;
-        assert_eq!((rows.len(), rows[0]["id"].as_str(), &rows[0]["last_source"]), (1, Some(pushed.as_str()), &json!("login")));
+        let site = LoginSite::start(store, &slapd, &[]).await;
+        assert_eq!(site.sync(), json!({"created": 3}));
+        let person = "SELECT i.id, i.profile_id, i.external_id, i.listed, u.user_id FROM identities i JOIN users u \
+            ON u.tenant_id = i.tenant_id AND u.id = i.profile_id WHERE i.user_name = 'u000001'";
+        let synced = site.rows(person).await;
+        let profile = site.log_in("u000001", PASSWORD).await.json();
+        assert_eq!((profile["user_id"].as_str(), &profile["logins_count"]), (synced[0]["user_id"].as_str(), &json!(1)));
+        assert_eq!(site.rows(person).await, synced);
+        let sessions = site.rows("SELECT identity_id, profile_id FROM sessions").await;
+        assert_eq!(sessions.len(), 1);
+        assert_eq!((&sessions[0]["identity_id"], &sessions[0]["profile_id"]), (&synced[0]["id"], &synced[0]["profile_id"]));
+        assert_eq!(site.rows("SELECT id FROM users").await.len(), 3);
+        assert_eq!(site.sync(), json!({"unchanged": 3}), "a login is no change of the directory");
+    }
+
+    async fn somebody_who_logged_in_first_is_taken_over_by_the_sync(store) {
+        let slapd = Slapd::start(3);
+        let site = LoginSite::start(store, &slapd, &[]).await;
+        let first = site.log_in("u000001", PASSWORD).await;
+        let listed = "SELECT id, listed FROM identities WHERE login_raw IS NOT NULL";
+        let before = site.rows(listed).await;
+        assert_eq!((before.len(), &before[0]["listed"]), (1, &json!(false)));
+        site.sync();
+        let after = site.rows(listed).await;
+        assert_eq!((after.len(), &after[0]["id"], &after[0]["listed"]), (1, &before[0]["id"], &json!(true)));
+        assert_eq!(site.rows("SELECT id FROM users").await.len(), 3);
+        assert_eq!(site.session(&cookie(&first)).await.status, 200, "the session goes on");
+        assert_eq!(site.log_in("u000001", PASSWORD).await.json()["user_id"], first.json()["user_id"]);
+        assert_eq!(site.sync(), json!({"unchanged": 3}));
     }
 
     async fn a_public_url_with_tls_binds_the_cookie_to_its_host(store) {

@@ -14,7 +14,7 @@ use rosterd::scim::schema::registry;
 use rosterd::store::lists::{self, FIRST_ARGUMENT, Position};
 use rosterd::store::query_sql::{self, Compiled, Target};
 use rosterd::store::statements::{self, Form};
-use rosterd::store::{Value, groups};
+use rosterd::store::{Value, groups, identities};
 use rusqlite::StatementStatus;
 use rusqlite::config::DbConfig;
 use serde_json::Value as Json;
@@ -41,7 +41,8 @@ const STEPS_PER_ROW_PASSED: i64 = 15;
 const ENTRIES_MAX: i64 = 1_000;
 
 /// Tables that grow with the people of a tenant.
-const LARGE: [&str; 14] = [
+const LARGE: [&str; 15] = [
+    "unresolved_members",
     "users",
     "user_values",
     "identities",
@@ -118,6 +119,10 @@ fn filling(bytes: &str) -> Vec<String> {
                 SELECT '{tenant}', {id}, CAST({id} || '{tenant}' AS {bytes}), {id}, {id}, '{{}}', i, i, i FROM n", numbers(users)),
             format!("{} INSERT INTO login_failures (tenant_id, scope, subject, failures, last_at) \
                 SELECT '{tenant}', '{connection}', {key}, 1, i FROM n", numbers(users)),
+            format!("{} INSERT INTO conflicts (tenant_id, id, connection_id, kind, state, subject, detail, created_at, updated_at) \
+                SELECT '{tenant}', {id}, '{connection}', 'email_match', 'open', {key}, '{{}}', i, i FROM n", numbers(users)),
+            format!("{} INSERT INTO unresolved_members (tenant_id, group_id, dn_key, dn) \
+                SELECT '{tenant}', {group}, {key}, {key} FROM n", numbers(count)),
             format!("{} INSERT INTO traffic (tenant_id, id, connection_id, refused, created_at, request_id, method, path, status, duration_us, \
                 signs, request_bytes, response_bytes) SELECT '{tenant}', {id}, '{connection}', i % 2 = 0, i, 'x', 'GET', '/', 200, 1, '[]', 0, 0 FROM n", numbers(users)),
             format!("{} INSERT INTO history (tenant_id, profile_id, id, version, event, actor, changes, created_at) \
@@ -286,6 +291,8 @@ async fn who_is_looked_up_is_found_by_an_index() {
             forms.push((form, PAGE, 0));
         }
     }
+    let keys: Vec<String> = (100..110).map(|n| format!("k{n:05}")).collect();
+    forms.extend(identities::forms(&connection(), &keys).into_iter().map(|form| (form, PAGE, 0)));
     for (group, name) in [("g00100", "a small group"), ("g00001", "a group of everybody")] {
         for mut form in groups::forms(&connection(), group, &ids) {
             form.name = format!("{} of {name}", form.name);

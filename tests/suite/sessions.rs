@@ -3,7 +3,7 @@
 use crate::support::caller::on_both_gateways;
 use crate::support::login_site::{LoginSite, cookie};
 use crate::support::rows::Database;
-use crate::support::slapd::{PASSWORD, Slapd};
+use crate::support::slapd::{PASSWORD, SUFFIX, Slapd};
 use serde_json::json;
 
 /// Hours as the store counts time.
@@ -89,6 +89,43 @@ on_both_gateways! {
         change(&site, "DELETE FROM users").await;
         assert_eq!(site.session(&cookie).await.status, 401);
         assert!(site.rows("SELECT id FROM sessions").await.is_empty(), "they go with the person");
+    }
+
+    async fn whoever_a_sync_finds_disabled_or_gone_is_signed_out_by_it(store) {
+        let slapd = Slapd::start(5);
+        let site = LoginSite::without_connection(store, &[]).await;
+        std::fs::create_dir_all(site.gateway.folder().join("mappings")).expect("a folder");
+        let mapping = "mapping own from ldap to profile\nusername = $uid\nemail = $mail[0]\nblocked = $title == \"gone\"\n";
+        std::fs::write(site.gateway.folder().join("mappings/own.mapping"), mapping).expect("written");
+        site.connect("corp", &slapd, &["mapping=own"]);
+        // One who was here before the first run, and two of it.
+        let disabled = signed_in(&site, "u000000").await;
+        site.sync();
+        let (gone, stays) = (signed_in(&site, "u000001").await, signed_in(&site, "u000002").await);
+        let title = |to: &str| slapd.modify(&format!("dn: uid=u000000,ou=people,{SUFFIX}\nchangetype: modify\nreplace: title\ntitle: {to}\n"));
+        let moved = |from: &str, to: &str| {
+            let rename = "changetype: modrdn\nnewrdn: uid=u000001\ndeleteoldrdn: 0";
+            slapd.modify(&format!("dn: uid=u000001,ou={from},{SUFFIX}\n{rename}\nnewsuperior: ou={to},{SUFFIX}\n"));
+        };
+        title("gone");
+        moved("people", "empty");
+        assert_eq!((site.session(&disabled).await.status, site.session(&gone).await.status), (200, 200), "no run has seen it yet");
+        site.sync();
+        for (cookie, status) in [(&disabled, 401), (&gone, 401), (&stays, 200)] {
+            assert_eq!(site.session(cookie).await.status, status);
+        }
+        for name in ["u000000", "u000001"] {
+            assert_eq!(site.log_in(name, PASSWORD).await.status, 401, "{name}");
+        }
+        assert_eq!(site.reasons().await, ["blocked", "unknown_user"]);
+
+        title("back");
+        moved("empty", "people");
+        assert_eq!(site.log_in("u000001", PASSWORD).await.status, 401, "no login brings back whom a run saw leave");
+        site.sync();
+        assert_eq!(site.session(&signed_in(&site, "u000000").await).await.status, 200);
+        assert_eq!(site.session(&signed_in(&site, "u000001").await).await.status, 200);
+        assert_eq!(site.rows("SELECT id FROM users").await.len(), 5, "they are who they were");
     }
 
     async fn a_person_has_a_hundred_sessions_and_then_the_oldest_goes(store) {

@@ -1,6 +1,7 @@
 //! `rosterd connection …`
 
 mod check;
+mod followed;
 mod report;
 pub mod secrets;
 mod servers;
@@ -150,14 +151,18 @@ async fn answer(context: &Context, command: ConnectionCommand) -> anyhow::Result
             let tenant = context.tenant(&args.tenant).await?;
             let stored = context.find_connection(&tenant, &args.name).await?;
             let source = match stored.connection.kind {
-                ConnectionKind::Database => None,
+                ConnectionKind::Database | ConnectionKind::Ldap => None,
                 // A login connection may have a SCIM side.
-                ConnectionKind::Scim | ConnectionKind::Ldap | ConnectionKind::Samlp | ConnectionKind::Oidc => {
+                ConnectionKind::Scim | ConnectionKind::Samlp | ConnectionKind::Oidc => {
                     Some(traffic::recognised(context, &stored.connection).await?)
                 }
             };
             let secrets = secrets::readable(context, &stored.connection).await;
-            print_with(context, &stored, secrets.as_ref(), source.as_ref(), args.json)?;
+            let followed = match stored.connection.kind {
+                ConnectionKind::Ldap => Some(followed::of(context, &stored.connection).await?),
+                _ => None,
+            };
+            print_with(context, &stored, secrets.as_ref(), (source.as_ref(), followed.as_ref()), args.json)?;
         }
         ConnectionCommand::Traffic(args) => traffic::run(context, args).await?,
         ConnectionCommand::Check(args) => return check::run(context, &args).await,
@@ -211,7 +216,8 @@ fn check_whole(connection: &Connection, secrets: &ConnectionSecrets) -> anyhow::
 
 /// Where a SCIM client of this connection is pointed at.
 pub fn scim_base_url(public_url: &str, connection: &Connection) -> Option<String> {
-    (connection.kind != ConnectionKind::Database).then(|| format!("{public_url}/scim/v2/connections/{}", connection.id))
+    let is_pushed_to = !matches!(connection.kind, ConnectionKind::Database | ConnectionKind::Ldap);
+    is_pushed_to.then(|| format!("{public_url}/scim/v2/connections/{}", connection.id))
 }
 
 /// The connection as the management API shows it.
@@ -234,7 +240,7 @@ pub fn as_json(stored: &StoredConnection, public_url: &str) -> Value {
 }
 
 fn print(context: &Context, stored: &StoredConnection, secrets: &ConnectionSecrets, json: bool) -> anyhow::Result<()> {
-    print_with(context, stored, Some(secrets), None, json)
+    print_with(context, stored, Some(secrets), (None, None), json)
 }
 
 /// [`as_json`], with the names of its secrets for a kind that has any; null if they can't be read.
@@ -246,18 +252,21 @@ fn with_secrets(stored: &StoredConnection, secrets: Option<&ConnectionSecrets>, 
     object
 }
 
-/// `source`: who its newest requests came from, where that was looked at.
+/// `source`: who its newest requests came from; `followed`: how its directory is followed; where that was looked at.
 fn print_with(
     context: &Context,
     stored: &StoredConnection,
     secrets: Option<&ConnectionSecrets>,
-    source: Option<&Source>,
+    (source, followed): (Option<&Source>, Option<&followed::Followed>),
     json: bool,
 ) -> anyhow::Result<()> {
     if json {
         let mut object = with_secrets(stored, secrets, &context.public_url());
         if let Some(source) = source {
             object["source"] = shown::source(source);
+        }
+        if let Some(followed) = followed {
+            object["sync"] = followed.to_json();
         }
         output::json(&object)?;
         return Ok(());
@@ -273,6 +282,7 @@ fn print_with(
     ];
     fields.extend(scim_base_url(&context.public_url(), connection).map(|url| ("SCIM base URL", url)));
     fields.extend(source.map(|source| ("source", source.line())));
+    fields.extend(followed.map(|followed| ("sync", followed.line())));
     output::fields(&fields)?;
     println!();
     let options = connection.options.to_json(connection.kind);

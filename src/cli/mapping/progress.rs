@@ -22,7 +22,13 @@ impl Progress {
 
     /// Says that `entries` are done, and `read` of `size` bytes.
     pub fn at(&mut self, entries: u64, read: u64, size: Option<u64>) {
-        if !self.shown || !entries.is_multiple_of(STRIDE) {
+        if entries.is_multiple_of(STRIDE) {
+            self.show(entries, read, size);
+        }
+    }
+
+    fn show(&mut self, entries: u64, read: u64, size: Option<u64>) {
+        if !self.shown {
             return;
         }
         let now = Instant::now();
@@ -33,6 +39,24 @@ impl Progress {
             // A terminal that is gone is no reason to stop.
             let _gone = write!(std::io::stderr(), "\r\x1b[K{bar}{entries} entries, {} a second", entries / seconds);
         }
+    }
+}
+
+impl Progress {
+    /// Says how far a run over a directory is.
+    pub fn of_a_sync(&mut self, step: crate::sync::run::Progress) {
+        match step {
+            crate::sync::run::Progress::Surveyed(entries) => self.show(entries, 0, None),
+            crate::sync::run::Progress::Written(entries, all) => self.show(entries, entries, Some(all)),
+        }
+    }
+
+    /// Leaves no trace from here on.
+    pub fn end(&mut self) {
+        if self.shown {
+            let _gone = write!(std::io::stderr(), "\r\x1b[K");
+        }
+        self.shown = false;
     }
 }
 

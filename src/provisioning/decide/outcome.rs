@@ -37,6 +37,8 @@ pub(super) struct ProfileOutcome {
     pub before: Option<String>,
     pub history_id: String,
     pub skipped: Option<String>,
+    /// The mapping refuses the record: nothing of it is taken but that its source bars the person.
+    pub rejected: Option<Vec<(String, String)>>,
     /// An identity joins the profile or leaves it.
     pub membership: Option<Membership>,
     /// The groups that a login gives changed.
@@ -66,6 +68,7 @@ impl ProfileOutcome {
             before: None,
             history_id: desk.moment.id(),
             skipped: None,
+            rejected: None,
             membership: None,
             groups: None,
         }
@@ -116,7 +119,18 @@ pub(super) fn profile(
             }
         },
     };
-    outcome.changes = changes(desk, identity, results, Some((&stored.doc, &stored.provenance)))?;
+    outcome.changes = match changes(desk, identity, results, Some((&stored.doc, &stored.provenance))) {
+        Err(Refusal::Rejected { reasons }) if desk.side == Side::Sync && bars(results.mapped) => {
+            // Whoever the directory disables is locked out at once, whatever else is wrong with the entry.
+            outcome.rejected = Some(reasons);
+            Changes { blocked: Some(true), ..Changes::default() }
+        }
+        changes => changes?,
+    };
+    if event == UserEvent::Revived && desk.side == Side::Sync && outcome.changes.blocked.is_none() {
+        // Back in the directory: the block of having left it goes, where no rule has a word of its own.
+        outcome.changes.blocked = Some(false);
+    }
     if let Some(Gate::Skip { reason }) = &results.mapped.gate {
         // Not imported any more; who is in the roster already is left alone, but for a push that says inactive: that
         // blocks at once, whatever a mapping leaves out.
@@ -129,6 +143,11 @@ pub(super) fn profile(
     (outcome.blocks, outcome.lifts) = block_diff(desk, identity, results.mapped, &outcome.changes, &stored.blocks);
     written(desk, event, identity, stored, results.mapped, &mut outcome)?;
     Ok(outcome)
+}
+
+/// Does the mapping say that the source bars the person?
+fn bars(mapped: &Mapped) -> bool {
+    mapped.is_true("blocked")
 }
 
 fn skips(mapped: &Mapped) -> bool {
@@ -299,7 +318,7 @@ fn with_document(desk: &Desk<'_>, mut user: User, doc: &Profile, mapped: &Mapped
 
 /// May matching see the address this record gives?
 pub(super) fn is_trusted(desk: &Desk<'_>, mapped: &Mapped) -> bool {
-    desk.side == Side::Push || desk.connection.kind.is_directory() || mapped.is_true("email_verified")
+    matches!(desk.side, Side::Push | Side::Sync) || desk.connection.kind.is_directory() || mapped.is_true("email_verified")
 }
 
 /// A mapping's `blocked` sets or lifts the source block of its own identity and no other; a `deny` gate likewise its
@@ -354,7 +373,7 @@ fn source(desk: &Desk<'_>, event: UserEvent, identity: &Identity, history_id: &s
         identity_id: identity.id.to_string(),
         mapping: desk.mapping.name().to_owned(),
         mapping_version: desk.mapping.version(),
-        event: event.as_str().to_owned(),
+        event: event.of(desk.side).to_owned(),
         history_id: history_id.to_owned(),
         actor: desk.moment.actor.to_owned(),
         at: desk.moment.now,

@@ -26,13 +26,14 @@ pub(super) fn finish(
         ProfileWrite::Remove { user, .. } => (Some((user, user.version)), "user.deleted"),
         ProfileWrite::None => (None, ""),
     };
+    let detail = detail(&outcome);
     let history = outcome.before.and_then(|changes| {
         let (user, version) = user?;
         Some(History {
             id: outcome.history_id.clone(),
             profile_id: user.id.clone(),
             version,
-            event: event.as_str(),
+            event: event.of(desk.side),
             connection_id: row.connection_id.clone(),
             identity_id: row.id.clone(),
             mapping: desk.mapping.name().to_owned(),
@@ -42,16 +43,9 @@ pub(super) fn finish(
             at: moment.now,
         })
     });
-    let mut detail = Map::new();
-    if !outcome.changes.errors.is_empty() {
-        detail.insert("warnings".into(), warnings(&outcome.changes));
-    }
-    if let Some(reason) = &outcome.skipped {
-        detail.insert("skipped".into(), reason.as_str().into());
-    }
     let entry = LogEntry {
         id: moment.id(),
-        kind: event.as_str(),
+        kind: event.of(desk.side),
         outcome: "ok",
         connection_id: Some(row.connection_id.clone()),
         identity_id: Some(row.id.clone()),
@@ -106,8 +100,25 @@ pub(super) fn finish(
         slot: moment.slot(),
         // Back from a DELETE: it may have left a row behind, of somebody who was added while they went.
         leaves_groups: event == UserEvent::Revived && counted > 0,
+        rejected: outcome.rejected,
         identity,
     }
+}
+
+/// What the log row says besides.
+fn detail(outcome: &ProfileOutcome) -> Map<String, Value> {
+    let mut detail = Map::new();
+    if !outcome.changes.errors.is_empty() {
+        detail.insert("warnings".into(), warnings(&outcome.changes));
+    }
+    if let Some(reasons) = &outcome.rejected {
+        let reasons = reasons.iter().map(|(attribute, reason)| json!({"attribute": attribute, "reason": reason}));
+        detail.insert("rejected".into(), reasons.collect());
+    }
+    if let Some(reason) = &outcome.skipped {
+        detail.insert("skipped".into(), reason.as_str().into());
+    }
+    detail
 }
 
 fn warnings(changes: &Changes) -> Value {

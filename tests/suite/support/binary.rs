@@ -83,8 +83,14 @@ impl Sandbox {
 
     /// Starts `rosterd serve` on a free port and waits until it listens.
     pub fn serve(&self, line: &str) -> Serving {
+        self.serve_with(line, &[])
+    }
+
+    /// The same with more environment.
+    pub fn serve_with(&self, line: &str, environment: &[(&str, &str)]) -> Serving {
         let line = format!("serve {line}");
-        let mut command = self.command(&line, &[("ROSTERD__SERVER__LISTEN", "127.0.0.1:0")]);
+        let environment = [environment, &[("ROSTERD__SERVER__LISTEN", "127.0.0.1:0")]].concat();
+        let mut command = self.command(&line, &environment);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let mut printed = Vec::new();

@@ -50,6 +50,12 @@ impl LoginSite {
         made["id"].as_str().expect("an id").to_owned()
     }
 
+    /// `rosterd sync corp` to its end: what became of people.
+    pub fn sync(&self) -> Value {
+        let report: Value = serde_json::from_str(&self.gateway.cli(&["sync", "corp", "--json"])).expect("JSON");
+        report["summary"]["people"].clone()
+    }
+
     /// One request with exactly these headers.
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<String>) -> Answer {
         let mut request = self.browser.request(method.parse().expect("a method"), format!("{}{path}", self.gateway.base_url()));

@@ -6,6 +6,7 @@
 
 pub mod binary;
 pub mod caller;
+pub mod corp;
 pub mod cost;
 pub mod domain;
 pub mod edge;

@@ -2,6 +2,7 @@
 //! in a [`World`], which takes each plan in as the store would.
 
 mod arrivals;
+mod entries;
 mod events_and_states;
 mod logins;
 mod profiles;

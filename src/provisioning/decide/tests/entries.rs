@@ -1,0 +1,117 @@
+//! Entries of a directory that is followed: what differs from a push.
+
+use super::*;
+
+/// What a directory says of ann. `said` is the mapping's result.
+fn entry(said: Value) -> SourceRecord {
+    let Value::Object(mut payload) = said else { panic!("an object") };
+    payload.insert("dn".into(), "uid=ann,dc=x".into());
+    SourceRecord {
+        side: Side::Sync,
+        payload,
+        external_id: Some("guid-1".into()),
+        user_name: None,
+        label: None,
+        active: None,
+        values: Vec::new(),
+    }
+}
+
+fn followed() -> World {
+    let mut world = World::new();
+    world.connection.kind = ConnectionKind::Ldap;
+    world.connection.options = Options::defaults(ConnectionKind::Ldap);
+    world.mapping = Said::with(vec![rule("username"), rule("name"), Rule { required: true, ..rule("email") }, rule("blocked")]);
+    world
+}
+
+fn desk(world: &World) -> Desk<'_> {
+    let root_attributes = world.connection.options.root_attributes(false);
+    Desk { side: Side::Sync, root_attributes, ..world.desk() }
+}
+
+/// A run meets the entry.
+fn meet(world: &mut World, record: &SourceRecord) -> Decision<UserPlan> {
+    let decision = match &world.known {
+        None => create(&desk(world), record, IdentityId::new("i-1"), world.newcomer(record)),
+        Some(known) => {
+            let event = if known.identity.listed { UserEvent::Replaced } else { UserEvent::Revived };
+            super::super::write(&desk(world), event, known.clone(), record, None)
+        }
+    };
+    world.take(decision)
+}
+
+fn ann() -> SourceRecord {
+    entry(json!({"username": "ann", "name": "Ann", "email": "ann@x.example", "blocked": false}))
+}
+
+#[test]
+fn an_entry_is_called_what_the_mapping_calls_it_and_its_name_is_no_key() {
+    let mut world = followed();
+    let plan = plan(meet(&mut world, &ann()));
+    assert_eq!(kinds(&plan), ["sync.user.created"]);
+    let identity = world.known().identity;
+    assert_eq!((identity.user_name.as_deref(), identity.label.as_deref()), (Some("ann"), Some("Ann")));
+    assert_eq!((identity.user_name_key, identity.listed, identity.last_source.as_str()), (None, true, "sync"));
+    assert_eq!(identity.dn_key, Some(dn_key("UID=Ann, DC=x")));
+}
+
+#[test]
+fn the_same_entry_is_nothing_and_other_result_of_the_same_entry_is_something() {
+    let mut world = followed();
+    meet(&mut world, &ann());
+    assert_eq!(meet(&mut world, &ann()), Decision::Nothing);
+    let mut turned = ann().payload;
+    turned.sort_keys();
+    assert_eq!(meet(&mut world, &SourceRecord { payload: turned, ..ann() }), Decision::Nothing);
+    // As if the clock had moved: the same entry, another result.
+    world.known.as_mut().unwrap().identity.mapped = Some(json!({"username": "ann", "blocked": true}).to_string());
+    assert_ne!(meet(&mut world, &ann()), Decision::Nothing);
+}
+
+#[test]
+fn a_disabled_entry_blocks_its_person_whatever_else_the_mapping_refuses() {
+    let mut world = followed();
+    meet(&mut world, &ann());
+    let before = world.known().identity;
+    let gone = entry(json!({"username": "ann", "blocked": true}));
+    let barred = plan(meet(&mut world, &gone));
+    assert_eq!(barred.rejected, Some(vec![("email".to_owned(), "has no value".to_owned())]));
+    assert_eq!(world.blocks(), [(BlockKind::Source, "inactive at the source".to_owned())]);
+    let after = world.known().identity;
+    assert_eq!((after.raw_hash, after.mapped), (before.raw_hash, before.mapped), "the entry is not taken");
+    assert_eq!(after.state, IdentityState::DisabledAtSource);
+    assert_eq!(world.value("email"), "ann@x.example");
+    // Once is enough.
+    assert!(matches!(refusal(meet(&mut world, &gone)), Refusal::Rejected { .. }));
+    // And back, whole.
+    meet(&mut world, &ann());
+    assert_eq!((world.blocks().len(), world.known().identity.state), (0, IdentityState::Active));
+}
+
+#[test]
+fn a_refused_entry_that_bars_nobody_changes_nothing() {
+    let mut world = followed();
+    meet(&mut world, &ann());
+    let before = world.user();
+    assert!(matches!(
+        refusal(meet(&mut world, &entry(json!({"username": "other", "blocked": false})))),
+        Refusal::Rejected { .. }
+    ));
+    assert_eq!(world.user(), before);
+}
+
+#[test]
+fn who_left_and_is_there_again_loses_the_block_of_having_left_though_no_rule_speaks_of_blocks() {
+    let mut world = followed();
+    world.mapping = Said::with(vec![rule("username")]);
+    meet(&mut world, &entry(json!({"username": "ann"})));
+    let left = delete(&desk(&world), world.known(), true);
+    assert_eq!(kinds(&plan(world.take(left))), ["sync.user.deleted"]);
+    assert_eq!(world.blocks().len(), 1);
+    world.block_by_administrator();
+    let back = plan(meet(&mut world, &entry(json!({"username": "ann"}))));
+    assert_eq!(kinds(&back), ["sync.user.revived"]);
+    assert_eq!(world.blocks(), [(BlockKind::Admin, "left the company".to_owned())], "others' blocks stay");
+}

@@ -1,0 +1,76 @@
+//! What the last complete run over a directory saw, and when the next is due. One row per connection.
+
+use super::statements::statements;
+use super::{Batch, Error, Store};
+use crate::args;
+use crate::clock::Micros;
+use crate::model::connection::Connection;
+
+statements! {
+    FIND_STATE = "SELECT area, id_attribute, server, newest_mark, newest_id, completed_at, failures, last_error, next_at, failed_at \
+        FROM sync_state WHERE tenant_id = $1 AND connection_id = $2";
+    SAVE_STATE = "INSERT INTO sync_state (tenant_id, connection_id, area, id_attribute, server, newest_mark, newest_id, completed_at, \
+        failures, last_error, next_at, failed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+        ON CONFLICT (tenant_id, connection_id) DO UPDATE SET area = excluded.area, id_attribute = excluded.id_attribute, \
+        server = excluded.server, newest_mark = excluded.newest_mark, newest_id = excluded.newest_id, \
+        completed_at = excluded.completed_at, failures = excluded.failures, last_error = excluded.last_error, \
+        next_at = excluded.next_at, failed_at = excluded.failed_at, version = sync_state.version + 1";
+}
+
+/// A row; without one, nothing was ever seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SyncState {
+    /// Of base, filter and kind of server: what was asked for.
+    pub area: Option<String>,
+    pub id_attribute: Option<String>,
+    /// The URL that answered.
+    pub server: Option<String>,
+    /// The latest change that was seen, as the directory writes it, and whose it was.
+    pub newest_mark: Option<String>,
+    pub newest_id: Option<String>,
+    /// When the last run came to its end.
+    pub completed_at: Option<Micros>,
+    /// Runs in a row that failed since.
+    pub failures: i64,
+    pub failed_at: Option<Micros>,
+    pub last_error: Option<String>,
+    /// No scheduled run before this.
+    pub next_at: Micros,
+}
+
+pub async fn find(store: &Store, connection: &Connection) -> Result<SyncState, Error> {
+    let rows = store.read(FIND_STATE, args![&connection.tenant_id, &connection.id]).await?;
+    let Some(row) = rows.first() else { return Ok(SyncState::default()) };
+    Ok(SyncState {
+        area: row.opt_text(0)?,
+        id_attribute: row.opt_text(1)?,
+        server: row.opt_text(2)?,
+        newest_mark: row.opt_text(3)?,
+        newest_id: row.opt_text(4)?,
+        completed_at: row.opt_int(5)?,
+        failures: row.int(6)?,
+        last_error: row.opt_text(7)?,
+        next_at: row.int(8)?,
+        failed_at: row.opt_int(9)?,
+    })
+}
+
+pub fn save(batch: &mut Batch, connection: &Connection, state: &SyncState) {
+    batch.one(
+        SAVE_STATE,
+        args![
+            &connection.tenant_id,
+            &connection.id,
+            state.area.as_ref(),
+            state.id_attribute.as_ref(),
+            state.server.as_ref(),
+            state.newest_mark.as_ref(),
+            state.newest_id.as_ref(),
+            state.completed_at,
+            state.failures,
+            state.last_error.as_ref(),
+            state.next_at,
+            state.failed_at,
+        ],
+    );
+}

@@ -1,0 +1,175 @@
+//! The program with a connection `corp` to a directory of the test's own, and what a run left in its database.
+
+use super::binary::{Answer, Sandbox};
+use super::postgres::cluster;
+use super::rows::Database;
+use super::slapd::{PASSWORD, SUFFIX, SYNC, Slapd};
+use serde_json::{Map, Value};
+use std::process::{Child, Command, Stdio};
+
+pub struct Corp {
+    pub sandbox: Sandbox,
+    pub database: String,
+}
+
+impl Corp {
+    /// On SQLite or PostgreSQL; `more` = further options of the connection.
+    pub async fn start(postgres: bool, slapd: &Slapd, more: &str) -> Self {
+        let sandbox = Sandbox::new();
+        let database = match postgres {
+            true => cluster().fresh_database().await,
+            false => format!("sqlite://{}", sandbox.path().join("rosterd.db").display()),
+        };
+        let corp = Self { sandbox, database };
+        corp.run("bootstrap").succeeded();
+        corp.run(&format!(
+            "connection create corp --kind ldap --set server=openldap --set url={} --set ca_file={} --set bind_dn={SYNC} \
+             --set user_base=ou=people,{SUFFIX} {} --secret bind_password=env:PASSWORD {more}",
+            slapd.ldaps(),
+            slapd.ca().display(),
+            // Several pages even of a few people.
+            if more.contains("page_size") { "" } else { "--set page_size=3" },
+        ))
+        .succeeded();
+        corp
+    }
+
+    /// The same beside a directory that says what a test wants, on these ports in turn.
+    pub async fn scripted(postgres: bool, ports: &[u16], more: &str) -> Self {
+        let sandbox = Sandbox::new();
+        let database = match postgres {
+            true => cluster().fresh_database().await,
+            false => format!("sqlite://{}", sandbox.path().join("rosterd.db").display()),
+        };
+        let corp = Self { sandbox, database };
+        corp.run("bootstrap").succeeded();
+        let urls: String = ports.iter().map(|port| format!("--set url=ldap://127.0.0.1:{port} ")).collect();
+        corp.run(&format!(
+            "connection create corp --kind ldap {urls} --set allow_plaintext=true --set bind_dn={SYNC} \
+             --set user_base=ou=people,{SUFFIX} --secret bind_password=env:PASSWORD {more}"
+        ))
+        .succeeded();
+        corp
+    }
+
+    /// With the groups of the directory as well.
+    pub async fn with_groups(postgres: bool, slapd: &Slapd, more: &str) -> Self {
+        Self::start(postgres, slapd, &format!("--set group_base=ou=groups,{SUFFIX} {more}")).await
+    }
+
+    fn environment(&self) -> [(&str, &str); 3] {
+        let key = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=";
+        [("ROSTERD__DATABASE__URL", self.database.as_str()), ("ROSTERD__SECRETS__KEY", key), ("PASSWORD", PASSWORD)]
+    }
+
+    pub fn run(&self, line: &str) -> Answer {
+        self.sandbox.run_with(line, &self.environment())
+    }
+
+    /// A gateway on the same database.
+    pub fn serve(&self) -> super::binary::Serving {
+        self.sandbox.serve_with("", &self.environment())
+    }
+
+    /// `rosterd sync corp` in the background.
+    pub fn spawn_sync(&self) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_rosterd"))
+            .args(["sync", "corp", "--json"])
+            .current_dir(self.sandbox.path())
+            .env_clear()
+            .envs(self.environment())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts")
+    }
+
+    /// A run that ends with `code`: its report.
+    pub fn sync_ends(&self, code: i32, more: &str) -> Value {
+        let answer = self.run(&format!("sync corp --json {more}"));
+        assert_eq!(answer.code, code, "{answer:?}");
+        serde_json::from_str(&answer.out).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
+    }
+
+    /// A run that is done: what became of people.
+    pub fn sync(&self) -> Value {
+        self.sync_ends(0, "")["summary"]["people"].clone()
+    }
+
+    pub fn set(&self, options: &str) {
+        let options: Vec<String> = options.split_whitespace().map(|option| format!("--set {option}")).collect();
+        self.run(&format!("connection update corp {}", options.join(" "))).succeeded();
+    }
+
+    pub fn mapping(&self, text: &str) {
+        let folder = self.sandbox.path().join("mappings");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("own.mapping"), text).expect("written");
+    }
+
+    pub async fn rows(&self, sql: &str) -> Vec<Map<String, Value>> {
+        Database::open(&self.database).await.rows(sql).await
+    }
+
+    /// The rows of a query with one column, as one list.
+    pub async fn list(&self, sql: &str) -> Vec<Value> {
+        self.rows(sql).await.into_iter().map(|row| row.into_iter().next().expect("a column").1).collect()
+    }
+
+    pub async fn count(&self, what: &str) -> i64 {
+        let rows = self.list(&format!("SELECT count(*) AS n FROM {what}")).await;
+        rows[0].as_i64().expect("a number")
+    }
+
+    /// Everything that a run may leave of people, in numbers: equal before and after a run that found nothing new.
+    pub async fn footprint(&self) -> Vec<Value> {
+        let mut all = Vec::new();
+        for table in [
+            "identities",
+            "users",
+            "groups",
+            "members",
+            "blocks",
+            "history",
+            "log WHERE kind LIKE 'sync.%' OR kind = 'conflict.opened'",
+            "outbox",
+            "conflicts",
+            "unresolved_members",
+        ] {
+            all.push(self.count(table).await.into());
+        }
+        for sum in [
+            "SELECT CAST(coalesce(sum(version), 0) AS BIGINT) AS n FROM identities",
+            "SELECT CAST(coalesce(sum(version), 0) AS BIGINT) AS n FROM users",
+            "SELECT CAST(coalesce(sum(version), 0) AS BIGINT) AS n FROM groups",
+            "SELECT CAST(coalesce(sum(occurrences), 0) AS BIGINT) AS n FROM conflicts",
+            "SELECT CAST(coalesce(sum(total), 0) AS BIGINT) AS n FROM counters",
+        ] {
+            all.extend(self.list(sum).await);
+        }
+        all
+    }
+
+    /// Of the person with this login name: external id, state, whether listed, DN, the profile's document and `blocked`.
+    pub async fn person(&self, uid: &str) -> Map<String, Value> {
+        let sql = format!(
+            "SELECT i.id, i.external_id, i.state, i.listed, i.raw, i.missing_runs, u.user_id, u.doc, u.blocked, u.id AS profile \
+             FROM identities i LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id \
+             WHERE i.user_name = '{uid}' ORDER BY i.created_at, i.id"
+        );
+        let mut rows = self.rows(&sql).await;
+        assert!(!rows.is_empty(), "nobody is called {uid}");
+        rows.pop().expect("somebody")
+    }
+
+    pub async fn inbox(&self) -> Vec<Map<String, Value>> {
+        self.rows("SELECT kind, state, subject, detail, occurrences FROM conflicts ORDER BY kind, subject").await
+    }
+}
+
+/// On SQLite, then on PostgreSQL.
+pub async fn on_both(body: impl AsyncFn(bool)) {
+    for postgres in [false, true] {
+        body(postgres).await;
+    }
+}
