@@ -237,8 +237,9 @@ def groups(gateway, users):
     half = len(users) // 2
     files = {}
     for name, group, members in (("small", small, users[:MEMBERS_OF_SMALL]), ("large", large, users[:half])):
-        for start in range(0, len(members), 5_000):
-            rows = ", ".join(f"('{tenant}', '{group}', '{member}', 'User', 1)" for member in members[start : start + 5_000])
+        # No more at a time than fits into an argument of psql.
+        for start in range(0, len(members), 800):
+            rows = ", ".join(f"('{tenant}', '{group}', '{member}', 'User', 1)" for member in members[start : start + 800])
             sql.run(f"INSERT INTO members (tenant_id, group_id, member_id, kind, added_at) VALUES {rows}")
         files[name] = gateway.folder / f"{name}-group"
         files[name].write_text(f"group {group}\n" + "".join(f"user {id} x\n" for id in users[half:]))
@@ -282,6 +283,7 @@ def at(gateway, options, size):
         print(f"{size:,} users: {workload} {costs[workload]}", file=sys.stderr)
     first = latency(gateway, "/Users?startIndex=1&count=100")
     deep = latency(gateway, f"/Users?startIndex={size - 150}&count=100")
+    print(f"{size:,} users: first page {first:.1f} ms, deep page {deep:.1f} ms", file=sys.stderr)
     return users, costs, {"ready": ready, "first": first, "deep": deep}
 
 

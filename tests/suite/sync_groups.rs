@@ -2,9 +2,10 @@
 //! who leave count.
 
 use crate::support::corp::{Corp, on_both};
-use crate::support::scripted_directory::{Asked, Say, listen};
+use crate::support::scripted_directory::{Asked, Say, entry, listen};
 use crate::support::slapd::{SUFFIX, Slapd};
 use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
 
 fn group(name: &str, members: &[&str]) -> String {
     let members: String = members.iter().map(|dn| format!("member: {dn}\n")).collect();
@@ -259,6 +260,59 @@ async fn the_primary_group_of_active_directory_has_its_members_though_it_does_no
         let before = corp.footprint().await;
         corp.sync();
         assert_eq!(corp.footprint().await, before);
+    })
+    .await;
+}
+
+/// What a scripted directory says of its one group.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Whole,
+    /// More members follow, and asked for them it says that there is no such group.
+    CutShort,
+    WithoutId,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_can_not_be_read_whole_loses_nobody_and_is_not_missing() {
+    let ids = ["00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"];
+    let person = |uid: &str| format!("uid={uid},ou=people,{SUFFIX}");
+    let shown = Arc::new(Mutex::new(Group::Whole));
+    let now = Arc::clone(&shown);
+    let port = listen(move |asked: &Asked| {
+        let (ann, bob) = (person("ann"), person("bob"));
+        let mut says = Vec::new();
+        if asked.base.starts_with("ou=people") {
+            for (id, uid) in ids.iter().zip(["ann", "bob"]) {
+                let mail = format!("{uid}@example.test");
+                says.push(entry(&person(uid), &[("entryUUID", &[id]), ("uid", &[uid]), ("cn", &[uid]), ("mail", &[&mail])]));
+            }
+        } else if asked.base.starts_with("cn=") {
+            return vec![Say::Done(32, None)];
+        } else {
+            let (id, cn) = (("entryUUID", &["00000000-0000-0000-0000-00000000000c"][..]), ("cn", &["staff"][..]));
+            let both = [ann.as_str(), bob.as_str()];
+            says.push(match *now.lock().unwrap() {
+                Group::Whole => entry(&group_dn("staff"), &[id, cn, ("member", &both)]),
+                Group::CutShort => entry(&group_dn("staff"), &[id, cn, ("member;range=0-0", &both[..1])]),
+                Group::WithoutId => entry(&group_dn("staff"), &[cn, ("member", &both[..1])]),
+            });
+        }
+        says.push(Say::Done(0, Some(b"")));
+        says
+    });
+    on_both(async |postgres| {
+        *shown.lock().unwrap() = Group::Whole;
+        let corp = Corp::scripted(postgres, &[port], &format!("--set server=openldap --set group_base=ou=groups,{SUFFIX}")).await;
+        corp.sync();
+        assert_eq!(members(&corp, "staff").await, ["ann", "bob"]);
+        for odd in [Group::CutShort, Group::WithoutId] {
+            *shown.lock().unwrap() = odd;
+            corp.sync();
+            assert_eq!(members(&corp, "staff").await, ["ann", "bob"]);
+            let inbox = corp.inbox().await;
+            assert_eq!((inbox.len(), &inbox[0]["kind"]), (1, &json!("sync_group")), "{inbox:?}");
+        }
     })
     .await;
 }

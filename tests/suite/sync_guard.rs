@@ -160,11 +160,15 @@ async fn a_narrower_filter_is_no_reason_to_let_people_go_until_somebody_says_so(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_id_attribute_writes_nothing_at_all() {
     let slapd = Slapd::start(3);
+    let numbered = |number| {
+        format!("dn: uid=u{number:06},ou=people,{SUFFIX}\nchangetype: modify\nreplace: employeeNumber\nemployeeNumber: {number}\n\n")
+    };
+    slapd.modify(&(0..3).map(numbered).collect::<String>());
     on_both(async |postgres| {
         let corp = Corp::start(postgres, &slapd, "").await;
         corp.sync();
         let before = corp.footprint().await;
-        corp.set("id_attribute=uid");
+        corp.set("id_attribute=employeeNumber");
         assert_eq!(codes(&corp.sync_ends(3, ""))[0], "id_attribute_changed");
         assert_eq!(corp.footprint().await, before);
     })
