@@ -386,6 +386,37 @@ CREATE TABLE traffic (
 );
 CREATE INDEX traffic_connection ON traffic (tenant_id, connection_id, refused, id);
 
+-- Who is signed in. hash = HMAC-SHA256 of the cookie's secret under the configured key. data = what the mapping gave as
+-- session.*. A session of somebody who is blocked or left is none, whatever stands here.
+CREATE TABLE sessions (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    hash BYTEA NOT NULL,
+    profile_id TEXT NOT NULL,
+    identity_id TEXT NOT NULL,
+    data TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    last_seen_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, profile_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX sessions_hash ON sessions (hash);
+CREATE INDEX sessions_profile ON sessions (tenant_id, profile_id, id);
+CREATE INDEX sessions_age ON sessions (tenant_id, expires_at);
+
+-- Failed logins in a row: per connection and person (keyed hashes of what was typed and of who was found), and per address
+-- (scope ''). A row says nothing any more once it is older than the window, and goes.
+CREATE TABLE login_failures (
+    tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,
+    scope TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    failures BIGINT NOT NULL,
+    last_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, scope, subject)
+) /* keyed */;
+CREATE INDEX login_failures_age ON login_failures (tenant_id, last_at);
+
 -- What the last complete run over a directory saw, which the next one is compared with; and how long it waits after failures.
 -- server = the URL that answered; newest_mark, newest_id = the latest change seen in it, and whose.
 CREATE TABLE sync_state (

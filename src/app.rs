@@ -8,12 +8,13 @@ pub mod retention;
 pub mod server;
 
 use crate::api;
-use crate::clock::{Clock, Entropy};
+use crate::clock::{Clock, Entropy, Micros};
 use crate::config::{Config, DatabaseConfig};
 use crate::http::authenticate::Authenticator;
 use crate::http::observe::{Observer, observe};
 use crate::http::rate::RateLimit;
 use crate::http::refusal::refuse;
+use crate::login;
 use crate::mapping_files;
 use crate::provisioning::Provisioner;
 use crate::provisioning::mappings::Drafts;
@@ -78,7 +79,15 @@ impl App {
 
     /// The edges this program has. A new one is one line here.
     pub fn edges(&self) -> Vec<Edge> {
-        vec![("/scim/v2", scim::http::router(Arc::new(self.scim()))), ("/api/v2", api::router(Arc::new(self.api())))]
+        // One, because writers of the same row wait for each other in it.
+        let provisioner = Arc::new(self.provisioner());
+        let logins = Arc::new(self.logins(Arc::clone(&provisioner)));
+        vec![
+            ("/scim/v2", scim::http::router(Arc::new(self.scim(provisioner)))),
+            ("/api/v2", api::router(Arc::new(self.api()))),
+            ("/login", login::router(Arc::clone(&logins))),
+            ("/session", login::session_router(logins)),
+        ]
     }
 
     /// Where a mapping that nobody published yet comes from.
@@ -101,10 +110,33 @@ impl App {
         }
     }
 
-    fn scim(&self) -> scim::http::Scim {
+    fn logins(&self, provisioner: Arc<Provisioner>) -> login::Logins {
+        let config = &self.config.login;
+        login::Logins {
+            store: self.store.clone(),
+            provisioner,
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            metrics: self.metrics.clone(),
+            public_url: self.public_url.to_string(),
+            return_to: config.return_to.clone(),
+            trusted_proxies: self.config.server.trusted_proxies.clone(),
+            limits: login::Limits {
+                failures_per_user: config.failures_per_user,
+                failures_per_address: config.failures_per_address,
+                window: Micros::try_from(config.window.as_micros()).unwrap_or(Micros::MAX),
+            },
+            places: login::Places::default(),
+            avoided: login::Avoided::default(),
+            body_timeout: self.config.server.body_timeout,
+        }
+    }
+
+    fn scim(&self, provisioner: Arc<Provisioner>) -> scim::http::Scim {
         scim::http::Scim {
             store: self.store.clone(),
-            provisioner: Arc::new(self.provisioner()),
+            provisioner,
             authenticator: self.authenticator.clone(),
             registries: scim::http::registries::Registries::new(self.store.clone()),
             recorder: self.recorder.clone(),

@@ -13,6 +13,7 @@ pub mod config;
 pub mod events;
 pub mod http;
 pub mod ldap;
+pub mod login;
 pub mod mapping;
 pub mod mapping_files;
 pub mod model;

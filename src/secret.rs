@@ -201,16 +201,19 @@ pub enum TokenKind {
     Management,
     /// `rcc_…`: signs in to the console once.
     ConsoleCode,
+    /// `rss_…`: in the cookie of somebody who is signed in.
+    Session,
 }
 
 impl TokenKind {
-    const ALL: [Self; 3] = [Self::Scim, Self::Management, Self::ConsoleCode];
+    const ALL: [Self; 4] = [Self::Scim, Self::Management, Self::ConsoleCode, Self::Session];
 
     fn prefix(self) -> &'static str {
         match self {
             Self::Scim => "rst_",
             Self::Management => "rma_",
             Self::ConsoleCode => "rcc_",
+            Self::Session => "rss_",
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::{App, grace};
 use crate::clock::SECOND;
-use crate::config::RetentionConfig;
+use crate::config::Config;
 use crate::store::{Error, retention::Kept, retention::delete_some, tenants};
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub async fn pass(app: &App) -> Result<u64, Error> {
         let page = tenants::list(&app.store, &after, TENANTS).await?;
         for tenant in &page {
             for kept in Kept::ALL {
-                let before = now - days(&app.config.retention, kept) * 86_400 * SECOND;
+                let before = now - seconds(&app.config, kept) * SECOND;
                 loop {
                     let rows = delete_some(&app.store, &tenant.id, kept, before, ROWS).await?;
                     app.metrics.retention_deleted(kept.as_str(), rows as u64);
@@ -62,10 +62,15 @@ pub async fn pass(app: &App) -> Result<u64, Error> {
     }
 }
 
-fn days(config: &RetentionConfig, kept: Kept) -> i64 {
+/// For how long a row is kept.
+fn seconds(config: &Config, kept: Kept) -> i64 {
+    let days = |days: i64| days * 86_400;
     match kept {
-        Kept::Log => config.log_days,
-        Kept::Events => config.events_days,
-        Kept::Traffic => config.traffic,
+        Kept::Log => days(config.retention.log_days),
+        Kept::Events => days(config.retention.events_days),
+        Kept::Traffic => days(config.retention.traffic),
+        // By when they end.
+        Kept::Sessions => 0,
+        Kept::LoginFailures => i64::try_from(config.login.window.as_secs()).unwrap_or(i64::MAX),
     }
 }

@@ -7,6 +7,7 @@
 mod database;
 mod limits;
 mod log;
+mod login;
 mod mappings;
 mod reader;
 mod retention;
@@ -18,6 +19,7 @@ mod source;
 pub use database::{DatabaseConfig, DatabaseUrl};
 pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
+pub use login::LoginConfig;
 pub use mappings::MappingsConfig;
 pub use reader::Setting;
 pub use retention::RetentionConfig;
@@ -42,6 +44,7 @@ pub struct Config {
     pub mappings: MappingsConfig,
     pub retention: RetentionConfig,
     pub limits: LimitsConfig,
+    pub login: LoginConfig,
     pub log: LogConfig,
     pub scim: ScimConfig,
 }
@@ -104,6 +107,7 @@ fn read(
         mappings: MappingsConfig::read(&mut reader),
         retention: RetentionConfig::read(&mut reader),
         limits: LimitsConfig::read(&mut reader),
+        login: LoginConfig::read(&mut reader),
         log: LogConfig::read(&mut reader),
         scim: ScimConfig::read(&mut reader),
     };

@@ -1,6 +1,7 @@
 //! `[server]`: where the gateway listens and what one connection may ask of it.
 
 use super::reader::Reader;
+use crate::model::network::{Network, networks};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// Base of absolute links, without a trailing slash. Unset: `http://` and the address that is listened on.
     pub public_url: Option<String>,
+    /// Proxies whose word on where a request comes from (`X-Forwarded-For`) is taken.
+    pub trusted_proxies: Vec<Network>,
     /// Longest request body in bytes; longer ones get 413 while still arriving.
     pub body_bytes_max: usize,
     /// How long a client may take to send its headers, and between requests on one connection.
@@ -28,6 +31,12 @@ impl ServerConfig {
             listen: reader
                 .parsed("server.listen", "127.0.0.1:8080", "an address and port like 127.0.0.1:8080", |text| text.parse().ok()),
             public_url: reader.optional("server.public_url", "an http or https URL without query or fragment", public_url),
+            trusted_proxies: reader.parsed(
+                "server.trusted_proxies",
+                "",
+                "addresses or networks like 127.0.0.1, 10.0.0.0/8",
+                networks,
+            ),
             body_bytes_max: reader.integer("server.body_bytes_max", 10 << 20, 1 << 10, 1 << 30),
             header_timeout: seconds(reader, "server.header_timeout_seconds", 30, 600),
             body_timeout: seconds(reader, "server.body_timeout_seconds", 30, 600),

@@ -6,7 +6,9 @@
 pub mod authenticate;
 pub mod bearer;
 pub mod body;
+pub mod client_address;
 pub mod observe;
 pub mod rate;
 pub mod refusal;
 pub mod request_id;
+pub mod same_origin;

@@ -1,6 +1,6 @@
 //! From [`Settings`] to a signed-in [`Session`]: each URL in turn, each address of its host, every step within its time. A
 //! server that can't be used is passed over; a directory that refuses the account is not asked again elsewhere, which
-//! would only lock it sooner.
+//! would only lock it sooner. Owns the [`Ways`] to a directory, which a person's own sign-in goes too.
 
 use super::failure::{Answer, Cause, Failure, Step};
 use super::settings::{Address, Bind, Protection, Settings};
@@ -8,7 +8,8 @@ use super::start_tls;
 use super::tls::client_config;
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, StdStream};
 use rustls::ClientConfig;
-use std::net::SocketAddr;
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
@@ -21,7 +22,7 @@ const ADDRESSES_MAX: usize = 8;
 /// The least time for a step with one of several addresses, unless the whole is less.
 const STEP_TIME_MIN: Duration = Duration::from_secs(2);
 
-/// A connection that is signed in. It ends when this is dropped.
+/// A connection to a directory; [`connect`] gives one that is signed in. It ends when this is dropped.
 pub struct Session {
     pub(super) ldap: Ldap,
     /// `None` once it was seen to have ended.
@@ -52,73 +53,119 @@ impl NotConnected {
 /// # Errors
 /// What was wrong with each that was tried.
 pub async fn connect(settings: &Settings) -> Result<Connected, NotConnected> {
-    let failure = |cause| Failure { url: None, at: None, step: Step::Tls, cause };
-    let config = client_config(settings).map_err(|cause| NotConnected(vec![failure(cause)]))?;
-    let mut passed_over = Vec::new();
-    for address in &settings.urls {
-        match connect_to(settings, address, &config, &mut passed_over).await {
-            Tried::SignedIn(session) => return Ok(Connected { session: *session, passed_over }),
-            Tried::Refused => break,
-            Tried::Unusable => {}
+    let ways = Ways::new(settings, settings.urls.iter().collect()).map_err(|failure| NotConnected(vec![failure]))?;
+    first(ways).await
+}
+
+/// Signs in on the first way on which that is possible.
+async fn first(mut ways: Ways<'_>) -> Result<Connected, NotConnected> {
+    while let Some(mut session) = ways.next().await {
+        match sign_in(&mut session, &ways.settings.bind).await {
+            Ok(()) => return Ok(Connected { session, passed_over: ways.failures }),
+            Err(cause) => {
+                let refused = refuses_the_account(Step::Bind, &cause);
+                ways.failed(Step::Bind, cause);
+                if refused {
+                    break;
+                }
+            }
         }
     }
-    Err(NotConnected(passed_over))
+    Err(NotConnected(ways.failures))
 }
 
 fn refuses_the_account(step: Step, cause: &Cause) -> bool {
     step == Step::Bind && matches!(cause, Cause::Answer(answer) if answer.is_about_the_account())
 }
 
-enum Tried {
-    SignedIn(Box<Session>),
-    /// The account is refused: nobody else is asked.
-    Refused,
-    Unusable,
-}
-
-/// Tries every address of a host, which may be several machines.
-async fn connect_to(settings: &Settings, address: &Address, config: &Arc<ClientConfig>, passed_over: &mut Vec<Failure>) -> Tried {
-    let within = settings.connect_timeout;
-    let url = || Some(address.to_string());
-    let sockets = match timeout(within, look_up(address)).await {
-        Ok(Ok(sockets)) => sockets,
-        Ok(Err(cause)) => {
-            passed_over.push(Failure { url: url(), at: None, step: Step::Reach, cause });
-            return Tried::Unusable;
-        }
-        Err(_) => {
-            let cause = Cause::Timeout { seconds: within.as_secs() };
-            passed_over.push(Failure { url: url(), at: None, step: Step::Reach, cause });
-            return Tried::Unusable;
-        }
+async fn sign_in(session: &mut Session, bind: &Bind) -> Result<(), Cause> {
+    let within = session.answer_timeout;
+    session.ldap.with_timeout(within);
+    let result = match bind {
+        Bind::Simple { dn, password } => session.ldap.simple_bind(dn, password.expose()).await,
+        Bind::External { .. } => session.ldap.sasl_external_bind().await,
     };
-    each(settings, address, sockets, config, passed_over).await
+    let result = result.map_err(|error| Cause::of(error, within.as_secs()))?;
+    if result.rc == 0 { Ok(()) } else { Err(Cause::Answer(Answer::of(&result))) }
 }
 
-/// One address after the other.
-async fn each(
-    settings: &Settings,
-    address: &Address,
-    sockets: Vec<SocketAddr>,
-    config: &Arc<ClientConfig>,
-    passed_over: &mut Vec<Failure>,
-) -> Tried {
-    let several = sockets.len() > 1;
-    let share = share(settings.connect_timeout, sockets.len());
-    for socket in sockets {
-        match sign_in(settings, address, socket, (config, share)).await {
-            Ok(session) => return Tried::SignedIn(Box::new(session)),
-            Err((step, cause)) => {
-                let refused = refuses_the_account(step, &cause);
-                let at = several.then(|| socket.ip());
-                passed_over.push(Failure { url: Some(address.to_string()), at, step, cause });
-                if refused {
-                    return Tried::Refused;
-                }
+/// The ways to a directory, one after the other: each URL, each address of its host, which may be several machines.
+/// Whoever walks it says of a way that it led nowhere, and takes the next.
+pub(super) struct Ways<'s> {
+    settings: &'s Settings,
+    config: Arc<ClientConfig>,
+    urls: VecDeque<&'s Address>,
+    /// The URL under way, and what is left of its addresses.
+    url: Option<&'s Address>,
+    sockets: VecDeque<SocketAddr>,
+    /// The time of one address.
+    share: Duration,
+    several: bool,
+    /// The address under way, where there are several.
+    at: Option<IpAddr>,
+    pub(super) failures: Vec<Failure>,
+}
+
+impl<'s> Ways<'s> {
+    /// By these URLs, in this order.
+    ///
+    /// # Errors
+    /// There is nothing to check certificates with.
+    pub(super) fn new(settings: &'s Settings, urls: VecDeque<&'s Address>) -> Result<Self, Failure> {
+        let config = client_config(settings).map_err(|cause| Failure { url: None, at: None, step: Step::Tls, cause })?;
+        let share = settings.connect_timeout;
+        Ok(Self {
+            settings,
+            config,
+            urls,
+            url: None,
+            sockets: VecDeque::new(),
+            share,
+            several: false,
+            at: None,
+            failures: Vec::new(),
+        })
+    }
+
+    /// A connection on the next way that can be gone, on which nobody has signed in yet.
+    pub(super) async fn next(&mut self) -> Option<Session> {
+        loop {
+            let (url, socket) = self.next_socket().await?;
+            match open(self.settings, url, socket, (&self.config, self.share)).await {
+                Ok(session) => return Some(session),
+                Err((step, cause)) => self.failed(step, cause),
             }
         }
     }
-    Tried::Unusable
+
+    /// The way that was given last led nowhere.
+    pub(super) fn failed(&mut self, step: Step, cause: Cause) {
+        self.failures.push(Failure { url: self.url.map(ToString::to_string), at: self.at, step, cause });
+    }
+
+    async fn next_socket(&mut self) -> Option<(&'s Address, SocketAddr)> {
+        loop {
+            if let (Some(url), Some(socket)) = (self.url, self.sockets.pop_front()) {
+                self.at = self.several.then(|| socket.ip());
+                return Some((url, socket));
+            }
+            let url = self.urls.pop_front()?;
+            (self.url, self.at) = (Some(url), None);
+            let within = self.settings.connect_timeout;
+            match timeout(within, look_up(url)).await {
+                Ok(Ok(sockets)) => self.go_by(sockets),
+                Ok(Err(cause)) => self.failed(Step::Reach, cause),
+                Err(_) => self.failed(Step::Reach, Cause::Timeout { seconds: within.as_secs() }),
+            }
+        }
+    }
+
+    /// Tries these addresses of the URL under way.
+    fn go_by(&mut self, sockets: Vec<SocketAddr>) {
+        self.share = share(self.settings.connect_timeout, sockets.len());
+        self.several = sockets.len() > 1;
+        self.sockets = sockets.into();
+    }
 }
 
 /// The time of each of several addresses.
@@ -139,7 +186,8 @@ async fn look_up(address: &Address) -> Result<Vec<SocketAddr>, Cause> {
     if sockets.is_empty() { Err(no_such_host(address, "it has no address")) } else { Ok(sockets) }
 }
 
-async fn sign_in(
+/// A connection that nobody has signed in on yet.
+async fn open(
     settings: &Settings,
     address: &Address,
     socket: SocketAddr,
@@ -160,7 +208,7 @@ async fn sign_in(
         LdapConnSettings::new().set_conn_timeout(within).set_config(Arc::clone(config)).set_std_stream(StdStream::Tcp(stream));
     // With a stream at hand the only step left in here is TLS.
     let made = LdapConnAsync::from_url_with_settings(options, &url).await;
-    let (connection, mut ldap) = made.map_err(|error| {
+    let (connection, ldap) = made.map_err(|error| {
         let cause = match Cause::of(error, within.as_secs()) {
             // Bytes in the clear to a port that wants TLS, or the other way round, end so with some servers.
             Cause::Closed if address.protection == Protection::Tls => Cause::NotTls,
@@ -169,15 +217,7 @@ async fn sign_in(
         (Step::Tls, cause)
     })?;
     let driver = tokio::spawn(connection.drive());
-    let answer_timeout = settings.answer_timeout;
-    ldap.with_timeout(answer_timeout);
-    let result = match &settings.bind {
-        Bind::Simple { dn, password } => ldap.simple_bind(dn, password.expose()).await,
-        Bind::External { .. } => ldap.sasl_external_bind().await,
-    };
-    let session = Session { ldap, driver: Some(driver), address: address.clone(), answer_timeout };
-    let result = result.map_err(|error| (Step::Bind, Cause::of(error, answer_timeout.as_secs())))?;
-    if result.rc == 0 { Ok(session) } else { Err((Step::Bind, Cause::Answer(Answer::of(&result)))) }
+    Ok(Session { ldap, driver: Some(driver), address: address.clone(), answer_timeout: settings.answer_timeout })
 }
 
 async fn reach(socket: SocketAddr, within: Duration) -> Result<TcpStream, Cause> {
@@ -271,7 +311,7 @@ mod tests {
         socket
     }
 
-    async fn tried(sockets: Vec<SocketAddr>) -> (Tried, Vec<Failure>) {
+    async fn tried(sockets: Vec<SocketAddr>) -> Result<Connected, NotConnected> {
         let mut options = DirectoryOptions {
             urls: vec![format!("ldap://127.0.0.1:{}", sockets[0].port())],
             allow_plaintext: true,
@@ -290,9 +330,19 @@ mod tests {
                 .with_root_certificates(rustls::RootCertStore::empty())
                 .with_no_client_auth(),
         );
-        let mut passed_over = Vec::new();
-        let tried = each(&settings, &settings.urls[0], sockets, &config, &mut passed_over).await;
-        (tried, passed_over)
+        let mut ways = Ways {
+            settings: &settings,
+            config,
+            urls: VecDeque::new(),
+            url: settings.urls.first(),
+            sockets: VecDeque::new(),
+            share: settings.connect_timeout,
+            several: false,
+            at: None,
+            failures: Vec::new(),
+        };
+        ways.go_by(sockets);
+        first(ways).await
     }
 
     #[tokio::test]
@@ -301,18 +351,17 @@ mod tests {
         let serves = serve("127.0.0.1", 0, 0);
         let port = serves.port();
         let (dead, busy) = (SocketAddr::from(([127, 0, 0, 2], port)), serve("127.0.0.3", port, 51));
-        let (tried, passed_over) = tried(vec![dead, busy, serves]).await;
-        assert!(matches!(tried, Tried::SignedIn(_)));
-        let told: Vec<_> = passed_over.iter().map(|failure| (failure.at, failure.step)).collect();
+        let connected = tried(vec![dead, busy, serves]).await.expect("one serves");
+        let told: Vec<_> = connected.passed_over.iter().map(|failure| (failure.at, failure.step)).collect();
         assert_eq!(told, [(Some(dead.ip()), Step::Reach), (Some(busy.ip()), Step::Bind)]);
     }
 
     #[tokio::test]
     async fn an_account_that_one_address_refuses_is_not_shown_to_the_next() {
         let refuses = serve("127.0.0.1", 0, 49);
-        let (tried, passed_over) = tried(vec![refuses, serve("127.0.0.2", refuses.port(), 0)]).await;
-        assert!(matches!(tried, Tried::Refused));
-        assert_eq!(passed_over.len(), 1);
+        let refused = tried(vec![refuses, serve("127.0.0.2", refuses.port(), 0)]).await.err().expect("nobody signs in");
+        assert!(refused.refuses_the_account());
+        assert_eq!(refused.0.len(), 1);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //!                                     │ │ └─ root       └── Cause    ├─ identity: what names it for good
 //!                                     │ └─ delta ──► Change …        └─ payload: what a mapping reads
 //!                                  Failure ──advice──►     then a Verdict on what was not said
+//!  a login name ──person──► the one Entry it means ──bind──► its password opened, or why not
 //! ```
 //!
 //! `ldap3` speaks the protocol; whatever it leaves to its user is here. A task of its own drives each connection, so that
@@ -15,13 +16,16 @@
 
 pub mod advice;
 mod ber;
+pub mod bind;
 pub mod connect;
 pub mod delta;
 pub mod dn;
 pub mod entry;
 pub mod failure;
+pub mod group_names;
 pub mod identity;
 pub mod payload;
+pub mod person;
 mod ranges;
 pub mod root;
 pub mod search;

@@ -2,6 +2,7 @@
 //! and nowhere else, and all mistakes are told, each by the option it is in.
 
 use super::identity::{self, Lasting, lasting};
+use super::person::LoginFilter;
 use crate::model::connection_secrets::ConnectionSecrets;
 use crate::model::directory::{BindMethod, DirectoryOptions, DirectoryServer};
 use crate::model::options::secret_ways;
@@ -22,6 +23,8 @@ pub struct Settings {
     pub bind: Bind,
     pub users: Area,
     pub groups: Option<Area>,
+    /// Whom of `users` a login name means.
+    pub login: LoginFilter,
     pub page_size: u32,
     pub entries_max: usize,
     /// What lies on other servers is left out on purpose.
@@ -108,8 +111,10 @@ impl Settings {
         let group_filter = complaints.of("group_filter", filter(options.group_filter.as_deref()));
         let user_id = complaints.of("id_attribute", attribute(options.id_attribute.as_deref()));
         let group_id = complaints.of("group_id_attribute", attribute(options.group_id_attribute.as_deref()));
-        let (Some(bind), Some(base), Some(filter), Some(id_attribute), []) =
-            (bind, user_base, user_filter, user_id, complaints.0.as_slice())
+        let login_filter = options.login_filter.as_deref().unwrap_or_default();
+        let login = complaints.of("login_filter", LoginFilter::parse(login_filter));
+        let (Some(bind), Some(base), Some(filter), Some(id_attribute), Some(login), []) =
+            (bind, user_base, user_filter, user_id, login, complaints.0.as_slice())
         else {
             return Err(complaints.0);
         };
@@ -124,6 +129,7 @@ impl Settings {
                 filter,
                 id_attribute,
             }),
+            login,
             page_size: options.page_size,
             entries_max: usize::try_from(options.entries_max).unwrap_or(usize::MAX),
             expect_references: options.expect_references,

@@ -21,6 +21,11 @@ pub trait Mapping: Send + Sync {
     fn map(&self, input: &Input<'_>) -> Mapped;
     /// What it looks at.
     fn reads(&self) -> Reads;
+    /// Was it written for another connector, which hands over more of somebody who logs in than the entry: `groups` by name,
+    /// and `ldapStatus`?
+    fn is_connector_script(&self) -> bool {
+        false
+    }
     /// What it looks at for anything but `groups`, which a source that hands its groups over itself does not need.
     fn reads_beside_groups(&self) -> Reads {
         self.reads()

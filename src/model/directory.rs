@@ -40,6 +40,14 @@ impl DirectoryServer {
         }
     }
 
+    /// `{}` is what was typed. Active Directory lets people type either name.
+    pub fn login_filter(self) -> &'static str {
+        match self {
+            Self::ActiveDirectory => "(|(sAMAccountName={})(userPrincipalName={}))",
+            Self::OpenLdap | Self::Ds389 | Self::Generic => "(uid={})",
+        }
+    }
+
     pub fn group_filter(self) -> &'static str {
         match self {
             Self::ActiveDirectory => "(objectClass=group)",
@@ -81,6 +89,7 @@ pub struct DirectoryOptions {
     pub client_key_file: Option<String>,
     pub user_base: Option<String>,
     pub user_filter: Option<String>,
+    pub login_filter: Option<String>,
     pub group_base: Option<String>,
     pub group_filter: Option<String>,
     pub id_attribute: Option<String>,
@@ -110,6 +119,7 @@ impl Default for DirectoryOptions {
             client_key_file: None,
             user_base: None,
             user_filter: None,
+            login_filter: None,
             group_base: None,
             group_filter: None,
             id_attribute: None,
@@ -131,6 +141,7 @@ impl DirectoryOptions {
         let server = self.server;
         let unset = |option: &mut Option<String>, text: &str| _ = option.get_or_insert_with(|| text.to_owned());
         unset(&mut self.user_filter, server.user_filter());
+        unset(&mut self.login_filter, server.login_filter());
         unset(&mut self.group_filter, server.group_filter());
         unset(&mut self.id_attribute, server.id_attribute());
         unset(&mut self.group_id_attribute, server.id_attribute());

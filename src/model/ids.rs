@@ -38,6 +38,8 @@ ids! {
     /// `groups.id`, a UUIDv7: also the SCIM `id` of a group.
     GroupId,
     TokenId,
+    /// `sessions.id`, a UUIDv7. The secret in the cookie is another thing.
+    SessionId,
 }
 
 /// What sorts before every UUIDv7 made at `at` or later, and after those made in earlier milliseconds.

@@ -8,6 +8,7 @@ use super::plan::{ProfileWrite, UserPlan};
 use super::push::JoinKeys;
 use super::rounds::Rounds;
 use super::{Error, Provisioner, Request, apply, user_id};
+use crate::mapping::Mapping;
 use crate::model::connection::{Connection, ConnectionKind};
 use crate::model::event::LogEntry;
 use crate::model::fold::fold;
@@ -20,6 +21,7 @@ use crate::store::identities::Found;
 use crate::store::{self, Batch, events, groups, identities, tokens};
 use serde_json::{Map, Value};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Characters of a user agent that the log keeps.
 const USER_AGENT_CHARS_MAX: usize = 256;
@@ -54,6 +56,17 @@ pub struct LoggedIn {
     pub is_new: bool,
 }
 
+/// What else is stored for somebody who gets in, in the same batch.
+pub type Besides<'a> = &'a (dyn Fn(&Entering<'_>, &mut Batch) + Send + Sync);
+
+/// Somebody who gets in if the batch comes out.
+pub struct Entering<'a> {
+    pub profile_id: &'a ProfileId,
+    pub identity_id: &'a IdentityId,
+    /// As [`LoggedIn::session`].
+    pub session: Map<String, Value>,
+}
+
 impl Provisioner {
     /// Lets somebody in, or not. The record goes through the connection's `mapping`, the write policy and the blocks;
     /// identity, profile, counters, history, log and outbox move in one batch.
@@ -62,6 +75,19 @@ impl Provisioner {
     /// [`Error::Mapping`] if the mapping can't run, [`Error::Store`] if the store can't: neither says anything about the
     /// person. A [`Denial`] is no error but the answer; it is logged.
     pub async fn login(&self, login: &Login<'_>, record: &Verified<LoginRecord>) -> Result<Result<LoggedIn, Denial>, Error> {
+        self.login_storing(login, record, &|_, _| {}).await
+    }
+
+    /// [`Self::login`] that stores more with it, or neither.
+    ///
+    /// # Errors
+    /// As [`Self::login`].
+    pub async fn login_storing(
+        &self,
+        login: &Login<'_>,
+        record: &Verified<LoginRecord>,
+        besides: Besides<'_>,
+    ) -> Result<Result<LoggedIn, Denial>, Error> {
         if !login.connection.kind.logs_in() {
             return Ok(Err(Denial::NoLogin));
         }
@@ -70,14 +96,47 @@ impl Provisioner {
         let _turn = self.turns.take((login.connection.id.as_str(), "arrival", who)).await;
         let mut rounds = Rounds::new(&self.entropy);
         loop {
-            match self.login_once(login, record).await {
+            match self.login_once(login, record, besides).await {
                 Err(Error::Store(reason)) => rounds.again(reason).await?,
                 done => return done,
             }
         }
     }
 
-    async fn login_once(&self, login: &Login<'_>, record: &Verified<LoginRecord>) -> Result<Result<LoggedIn, Denial>, Error> {
+    /// The mapping of logins: it says what their source has to be asked for.
+    ///
+    /// # Errors
+    /// [`Error::Mapping`], [`Error::Store`].
+    pub async fn login_mapping(&self, connection: &Connection) -> Result<Arc<dyn Mapping>, Error> {
+        self.mappings.of_login(connection).await
+    }
+
+    /// Logs a login whose check did not pass: `reason` is stable, `external_id` the source's name for whom it was about, if
+    /// that is known.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn note_unverified(&self, login: &Login<'_>, reason: &str, external_id: Option<&str>) -> Result<(), Error> {
+        let connection = login.connection;
+        let known = match external_id {
+            Some(external_id) => identities::find_by_external_id(&self.store, connection, external_id).await?,
+            None => None,
+        };
+        let request = Request { connection, actor: ACTOR, request_id: login.request_id };
+        let mut entry =
+            decide::unverified(&self.moment(&request), connection, reason, external_id, known.map(|found| found.identity));
+        noted(&mut entry, login);
+        let mut batch = Batch::default();
+        events::insert_log(&mut batch, &connection.tenant_id, &[entry]);
+        Ok(self.store.apply(batch).await?)
+    }
+
+    async fn login_once(
+        &self,
+        login: &Login<'_>,
+        record: &Verified<LoginRecord>,
+        besides: Besides<'_>,
+    ) -> Result<Result<LoggedIn, Denial>, Error> {
         let connection = login.connection;
         let mapping = self.mappings.of_login(connection).await?;
         let found = identities::find_by_external_id(&self.store, connection, record.get().external_id()).await?;
@@ -93,7 +152,12 @@ impl Provisioner {
         match decided {
             Ok(mut plan) => {
                 noted(&mut plan.log[0], login);
-                self.store.apply(apply::user(&plan)).await?;
+                let mut batch = apply::user(&plan);
+                let identity = plan.identity.identity();
+                let profile_id = identity.profile_id.as_ref().expect("whoever gets in has a profile");
+                let entering = Entering { profile_id, identity_id: &identity.id, session: session(identity) };
+                besides(&entering, &mut batch);
+                self.store.apply(batch).await?;
                 self.logged_in(connection, plan, before).await.map(Ok)
             }
             Err(denial) => {

@@ -17,7 +17,7 @@ pub mod push_group;
 pub mod rounds;
 pub mod sync;
 pub mod sync_group;
-mod turns;
+pub mod turns;
 pub mod user_id;
 
 use crate::clock::{Clock, Entropy};

@@ -13,6 +13,8 @@ statements! {
     DELETE_OUTBOX_ROW = "DELETE FROM outbox WHERE tenant_id = $1 AND id = $2";
     /// By the key, whose ids are in the order of time: an index by age would cost every write.
     OLD_TRAFFIC_ROWS = "SELECT id FROM traffic WHERE tenant_id = $1 AND id < $2 ORDER BY id LIMIT $3";
+    OLD_SESSIONS = "SELECT id FROM sessions WHERE tenant_id = $1 AND expires_at < $2 ORDER BY expires_at LIMIT $3";
+    DELETE_OLD_SESSION = "DELETE FROM sessions WHERE tenant_id = $1 AND id = $2";
 }
 
 /// What retention removes.
@@ -23,10 +25,14 @@ pub enum Kept {
     Events,
     /// What clients asked and were answered.
     Traffic,
+    /// Sessions that ended.
+    Sessions,
+    /// Logins that failed.
+    LoginFailures,
 }
 
 impl Kept {
-    pub const ALL: [Self; 3] = [Self::Log, Self::Events, Self::Traffic];
+    pub const ALL: [Self; 5] = [Self::Log, Self::Events, Self::Traffic, Self::Sessions, Self::LoginFailures];
 
     /// The word in metrics and logs.
     pub fn as_str(self) -> &'static str {
@@ -34,6 +40,8 @@ impl Kept {
             Self::Log => "log",
             Self::Events => "events",
             Self::Traffic => "traffic",
+            Self::Sessions => "sessions",
+            Self::LoginFailures => "login_failures",
         }
     }
 }
@@ -48,6 +56,9 @@ pub async fn delete_some(store: &Store, tenant: &TenantId, kept: Kept, before: i
         Kept::Traffic => {
             (store.read(OLD_TRAFFIC_ROWS, args![tenant, first_id_of(before), limit]).await?, super::traffic::DELETE_EXCHANGE)
         }
+        Kept::Sessions => (store.read(OLD_SESSIONS, args![tenant, before, limit]).await?, DELETE_OLD_SESSION),
+        // Its key is another.
+        Kept::LoginFailures => return super::login_failures::delete_old(store, tenant, before, limit).await,
     };
     let mut batch = Batch::default();
     batch.each(delete, rows.iter().map(|row| Ok(args![tenant, row.text(0)?])).collect::<Result<_, Error>>()?);

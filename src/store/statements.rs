@@ -15,19 +15,21 @@ pub(super) use statements;
 
 /// Every fixed statement of the store: `(name, text)`.
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    let files: [&[(&str, &str)]; 18] = [
+    let files: [&[(&str, &str)]; 20] = [
         super::audit::ALL,
         super::connections::ALL,
         super::events::ALL,
         super::groups::ALL,
         super::identities::ALL,
         super::leases::ALL,
+        super::login_failures::ALL,
         super::mapping_versions::ALL,
         super::organizations::ALL,
         super::positions::ALL,
         super::retention::ALL,
         super::runs::ALL,
         super::schema_extensions::ALL,
+        super::sessions::ALL,
         super::sync_state::ALL,
         super::tenants::ALL,
         super::tokens::ALL,

@@ -147,6 +147,7 @@ fn every_statement_names_the_tenant() {
         "tenants::LIST_TENANTS",
         "connections::FIND_CONNECTION_ANYWHERE",
         "tokens::FIND_TOKEN_BY_HASH",
+        "sessions::FIND_SESSION_BY_HASH",
         "positions::WAITING_LOG",
         "positions::WAITING_OUTBOX",
     ];

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 /// Attributes whose values are bytes; the JSON of a raw entry holds them as base64.
-const BINARY: [&str; 5] = ["objectGUID", "objectSid", "thumbnailPhoto", "jpegPhoto", "userCertificate"];
+const BINARY: [&str; 6] = ["objectGUID", "objectSid", "thumbnailPhoto", "jpegPhoto", "userCertificate", "mS-DS-ConsistencyGuid"];
 
 /// An entry with all values as bytes, in the directory's order.
 #[derive(Clone, Debug, Default, PartialEq)]

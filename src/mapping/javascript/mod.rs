@@ -140,6 +140,10 @@ impl Mapping for JavascriptMapping {
         Reads::default()
     }
 
+    fn is_connector_script(&self) -> bool {
+        true
+    }
+
     /// The payload is the raw entry as stored: [`Entry::from_json`]. A script sees no stored profile.
     fn map(&self, input: &Input<'_>) -> Mapped {
         let outcome = Entry::from_json(input.payload).and_then(|entry| self.run(&entry, input.now).outcome);

@@ -4,8 +4,9 @@
 
 use super::outcome::{self, GroupsBefore, Membership, ProfileOutcome, Results, Stored};
 use super::rows::{self, email_elsewhere};
-use super::{Desk, Joined, Known, Newcomer, UserEvent, hash, input, same, unknown};
+use super::{Desk, Joined, Known, Moment, Newcomer, UserEvent, hash, input, same, unknown};
 use crate::mapping::{Gate, Given, Mapped};
+use crate::model::connection::{Connection, ConnectionKind};
 use crate::model::event::LogEntry;
 use crate::model::identity::{Identity, IdentityState, LoginSide};
 use crate::model::ids::{IdentityId, ProfileId};
@@ -83,7 +84,17 @@ impl From<Refusal> for Denial {
 
 /// Runs the mapping over a record that meets no profile yet: what it gives decides whom to look for.
 pub fn map(desk: &Desk<'_>, record: &Verified<LoginRecord>) -> Mapped {
-    desk.mapping.map(&input(desk, record.get().payload(), None))
+    without_read_groups(desk, desk.mapping.map(&input(desk, record.get().payload(), None)))
+}
+
+/// Groups that a connection reads of its directory are rows, also while nobody is in one: what a mapping makes of an entry
+/// counts where it reads none (design §3, "Groups").
+fn without_read_groups(desk: &Desk<'_>, mut mapped: Mapped) -> Mapped {
+    let connection = desk.connection;
+    if connection.kind == ConnectionKind::Ldap && connection.options.directory.group_base.is_some() {
+        mapped.given.retain(|(rule, _)| &*rule.target != "groups");
+    }
+    mapped
 }
 
 /// Somebody this connection knows logs in.
@@ -105,7 +116,7 @@ pub fn known(desk: &Desk<'_>, known: Known, record: &Verified<LoginRecord>) -> R
     let stored = Stored::read(user, blocks);
     let payload = record.get().payload();
     // Also where nothing is new: a gate may look at the clock.
-    let mapped = desk.mapping.map(&input(desk, payload, Some(&stored.doc)));
+    let mapped = without_read_groups(desk, desk.mapping.map(&input(desk, payload, Some(&stored.doc))));
     let raw = raw(payload)?;
     let raw_hash = hash(&raw);
     let old = identity.login.take();
@@ -200,6 +211,34 @@ pub fn denied(desk: &Desk<'_>, known: Option<&Identity>, record: &LoginRecord, d
         connection_id: Some(desk.connection.id.clone()),
         identity_id: known.map(|identity| identity.id.clone()),
         profile_id: known.and_then(|identity| identity.profile_id.clone()),
+        actor: moment.actor.to_owned(),
+        request_id: moment.request_id.to_owned(),
+        detail: Some(Value::Object(detail).to_string()),
+        at: moment.now,
+        ..LogEntry::default()
+    }
+}
+
+/// The log row of a login whose check did not pass; `external_id`, if somebody was found by it.
+pub fn unverified(
+    moment: &Moment<'_>,
+    connection: &Connection,
+    reason: &str,
+    external_id: Option<&str>,
+    known: Option<Identity>,
+) -> LogEntry {
+    let mut detail = Map::new();
+    detail.insert("reason".into(), reason.into());
+    if let Some(external_id) = external_id {
+        detail.insert("external_id".into(), external_id.into());
+    }
+    LogEntry {
+        id: moment.id(),
+        kind: UserEvent::LoggedIn.as_str(),
+        outcome: "refused",
+        connection_id: Some(connection.id.clone()),
+        profile_id: known.as_ref().and_then(|identity| identity.profile_id.clone()),
+        identity_id: known.map(|identity| identity.id),
         actor: moment.actor.to_owned(),
         request_id: moment.request_id.to_owned(),
         detail: Some(Value::Object(detail).to_string()),

@@ -14,6 +14,7 @@ pub mod filter_dice;
 pub mod filter_oracle;
 pub mod form;
 pub mod gateway;
+pub mod login_site;
 pub mod matching;
 pub mod postgres;
 pub mod reversal;

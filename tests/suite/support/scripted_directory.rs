@@ -5,6 +5,7 @@ use bytes::BytesMut;
 use ldap3::asn1::{PL, StructureTag, TagClass, parse_tag, write};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A search as it came in.
@@ -47,6 +48,8 @@ pub enum Say {
     With(Box<Say>, Vec<(&'static str, Vec<u8>)>),
     /// The end of an answer: code, and the place of the next page.
     Done(u32, Option<&'static [u8]>),
+    /// The answer to a sign-in: code, words, and the value of the control of a password policy.
+    Signed(u32, String, Option<Vec<u8>>),
     /// Bytes as they are.
     Bytes(Vec<u8>),
     /// Closes the connection.
@@ -76,13 +79,41 @@ fn listening(bind: u32, script: impl Fn(&Asked) -> Vec<Say> + Send + 'static) ->
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             // A client that went away is the client's matter.
-            let _gone = stream.and_then(|stream| serve(stream, bind, &script));
+            let _gone = stream.and_then(|stream| serve(stream, &|_| vec![Say::Signed(bind, String::new(), None)], &script));
         }
     });
     port
 }
 
-fn serve(mut stream: TcpStream, bind: u32, script: &impl Fn(&Asked) -> Vec<Say>) -> std::io::Result<()> {
+/// Somebody who signs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signing {
+    pub dn: String,
+    pub password: String,
+}
+
+/// [`listen`] for several connections at a time, which answers sign-ins by `signing`.
+pub fn listen_to_sign_ins(
+    signing: impl Fn(&Signing) -> Vec<Say> + Send + Sync + 'static,
+    script: impl Fn(&Asked) -> Vec<Say> + Send + Sync + 'static,
+) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let both = Arc::new((signing, script));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let both = Arc::clone(&both);
+            std::thread::spawn(move || stream.and_then(|stream| serve(stream, &both.0, &both.1)));
+        }
+    });
+    port
+}
+
+fn serve(
+    mut stream: TcpStream,
+    signing: &impl Fn(&Signing) -> Vec<Say>,
+    script: &impl Fn(&Asked) -> Vec<Say>,
+) -> std::io::Result<()> {
     let mut waiting: Vec<u8> = Vec::new();
     loop {
         let mut bytes = [0; 16 * 1024];
@@ -97,34 +128,37 @@ fn serve(mut stream: TcpStream, bind: u32, script: &impl Fn(&Asked) -> Vec<Say>)
             let id = octets(parts.next().expect("a message has an id"));
             let operation = parts.next().expect("a message has an operation");
             let controls = parts.next().map(children).unwrap_or_default();
-            match operation.id {
-                0 => reply(&mut stream, &id, result(1, bind), &[])?,
+            let said = match operation.id {
+                0 => signing(&signed(operation)),
                 2 => return Ok(()),
-                3 => {
-                    for say in script(&asked(operation, controls)) {
-                        let (say, mut controls) = match say {
-                            Say::With(say, controls) => (*say, controls),
-                            other => (other, Vec::new()),
-                        };
-                        match say {
-                            Say::Entry(dn, attributes) => reply(&mut stream, &id, found(&dn, &attributes), &controls)?,
-                            Say::Reference(url) => {
-                                reply(&mut stream, &id, application(19, PL::C(vec![text(url.as_bytes())])), &controls)?;
-                            }
-                            Say::SyncInfo(value) => reply(&mut stream, &id, sync_info(&value), &controls)?,
-                            Say::Done(code, cookie) => {
-                                controls.extend(cookie.map(|cookie| ("1.2.840.113556.1.4.319", page(cookie))));
-                                reply(&mut stream, &id, result(5, code), &controls)?;
-                            }
-                            Say::With(..) => panic!("controls are said once"),
-                            Say::Bytes(bytes) => stream.write_all(&bytes)?,
-                            Say::Close => return Ok(()),
-                            Say::Wait(time) => std::thread::sleep(time),
-                        }
-                    }
-                }
+                3 => script(&asked(operation, controls)),
                 // Abandon and the like want no answer.
-                _ => {}
+                _ => Vec::new(),
+            };
+            for say in said {
+                let (say, mut controls) = match say {
+                    Say::With(say, controls) => (*say, controls),
+                    other => (other, Vec::new()),
+                };
+                match say {
+                    Say::Entry(dn, attributes) => reply(&mut stream, &id, found(&dn, &attributes), &controls)?,
+                    Say::Reference(url) => {
+                        reply(&mut stream, &id, application(19, PL::C(vec![text(url.as_bytes())])), &controls)?;
+                    }
+                    Say::SyncInfo(value) => reply(&mut stream, &id, sync_info(&value), &controls)?,
+                    Say::Done(code, cookie) => {
+                        controls.extend(cookie.map(|cookie| ("1.2.840.113556.1.4.319", page(cookie))));
+                        reply(&mut stream, &id, result(5, code), &controls)?;
+                    }
+                    Say::Signed(code, words, policy) => {
+                        controls.extend(policy.map(|value| ("1.3.6.1.4.1.42.2.27.8.5.1", value)));
+                        reply(&mut stream, &id, told(1, code, &words), &controls)?;
+                    }
+                    Say::With(..) => panic!("controls are said once"),
+                    Say::Bytes(bytes) => stream.write_all(&bytes)?,
+                    Say::Close => return Ok(()),
+                    Say::Wait(time) => std::thread::sleep(time),
+                }
             }
             waiting = rest;
         }
@@ -154,6 +188,12 @@ fn asked(search: StructureTag, controls: Vec<StructureTag>) -> Asked {
     }
 }
 
+fn signed(bind: StructureTag) -> Signing {
+    let parts = children(bind);
+    let string = |tag: &StructureTag| String::from_utf8(octets(tag.clone())).expect("text");
+    Signing { dn: string(&parts[1]), password: string(&parts[2]) }
+}
+
 fn reply(stream: &mut TcpStream, id: &[u8], operation: StructureTag, controls: &[(&str, Vec<u8>)]) -> std::io::Result<()> {
     let mut parts = vec![universal(2, PL::P(id.to_vec())), operation];
     if !controls.is_empty() {
@@ -176,11 +216,15 @@ fn sync_info(value: &[u8]) -> StructureTag {
 
 /// `LDAPResult` under one of the answers' tags.
 fn result(tag: u64, code: u32) -> StructureTag {
+    told(tag, code, "")
+}
+
+fn told(tag: u64, code: u32, words: &str) -> StructureTag {
     let bytes = code.to_be_bytes();
     // As short as it goes, without becoming negative.
     let start = (0..3).find(|at| bytes[*at] != 0 || bytes[at + 1] > 0x7f).unwrap_or(3);
     let code = universal(10, PL::P(bytes[start..].to_vec()));
-    application(tag, PL::C(vec![code, text(b""), text(b"")]))
+    application(tag, PL::C(vec![code, text(b""), text(words.as_bytes())]))
 }
 
 fn found(dn: &str, attributes: &[(String, Vec<String>)]) -> StructureTag {

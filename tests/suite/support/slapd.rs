@@ -35,12 +35,20 @@ impl Slapd {
     /// # Panics
     /// If the server's programs are not installed, or it does not come up.
     pub fn start(people: usize) -> Self {
+        Self::start_with(people, "", "")
+    }
+
+    /// [`Self::start`] with more lines of configuration, on modules and on the database.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub fn start_with(people: usize, modules: &str, database: &str) -> Self {
         assert!(Path::new("/usr/sbin/slapd").exists(), "OpenLDAP is not installed: apt-get install slapd ldap-utils");
         let folder = tempfile::Builder::new().prefix("rosterd-slapd-").tempdir().expect("a temporary folder");
         let path = folder.path();
         certificates(path, "DNS:localhost,IP:127.0.0.1");
         std::fs::create_dir(path.join("db")).expect("a folder");
-        std::fs::write(path.join("slapd.conf"), configuration(path)).expect("written");
+        std::fs::write(path.join("slapd.conf"), configuration(path, modules, database)).expect("written");
         std::fs::write(path.join("people.ldif"), entries(people)).expect("written");
         run(Command::new("/usr/sbin/slapadd")
             .args(["-q", "-f"])
@@ -142,7 +150,7 @@ impl Drop for Slapd {
     }
 }
 
-fn configuration(folder: &Path) -> String {
+fn configuration(folder: &Path, modules: &str, database: &str) -> String {
     let folder = folder.display();
     format!(
         "include /etc/ldap/schema/core.schema
@@ -152,7 +160,7 @@ include /etc/ldap/schema/inetorgperson.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
 moduleload syncprov
-pidfile {folder}/slapd.pid
+{modules}pidfile {folder}/slapd.pid
 TLSCACertificateFile {folder}/ca.pem
 TLSCertificateFile {folder}/server.pem
 TLSCertificateKeyFile {folder}/server.key
@@ -175,7 +183,7 @@ access to dn.subtree=\"ou=people,{SUFFIX}\" by dn.exact=\"{BLIND}\" none by user
 access to * by users read by anonymous auth
 overlay syncprov
 syncprov-sessionlog 10000
-"
+{database}"
     )
 }
 

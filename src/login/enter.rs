@@ -1,0 +1,248 @@
+//! `POST /login/{connection}` from beginning to end: who asks for what, how often they may, whether the password opens, what
+//! the roster says, and then the session.
+
+use super::answer::{Refused, json};
+use super::directory::{Failed, PasswordCheck};
+use super::limits::Who;
+use super::request::{self, Credentials, NAME_BYTES_MAX, PASSWORD_BYTES_MAX};
+use super::session::Beginning;
+use super::{Logins, cookie, request_id, return_to};
+use crate::clock::SECOND;
+use crate::ldap::bind::may_be_a_password;
+use crate::ldap::failure::Failure;
+use crate::ldap::settings::Settings;
+use crate::model::connection::{Connection, ConnectionKind};
+use crate::model::connection_secrets::ConnectionSecrets;
+use crate::model::ids::{ConnectionId, TenantId};
+use crate::model::session::ABSOLUTE;
+use crate::model::tenant::DEFAULT_TENANT;
+use crate::profile::verified::{LoginRecord, Verified};
+use crate::provisioning::login::Login;
+use crate::provisioning::{self};
+use crate::secret::Secret;
+use crate::store::login_failures::{self, Counted};
+use crate::store::{Batch, connections};
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE, USER_AGENT};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Longest name or id of a connection.
+const NAMED_BYTES_MAX: usize = 128;
+/// How long a directory may take over one login, all its servers and steps together. Nobody waits longer before a page.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Somebody who is signed in now.
+pub(super) struct Entered {
+    secret: Secret<String>,
+    profile: Value,
+    /// Where a form's browser goes on.
+    goes_to: Option<String>,
+}
+
+impl Entered {
+    /// JSON is answered with what `GET /session` shows, a form with where to go.
+    pub(super) fn into_response(self, public_url: &str) -> Response {
+        let mut response = match self.goes_to {
+            None => json(StatusCode::OK, &self.profile),
+            Some(path) => {
+                let mut response = StatusCode::SEE_OTHER.into_response();
+                // Checked to be plain ASCII.
+                if let Ok(path) = HeaderValue::from_str(&path) {
+                    response.headers_mut().insert(LOCATION, path);
+                }
+                response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                response
+            }
+        };
+        response.headers_mut().insert(SET_COOKIE, cookie::keep(public_url, &self.secret, ABSOLUTE / SECOND));
+        response
+    }
+}
+
+pub(super) async fn enter(logins: &Logins, parts: &Parts, body: Body) -> Result<Entered, Refused> {
+    logins.same_origin(parts)?;
+    let tenant = logins.tenant(parts).await?;
+    let connection = connection(logins, &tenant, parts).await?;
+    if connection.kind != ConnectionKind::Ldap {
+        return Err(Refused::NoPasswords);
+    }
+    let credentials = request::read(logins, parts, body).await?;
+    let agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let address = logins.client_address(parts);
+    let login = Login { connection: &connection, request_id: request_id(parts), ip: Some(address), user_agent: agent };
+    // Several right passwords at once are no failures of each other; who waits too long is counted like anybody.
+    let turn = logins.places.turn(&connection.id, &credentials.username).await;
+    let _place = logins.places.take(&connection.id).ok_or_else(|| {
+        logins.metrics.refused("login_places");
+        Refused::Unavailable
+    })?;
+    let mut tries = Tries { logins, tenant: &tenant, counted: Vec::new() };
+    let [name, name_from_here] = tries.of(Who::Name(&credentials.username), &login);
+    tries.count(vec![logins.limits.of_address(address), name, name_from_here]).await?;
+    let checking = timeout(ANSWER_WITHIN, verified(&login, &credentials, &mut tries)).await;
+    let verified = checking.unwrap_or_else(|_| {
+        tracing::warn!(connection = connection.name, seconds = ANSWER_WITHIN.as_secs(), "a login could not be checked in time");
+        Err(Refused::Unavailable)
+    })?;
+    let beginning = Beginning::new(logins, &tenant, parts);
+    let begin = |entering: &provisioning::login::Entering<'_>, batch: &mut Batch| beginning.store(entering, batch);
+    let entered = logins.provisioner.login_storing(&login, &verified, &begin).await.map_err(|error| stopped(&error))?;
+    // Why somebody with the right password is not let in is logged there, and theirs to ask an administrator. The tries
+    // stay counted: whether a password was right must not show in how often it may be tried.
+    if entered.is_err() {
+        return Err(Refused::InvalidCredentials);
+    }
+    tries.forget().await?;
+    drop(turn);
+    let profile = beginning.shown(logins).await?;
+    let goes_to = credentials.is_form.then(|| credentials.return_to.unwrap_or_else(|| return_to::DEFAULT.to_owned()));
+    Ok(Entered { secret: beginning.secret, profile, goes_to })
+}
+
+/// The connection that the path names: by id, or in tenant `default` by name. Another tenant's is not there.
+async fn connection(logins: &Logins, tenant: &TenantId, parts: &Parts) -> Result<Connection, Refused> {
+    let named = parts.uri.path().rsplit('/').next().unwrap_or_default();
+    let named = percent_decode_str(named).decode_utf8().unwrap_or_default();
+    let plain = named.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if named.len() > NAMED_BYTES_MAX || !plain {
+        return Err(Refused::NoConnection);
+    }
+    let mut found = connections::find(&logins.store, tenant, &ConnectionId::new(named.as_ref())).await?;
+    if found.is_none() && tenant.as_str() == DEFAULT_TENANT {
+        found = connections::find_by_name(&logins.store, tenant, &named).await?;
+    }
+    found.map(|stored| stored.connection).ok_or(Refused::NoConnection)
+}
+
+/// The password is the person's, and this is what the directory says of them.
+async fn verified(login: &Login<'_>, credentials: &Credentials, tries: &mut Tries<'_>) -> Result<Verified<LoginRecord>, Refused> {
+    let logins = tries.logins;
+    let Credentials { username, password, .. } = credentials;
+    if !is_worth_asking(username, password) {
+        return Err(refused(logins, login, "malformed_credentials", None).await);
+    }
+    let connection = login.connection;
+    let mut settings = settings(logins, connection).await?;
+    logins.avoided.put_last(&connection.id, &mut settings.urls, logins.clock.now());
+    let mapping = logins.provisioner.login_mapping(connection).await.map_err(|error| stopped(&error))?;
+    let passed_over = |failures: &[Failure]| logins.avoided.note(&connection.id, failures, logins.clock.now());
+    let check = match PasswordCheck::begin(&settings, &*mapping, username, password, &passed_over).await {
+        Ok(check) => check,
+        Err(failed) => return Err(unverified(logins, login, failed, None, tries).await),
+    };
+    let who = check.whom.external_id().map_or(Who::Nobody(username), Who::Person);
+    tries.count(tries.of(who, login).into()).await?;
+    let external_id = check.whom.external_id().map(str::to_owned);
+    match Verified::by(check).await {
+        Ok(verified) => Ok(verified),
+        Err(failed) => Err(unverified(logins, login, failed, external_id.as_deref(), tries).await),
+    }
+}
+
+/// Could this be a name and a password at all? An empty password must not reach a directory: to some it is nobody's, and
+/// opens (RFC 4513 §5.1.2).
+fn is_worth_asking(username: &str, password: &Secret<String>) -> bool {
+    let name = (1..=NAME_BYTES_MAX).contains(&username.len()) && !username.contains(char::is_control);
+    name && may_be_a_password(password) && password.expose().len() <= PASSWORD_BYTES_MAX
+}
+
+async fn unverified(logins: &Logins, login: &Login<'_>, failed: Failed, external_id: Option<&str>, tries: &Tries<'_>) -> Refused {
+    match failed {
+        Failed::Refused(reason) => refused(logins, login, reason, external_id).await,
+        Failed::Unavailable { sent } => {
+            if !sent && let Err(refused) = tries.take_back().await {
+                return refused;
+            }
+            Refused::Unavailable
+        }
+    }
+}
+
+/// Nobody gets in; the log knows why.
+async fn refused(logins: &Logins, login: &Login<'_>, reason: &'static str, external_id: Option<&str>) -> Refused {
+    match logins.provisioner.note_unverified(login, reason, external_id).await {
+        Ok(()) => Refused::InvalidCredentials,
+        Err(error) => stopped(&error),
+    }
+}
+
+async fn settings(logins: &Logins, connection: &Connection) -> Result<Settings, Refused> {
+    let sealed = connections::secrets(&logins.store, &connection.tenant_id, &connection.id).await?;
+    let secrets = ConnectionSecrets::open(sealed.as_deref(), &connection.id, &logins.keys).map_err(|error| {
+        tracing::error!(%error, connection = connection.name, "the secrets of a connection can't be read");
+        Refused::Misconfigured
+    })?;
+    Settings::of(&connection.options.directory, &secrets).map_err(|all| {
+        all.iter().for_each(|error| tracing::error!(%error, connection = connection.name, "a directory can't be connected to"));
+        Refused::Misconfigured
+    })
+}
+
+/// What stopped a login, and says nothing about the person.
+fn stopped(error: &provisioning::Error) -> Refused {
+    match error {
+        provisioning::Error::Store(reason) => {
+            tracing::warn!(%reason, "the store could not answer");
+            Refused::Unavailable
+        }
+        provisioning::Error::Mapping { .. } => {
+            tracing::error!(%error, "a login's mapping can't run");
+            Refused::Misconfigured
+        }
+        provisioning::Error::Refused(_) => {
+            tracing::error!(%error, "a login was answered like a push");
+            Refused::Internal
+        }
+    }
+}
+
+/// What was counted of one request.
+struct Tries<'a> {
+    logins: &'a Logins,
+    tenant: &'a TenantId,
+    counted: Vec<Counted>,
+}
+
+impl Tries<'_> {
+    fn of(&self, who: Who<'_>, login: &Login<'_>) -> [Counted; 2] {
+        let Logins { limits, keys, .. } = self.logins;
+        limits.of(keys, &login.connection.id, who, login.ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+    }
+
+    async fn count(&mut self, more: Vec<Counted>) -> Result<(), Refused> {
+        let Logins { limits, store, clock, metrics, .. } = self.logins;
+        let counted = limits.count(store, self.tenant, &more, clock.now()).await;
+        match counted {
+            Ok(()) => self.counted.extend(more),
+            Err(refused) => {
+                metrics.refused("login_failures");
+                return Err(refused);
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_back(&self) -> Result<(), Refused> {
+        self.logins.limits.take_back(&self.logins.store, self.tenant, &self.counted).await
+    }
+
+    /// The password was right: the person's count begins anew, the address has one failure less.
+    async fn forget(&self) -> Result<(), Refused> {
+        let mut batch = Batch::default();
+        for counted in &self.counted {
+            if counted.scope.is_empty() {
+                login_failures::take_back(&mut batch, self.tenant, counted);
+            } else {
+                login_failures::forget(&mut batch, self.tenant, counted);
+            }
+        }
+        Ok(self.logins.store.apply(batch).await?)
+    }
+}

@@ -1,0 +1,132 @@
+//! Signing people in: `POST /login/{connection}` with user name and password, and `/session`, which says who is signed in
+//! and signs them out. Owns the HTTP of it, the limits on tries, and the session's cookie. What a directory says of a
+//! password is `ldap`'s, what a login does to the roster `provisioning`'s.
+//!
+//! Refuses: telling one refusal from another. Whoever is not let in gets one answer, whether the name, the password or the
+//! person's standing is why; the reason goes to the log.
+
+mod answer;
+mod avoided;
+mod cookie;
+mod directory;
+mod enter;
+mod limits;
+mod places;
+mod request;
+mod return_to;
+mod session;
+
+pub use avoided::Avoided;
+pub use limits::Limits;
+pub use places::Places;
+
+use crate::clock::{Clock, Entropy};
+use crate::http::client_address::client_address;
+use crate::http::request_id::RequestId;
+use crate::http::same_origin::is_from_elsewhere;
+use crate::model::ids::TenantId;
+use crate::model::network::Network;
+use crate::model::tenant::host_key;
+use crate::provisioning::Provisioner;
+use crate::secret::KeyRing;
+use crate::store::{Store, tenants};
+use crate::telemetry::Metrics;
+use answer::Refused;
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::request::Parts;
+use axum::http::{Method, header};
+use axum::response::Response;
+use axum::routing::any;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A refusal is answered after a whole number of these: how long a directory took over a name it knows, and how long the
+/// roster over a person it knows, does not show.
+const REFUSAL_STEP: Duration = Duration::from_millis(250);
+
+/// What signing in works with.
+pub struct Logins {
+    pub store: Store,
+    pub provisioner: Arc<Provisioner>,
+    pub keys: KeyRing,
+    pub clock: Clock,
+    pub entropy: Entropy,
+    pub metrics: Metrics,
+    /// Absolute, without a trailing slash.
+    pub public_url: String,
+    /// Origins that `return_to` may lead to besides that of `public_url`.
+    pub return_to: Vec<String>,
+    pub trusted_proxies: Vec<Network>,
+    pub limits: Limits,
+    pub places: Places,
+    pub avoided: Avoided,
+    pub body_timeout: Duration,
+}
+
+/// The routes below `/login`.
+pub fn router(logins: Arc<Logins>) -> Router {
+    Router::new().route("/{connection}", any(login)).with_state(logins)
+}
+
+/// The routes at `/session`.
+pub fn session_router(logins: Arc<Logins>) -> Router {
+    Router::new().route("/", any(signed_in)).with_state(logins)
+}
+
+async fn login(State(logins): State<Arc<Logins>>, request: Request) -> Response {
+    let started = Instant::now();
+    let (parts, body) = request.into_parts();
+    let entered = if parts.method == Method::POST {
+        enter::enter(&logins, &parts, body).await
+    } else {
+        Err(Refused::MethodNotAllowed { allow: "POST" })
+    };
+    match entered {
+        Ok(entered) => entered.into_response(&logins.public_url),
+        Err(refused) => {
+            if matches!(refused, Refused::InvalidCredentials) {
+                let taken = started.elapsed().as_millis() % REFUSAL_STEP.as_millis();
+                let rest = REFUSAL_STEP.saturating_sub(Duration::from_millis(u64::try_from(taken).unwrap_or_default()));
+                tokio::time::sleep(rest).await;
+            }
+            refused.into_response()
+        }
+    }
+}
+
+async fn signed_in(State(logins): State<Arc<Logins>>, request: Request) -> Response {
+    let (parts, _body) = request.into_parts();
+    let done = match parts.method {
+        Method::GET | Method::HEAD => session::show(&logins, &parts).await,
+        Method::DELETE => session::end(&logins, &parts).await,
+        _ => Err(Refused::MethodNotAllowed { allow: "GET, DELETE" }),
+    };
+    done.unwrap_or_else(Refused::into_response)
+}
+
+impl Logins {
+    /// The tenant that answers the host of this request.
+    async fn tenant(&self, parts: &Parts) -> Result<TenantId, Refused> {
+        let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok()).and_then(host_key);
+        // No host, or what is none, is what `default` answers.
+        let found = tenants::find_by_host(&self.store, &host.unwrap_or_default()).await?;
+        found.map(|tenant| tenant.id).ok_or(Refused::NoConnection)
+    }
+
+    fn client_address(&self, parts: &Parts) -> IpAddr {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
+        client_address(peer, &parts.headers, &self.trusted_proxies)
+    }
+
+    /// Refuses what another site's page sent.
+    fn same_origin(&self, parts: &Parts) -> Result<(), Refused> {
+        if is_from_elsewhere(&parts.headers, &self.public_url) { Err(Refused::CrossOrigin) } else { Ok(()) }
+    }
+}
+
+fn request_id(parts: &Parts) -> &str {
+    parts.extensions.get::<RequestId>().map_or("", |id| id.0.as_str())
+}
