@@ -3,8 +3,9 @@
 
 use super::plan::{GroupPlan, GroupWrite, IdentityWrite, ProfileWrite, Refusal, UserPlan};
 use super::user_id;
+use crate::model::identity::IdentityState;
 use crate::model::ids::TenantId;
-use crate::store::{Batch, events, groups, identities, users};
+use crate::store::{Batch, events, groups, identities, sessions, users};
 
 /// Everything a user's write leaves behind, in one transaction.
 pub fn user(plan: &UserPlan) -> Batch {
@@ -58,6 +59,7 @@ pub fn user(plan: &UserPlan) -> Batch {
             users::insert_block(&mut batch, tenant, profile, block);
         }
     }
+    end_sessions(plan, &mut batch);
     if let Some(history) = &plan.history {
         events::insert_history(&mut batch, tenant, history);
     }
@@ -66,6 +68,25 @@ pub fn user(plan: &UserPlan) -> Batch {
     groups::count(&mut batch, tenant, &identity.connection_id, "user", plan.slot, plan.counted);
     events::open_conflicts(&mut batch, tenant, &plan.inbox);
     batch
+}
+
+/// Whoever is blocked or leaves is signed out for good: a session that only rested would open again with the way back. So a
+/// lifted block ends what is left, too: a login that came in the moment of the block may have begun one that its batch did
+/// not see.
+fn end_sessions(plan: &UserPlan, batch: &mut Batch) {
+    let identity = plan.identity.identity();
+    let is_new = matches!(plan.profile, ProfileWrite::Insert(_));
+    // A login's own session begins in this batch, and a profile's go with it.
+    if plan.login.is_some() || is_new || matches!(plan.profile, ProfileWrite::Remove { .. }) {
+        return;
+    }
+    let Some(profile) = &identity.profile_id else { return };
+    let leaves = matches!(plan.identity, IdentityWrite::Remove { .. }) || identity.state != IdentityState::Active;
+    if !plan.blocks.is_empty() || !plan.lifts.is_empty() {
+        sessions::delete_of_profile(batch, &identity.tenant_id, profile);
+    } else if leaves {
+        sessions::delete_of_identity(batch, &identity.tenant_id, profile, &identity.id);
+    }
 }
 
 /// Everything a group's write leaves behind, in one transaction.

@@ -21,6 +21,8 @@ statements! {
     /// Those of a person beyond the newest so many.
     DELETE_OLDEST_SESSIONS = "DELETE FROM sessions WHERE tenant_id = $1 AND profile_id = $2 AND id <= coalesce((SELECT id FROM sessions \
         WHERE tenant_id = $1 AND profile_id = $2 ORDER BY id DESC LIMIT 1 OFFSET $3), '')";
+    DELETE_SESSIONS_OF_PROFILE = "DELETE FROM sessions WHERE tenant_id = $1 AND profile_id = $2";
+    DELETE_SESSIONS_OF_IDENTITY = "DELETE FROM sessions WHERE tenant_id = $1 AND profile_id = $2 AND identity_id = $3";
     DELETE_SESSION = "DELETE FROM sessions WHERE tenant_id = $1 AND hash = $2";
     TOUCH_SESSION = "UPDATE sessions SET last_seen_at = $3 WHERE tenant_id = $1 AND id = $2 AND last_seen_at < $3";
 }
@@ -79,6 +81,16 @@ pub fn insert(batch: &mut Batch, new: &Session, hash: &TokenHash) {
 /// Ends the session stored under `hash`, if there is one.
 pub fn delete(batch: &mut Batch, tenant: &TenantId, hash: &TokenHash) {
     batch.any(DELETE_SESSION, args![tenant, &hash.as_bytes()[..]]);
+}
+
+/// Ends all of a person's.
+pub fn delete_of_profile(batch: &mut Batch, tenant: &TenantId, profile: &ProfileId) {
+    batch.any(DELETE_SESSIONS_OF_PROFILE, args![tenant, profile]);
+}
+
+/// Ends those that a person began by this identity.
+pub fn delete_of_identity(batch: &mut Batch, tenant: &TenantId, profile: &ProfileId, identity: &IdentityId) {
+    batch.any(DELETE_SESSIONS_OF_IDENTITY, args![tenant, profile, identity]);
 }
 
 /// Notes that a session was used.
