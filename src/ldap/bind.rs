@@ -63,14 +63,14 @@ impl Refusal {
         })
     }
 
-    /// `error` of a password policy's answer.
-    fn of_policy(error: u8) -> Option<Self> {
-        Some(match error {
+    /// `error` of a password policy's answer. A number that says nothing here says no all the same.
+    fn of_policy(error: u8) -> Self {
+        match error {
             0 => Self::PasswordExpired,
             1 => Self::LockedOut,
             2 => Self::MustChangePassword,
-            _ => return None,
-        })
+            _ => Self::Unwilling,
+        }
     }
 }
 
@@ -143,7 +143,7 @@ enum Verdict {
 fn verdict(result: &LdapResult) -> Result<Verdict, Cause> {
     let answer = Answer::of(result);
     let policy = match policy_error(result) {
-        Ok(error) => error.and_then(Refusal::of_policy),
+        Ok(error) => error.map(Refusal::of_policy),
         // Success with something about it that can't be read is none.
         Err(cause) if answer.code == 0 => return Err(cause),
         Err(_) => None,
@@ -152,7 +152,10 @@ fn verdict(result: &LdapResult) -> Result<Verdict, Cause> {
         0 if policy.is_none() && !has(result, PASSWORD_EXPIRED) => return Ok(Verdict::In),
         0 => policy.unwrap_or(Refusal::MustChangePassword),
         // invalidCredentials: the one that says it all, and its details.
-        49 => policy.or_else(|| answer.data().and_then(Refusal::of_data)).unwrap_or(Refusal::WrongPassword),
+        49 => policy
+            .filter(|policy| *policy != Refusal::Unwilling)
+            .or_else(|| answer.data().and_then(Refusal::of_data))
+            .unwrap_or(Refusal::WrongPassword),
         // noSuchObject
         32 => Refusal::NoSuchUser,
         // constraintViolation: how 389 says that there were too many tries.
@@ -168,11 +171,19 @@ fn has(result: &LdapResult, control: &str) -> bool {
     result.ctrls.iter().any(|found| found.1.ctype == control)
 }
 
-/// `error` of `SEQUENCE { warning [0] CHOICE { … } OPTIONAL, error [1] ENUMERATED OPTIONAL }`.
+/// `error` of `SEQUENCE { warning [0] CHOICE { … } OPTIONAL, error [1] ENUMERATED OPTIONAL }`: the first one, should there be
+/// several such controls. A warning is none: a password that runs out soon opens, and so does one that ran out where the
+/// policy leaves it some more logins (`graceAuthNsRemaining`). Those are for us to spend: each bind spends one, and refusing
+/// it would leave none to change the password with.
 fn policy_error(result: &LdapResult) -> Result<Option<u8>, Cause> {
+    let controls = result.ctrls.iter().filter(|found| found.1.ctype == PASSWORD_POLICY);
+    let values = controls.filter_map(|control| control.1.val.as_deref());
+    let errors = values.map(error_of).collect::<Result<Vec<_>, _>>()?;
+    Ok(errors.into_iter().flatten().next())
+}
+
+fn error_of(value: &[u8]) -> Result<Option<u8>, Cause> {
     let odd = || Cause::Malformed(String::from("the control of a password policy"));
-    let Some(control) = result.ctrls.iter().find(|found| found.1.ctype == PASSWORD_POLICY) else { return Ok(None) };
-    let Some(value) = control.1.val.as_ref() else { return Ok(None) };
     let (_, tag) = parse_tag(value).map_err(|_| odd())?;
     let PL::C(parts) = tag.payload else { return Err(odd()) };
     let Some(error) = parts.into_iter().find(|part| part.id == 1) else { return Ok(None) };
@@ -241,6 +252,32 @@ mod tests {
             assert!(matches!(verdict(&answered(0, "", &[(PASSWORD_POLICY, Some(odd))])), Err(Cause::Malformed(_))), "{odd:?}");
             assert_eq!(refused(49, "", &[(PASSWORD_POLICY, Some(odd))]), Refusal::WrongPassword);
         }
+    }
+
+    #[test]
+    fn success_with_an_error_that_has_no_name_here_is_none() {
+        for error in 3..=255 {
+            let unknown = [0x30, 3, 0x81, 1, error];
+            assert_eq!(refused(0, "", &[(PASSWORD_POLICY, Some(&unknown))]), Refusal::Unwilling, "{error}");
+            assert_eq!(refused(49, "", &[(PASSWORD_POLICY, Some(&unknown))]), Refusal::WrongPassword, "{error}");
+        }
+    }
+
+    #[test]
+    fn of_several_words_of_a_policy_any_that_says_no_counts() {
+        let (fine, expired): (&[u8], &[u8]) = (&[0x30, 0], &[0x30, 3, 0x81, 1, 0]);
+        for both in [[fine, expired], [expired, fine]] {
+            assert_eq!(refused(0, "", &both.map(|value| (PASSWORD_POLICY, Some(value)))), Refusal::PasswordExpired);
+        }
+        let odd: &[u8] = &[0x30, 0x84, 0xff];
+        let answer = answered(0, "", &[(PASSWORD_POLICY, Some(fine)), (PASSWORD_POLICY, Some(odd))]);
+        assert!(matches!(verdict(&answer), Err(Cause::Malformed(_))));
+    }
+
+    #[test]
+    fn a_login_that_an_expired_password_has_left_is_one() {
+        let two_left: &[u8] = &[0x30, 5, 0xa0, 3, 0x81, 1, 2];
+        assert_eq!(verdict(&answered(0, "", &[(PASSWORD_POLICY, Some(two_left))])), Ok(Verdict::In));
     }
 
     #[test]
