@@ -3,6 +3,9 @@
 //!
 //! A row begins anew once nothing failed for a whole window: no span of that length ever holds more tries than the limit,
 //! wherever it begins. What is refused is not counted, so that a lock ends by itself.
+//!
+//! Of an address (scope '') the window begins with its first try and ends whatever comes after: behind one address many may
+//! sign in all day, whose tries would keep old failures alive for ever.
 
 use super::statements::statements;
 use super::{Batch, Error, Store};
@@ -13,7 +16,8 @@ use crate::model::ids::TenantId;
 statements! {
     /// $5: what happened until then is forgotten; $6: the limit. No row is touched where it is reached.
     COUNT_FAILURE = "INSERT INTO login_failures (tenant_id, scope, subject, failures, last_at) VALUES ($1, $2, $3, 1, $4) \
-        ON CONFLICT (tenant_id, scope, subject) DO UPDATE SET last_at = excluded.last_at, \
+        ON CONFLICT (tenant_id, scope, subject) DO UPDATE SET \
+        last_at = CASE WHEN login_failures.scope = '' AND login_failures.last_at > $5 THEN login_failures.last_at ELSE excluded.last_at END, \
         failures = CASE WHEN login_failures.last_at <= $5 THEN 1 ELSE login_failures.failures + 1 END \
         WHERE login_failures.last_at <= $5 OR login_failures.failures < $6";
     FIND_FAILURES = "SELECT failures, last_at FROM login_failures WHERE tenant_id = $1 AND scope = $2 AND subject = $3";

@@ -82,6 +82,34 @@ on_both! {
         assert!(!passes(store, &[address, of("dan", 1)], NOW).await);
     }
 
+    async fn an_address_that_many_sign_in_from_is_not_locked_by_failures_of_long_ago(test) {
+        let store = &test.store;
+        with_tenant(store).await;
+        let address = Counted { scope: String::new(), ..of("192.0.2.1", 5) };
+        // All day somebody signs in every ten seconds, and somebody fails every four minutes.
+        for n in 0..2_000 {
+            let at = NOW + n * 10 * SECOND;
+            assert!(passes(store, std::slice::from_ref(&address), at).await, "the {n}th");
+            if n % 24 != 0 {
+                let mut batch = Batch::default();
+                login_failures::take_back(&mut batch, &tenant(), &address);
+                store.apply(batch).await.expect("taken back");
+            }
+        }
+    }
+
+    async fn an_address_has_no_more_tries_in_its_window_than_the_limit(test) {
+        let store = &test.store;
+        with_tenant(store).await;
+        let address = Counted { scope: String::new(), ..of("192.0.2.1", 5) };
+        for at in (0..5).map(|n| NOW + n * 100 * SECOND) {
+            assert!(passes(store, std::slice::from_ref(&address), at).await);
+        }
+        assert!(!passes(store, std::slice::from_ref(&address), NOW + WINDOW - SECOND).await);
+        assert_eq!(locked_until(store, &tenant(), &address, NOW + WINDOW - SECOND, WINDOW).await.expect("read"), Some(NOW + WINDOW));
+        assert!(passes(store, std::slice::from_ref(&address), NOW + WINDOW).await);
+    }
+
     async fn what_was_no_failure_is_taken_back_and_a_success_forgets(test) {
         let store = &test.store;
         with_tenant(store).await;
