@@ -1,5 +1,6 @@
 //! Servers of directories that could not be used a moment ago: they are asked last. Otherwise one that is switched off would
-//! cost everybody who signs in the whole time it may take to be reached.
+//! cost everybody who signs in the whole time it may take to be reached. And accounts of connections that a directory refused:
+//! they are not tried again for a while. Otherwise anybody who asks to sign in would lock them, and the sync's way in with it.
 
 use crate::clock::{Micros, SECOND};
 use crate::ldap::failure::Failure;
@@ -13,20 +14,33 @@ const AVOIDED_FOR: Micros = 30 * SECOND;
 /// Servers remembered at a time; beyond it the memory starts anew.
 const SERVERS_MAX: usize = 1_000;
 
+/// How long an account that was refused is not tried, unless its connection is changed.
+const ACCOUNT_REFUSED_FOR: Micros = 60 * SECOND;
+/// Connections remembered at a time; beyond it the memory starts anew.
+const ACCOUNTS_MAX: usize = 1_000;
+
 /// One per process.
 #[derive(Default)]
-pub struct Avoided(Mutex<HashMap<(ConnectionId, String), Micros>>);
+pub struct Avoided {
+    servers: Mutex<HashMap<(ConnectionId, String), Micros>>,
+    /// The version of the connection whose account was refused, and when.
+    accounts: Mutex<HashMap<ConnectionId, (i64, Micros)>>,
+}
 
 impl Avoided {
-    /// Remembers who was passed over.
+    /// Remembers who could not be used.
     pub(super) fn note(&self, connection: &ConnectionId, failures: &[Failure], now: Micros) {
+        failures.iter().for_each(|failure| self.note_server(connection, failure.url.clone(), now));
+    }
+
+    /// Remembers one server by its URL, if there is one.
+    pub(super) fn note_server(&self, connection: &ConnectionId, url: Option<String>, now: Micros) {
+        let Some(url) = url else { return };
         let mut servers = self.servers();
-        for url in failures.iter().filter_map(|failure| failure.url.clone()) {
-            if servers.len() >= SERVERS_MAX {
-                servers.clear();
-            }
-            servers.insert((connection.clone(), url), now);
+        if servers.len() >= SERVERS_MAX {
+            servers.clear();
         }
+        servers.insert((connection.clone(), url), now);
     }
 
     /// Puts servers that are to be asked last at the end, each half in its own order.
@@ -40,7 +54,26 @@ impl Avoided {
     }
 
     fn servers(&self) -> MutexGuard<'_, HashMap<(ConnectionId, String), Micros>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers that the account of a connection was refused as it is at `version`.
+    pub(super) fn note_refused_account(&self, connection: &ConnectionId, version: i64, now: Micros) {
+        let mut accounts = self.accounts();
+        if accounts.len() >= ACCOUNTS_MAX {
+            accounts.clear();
+        }
+        accounts.insert(connection.clone(), (version, now));
+    }
+
+    /// Was the account refused a moment ago, and is the connection still as it was then?
+    pub(super) fn refused_account(&self, connection: &ConnectionId, version: i64, now: Micros) -> bool {
+        let known = self.accounts().get(connection).copied();
+        known.is_some_and(|(refused, at)| refused == version && (0..ACCOUNT_REFUSED_FOR).contains(&(now - at)))
+    }
+
+    fn accounts(&self) -> MutexGuard<'_, HashMap<ConnectionId, (i64, Micros)>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -54,6 +87,19 @@ mod tests {
     fn server(host: &str) -> Address {
         let url = Url::parse(&format!("ldaps://{host}")).expect("a URL");
         Address { url, host: host.into(), port: 636, protection: Protection::Tls }
+    }
+
+    #[test]
+    fn an_account_that_was_refused_rests_until_its_connection_is_changed_or_a_minute_passed() {
+        let avoided = Avoided::default();
+        let corp = ConnectionId::new("con_1");
+        assert!(!avoided.refused_account(&corp, 1, 0));
+        avoided.note_refused_account(&corp, 1, 0);
+        assert!(avoided.refused_account(&corp, 1, ACCOUNT_REFUSED_FOR - 1));
+        assert!(!avoided.refused_account(&corp, 1, ACCOUNT_REFUSED_FOR));
+        assert!(!avoided.refused_account(&corp, 2, 1), "with another password it may be let in");
+        assert!(!avoided.refused_account(&ConnectionId::new("con_2"), 1, 1));
+        assert!(!avoided.refused_account(&corp, 1, -1), "a clock that went back decides nothing");
     }
 
     #[test]

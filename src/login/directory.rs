@@ -45,7 +45,9 @@ pub(super) enum Failed {
     /// Stable word for the log.
     Refused(&'static str),
     /// Nothing was learned. If the password was `sent`, the directory may have counted a try.
-    Unavailable { sent: bool },
+    Unavailable { failures: Vec<Failure>, sent: bool },
+    /// The directory does not let the account of the connection in.
+    AccountRefused,
 }
 
 /// A check that waits for its password.
@@ -67,7 +69,11 @@ impl<'a> PasswordCheck<'a> {
         password: &'a Secret<String>,
         passed_over: &(dyn Fn(&[Failure]) + Sync),
     ) -> Result<Self, Failed> {
-        let connected = connect(settings).await.map_err(|not| unavailable(&not.0, false))?;
+        let connected = connect(settings).await.map_err(|not| {
+            let is_about_the_account = not.refuses_the_account();
+            let unavailable = unavailable(not.0, false);
+            if is_about_the_account { Failed::AccountRefused } else { unavailable }
+        })?;
         connected.passed_over.iter().for_each(|failure| tracing::warn!(%failure, "a directory server was passed over"));
         passed_over(&connected.passed_over);
         let mut session = connected.session;
@@ -75,7 +81,7 @@ impl<'a> PasswordCheck<'a> {
         let attributes = wanted::attributes(&mapping.reads(), id_attribute);
         let found = find(&mut session, settings, name, &attributes).await.map_err(|cause| {
             let failure = Failure { url: Some(session.address.to_string()), at: None, step: Step::Search, cause };
-            unavailable(&[failure], false)
+            unavailable(vec![failure], false)
         })?;
         let whom = match found {
             Found::Nobody => Whom::Nobody { reason: "unknown_user" },
@@ -86,6 +92,13 @@ impl<'a> PasswordCheck<'a> {
             },
         };
         Ok(Self { settings, mapping, session, whom, password })
+    }
+}
+
+impl PasswordCheck<'_> {
+    /// Whoever the name means has no try left: it goes on like one that means nobody.
+    pub(super) fn of_nobody(&mut self, reason: &'static str) {
+        self.whom = Whom::Nobody { reason };
     }
 }
 
@@ -101,13 +114,14 @@ impl Verify for PasswordCheck<'_> {
         };
         let bound = bind(self.settings, &self.session.address, dn, self.password).await;
         match (self.whom, bound) {
-            (_, Err(NotBound::Unusable { failures, sent })) => Err(unavailable(&failures, sent)),
+            (_, Err(NotBound::Unusable { failures, sent })) => Err(unavailable(failures, sent)),
             (Whom::Nobody { reason }, _) => Err(Failed::Refused(reason)),
             (Whom::One { .. }, Err(NotBound::Refused(refusal))) => Err(Failed::Refused(refusal.code())),
             (Whom::One { mut entry, external_id }, Ok(())) => {
+                let url = self.session.address.to_string();
                 let incomplete = |cause: Cause| {
-                    let failure = Failure { url: None, at: None, step: Step::Search, cause };
-                    unavailable(&[failure], true)
+                    let failure = Failure { url: Some(url.clone()), at: None, step: Step::Search, cause };
+                    unavailable(vec![failure], true)
                 };
                 complete(&mut self.session, &mut entry).await.map_err(incomplete)?;
                 let mut payload = payload(&entry, &self.mapping.reads().binary);
@@ -123,7 +137,7 @@ impl Verify for PasswordCheck<'_> {
 }
 
 /// Logged where it happens: nobody outside is told what is wrong with a directory.
-fn unavailable(failures: &[Failure], sent: bool) -> Failed {
+fn unavailable(failures: Vec<Failure>, sent: bool) -> Failed {
     failures.iter().for_each(|failure| tracing::warn!(%failure, step = ?failure.step, "a login could not be checked"));
-    Failed::Unavailable { sent }
+    Failed::Unavailable { failures, sent }
 }

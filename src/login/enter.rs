@@ -21,7 +21,7 @@ use crate::provisioning::login::Login;
 use crate::provisioning::{self};
 use crate::secret::Secret;
 use crate::store::login_failures::{self, Counted};
-use crate::store::{Batch, connections};
+use crate::store::{self, Batch, connections};
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE, USER_AGENT};
 use axum::http::request::Parts;
@@ -30,13 +30,16 @@ use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 /// Longest name or id of a connection.
 const NAMED_BYTES_MAX: usize = 128;
 /// How long a directory may take over one login, all its servers and steps together. Nobody waits longer before a page.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// The most of it that one server is waited for, whatever a sync may wait: the next has to get its turn.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+const STEP_WITHIN: Duration = Duration::from_secs(8);
 
 /// Somebody who is signed in now.
 pub(super) struct Entered {
@@ -66,7 +69,8 @@ impl Entered {
     }
 }
 
-pub(super) async fn enter(logins: &Logins, parts: &Parts, body: Body) -> Result<Entered, Refused> {
+/// `read_at` is told when the request was all there: what it takes from then on is ours.
+pub(super) async fn enter(logins: &Logins, parts: &Parts, body: Body, read_at: &mut Instant) -> Result<Entered, Refused> {
     logins.same_origin(parts)?;
     let tenant = logins.tenant(parts).await?;
     let connection = connection(logins, &tenant, parts).await?;
@@ -74,6 +78,7 @@ pub(super) async fn enter(logins: &Logins, parts: &Parts, body: Body) -> Result<
         return Err(Refused::NoPasswords);
     }
     let credentials = request::read(logins, parts, body).await?;
+    *read_at = Instant::now();
     let agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
     let address = logins.client_address(parts);
     let login = Login { connection: &connection, request_id: request_id(parts), ip: Some(address), user_agent: agent };
@@ -83,14 +88,14 @@ pub(super) async fn enter(logins: &Logins, parts: &Parts, body: Body) -> Result<
         logins.metrics.refused("login_places");
         Refused::Unavailable
     })?;
-    let mut tries = Tries { logins, tenant: &tenant, counted: Vec::new() };
+    let mut tries = Tries { logins, tenant: &tenant, counted: Vec::new(), at_password: false, first: None };
     let [name, name_from_here] = tries.of(Who::Name(&credentials.username), &login);
     tries.count(vec![logins.limits.of_address(address), name, name_from_here]).await?;
     let checking = timeout(ANSWER_WITHIN, verified(&login, &credentials, &mut tries)).await;
-    let verified = checking.unwrap_or_else(|_| {
-        tracing::warn!(connection = connection.name, seconds = ANSWER_WITHIN.as_secs(), "a login could not be checked in time");
-        Err(Refused::Unavailable)
-    })?;
+    let verified = match checking {
+        Ok(verified) => verified?,
+        Err(_) => return Err(timed_out(&login, &tries).await),
+    };
     let beginning = Beginning::new(logins, &tenant, parts);
     let begin = |entering: &provisioning::login::Entering<'_>, batch: &mut Batch| beginning.store(entering, batch);
     let entered = logins.provisioner.login_storing(&login, &verified, &begin).await.map_err(|error| stopped(&error))?;
@@ -99,7 +104,10 @@ pub(super) async fn enter(logins: &Logins, parts: &Parts, body: Body) -> Result<
     if entered.is_err() {
         return Err(Refused::InvalidCredentials);
     }
-    tries.forget().await?;
+    // They are in: that their tries stay counted is no reason to tell them otherwise.
+    if let Err(error) = tries.forget().await {
+        tracing::warn!(%error, "the failures before a login could not be forgotten");
+    }
     drop(turn);
     let profile = beginning.shown(logins).await?;
     let goes_to = credentials.is_form.then(|| credentials.return_to.unwrap_or_else(|| return_to::DEFAULT.to_owned()));
@@ -129,17 +137,27 @@ async fn verified(login: &Login<'_>, credentials: &Credentials, tries: &mut Trie
         return Err(refused(logins, login, "malformed_credentials", None).await);
     }
     let connection = login.connection;
+    if logins.avoided.refused_account(&connection.id, connection.version, logins.clock.now()) {
+        return Err(unverified(logins, login, Failed::Unavailable { failures: Vec::new(), sent: false }, None, tries).await);
+    }
     let mut settings = settings(logins, connection).await?;
     logins.avoided.put_last(&connection.id, &mut settings.urls, logins.clock.now());
+    tries.first = settings.urls.first().map(ToString::to_string);
     let mapping = logins.provisioner.login_mapping(connection).await.map_err(|error| stopped(&error))?;
     let passed_over = |failures: &[Failure]| logins.avoided.note(&connection.id, failures, logins.clock.now());
-    let check = match PasswordCheck::begin(&settings, &*mapping, username, password, &passed_over).await {
+    let mut check = match PasswordCheck::begin(&settings, &*mapping, username, password, &passed_over).await {
         Ok(check) => check,
         Err(failed) => return Err(unverified(logins, login, failed, None, tries).await),
     };
-    let who = check.whom.external_id().map_or(Who::Nobody(username), Who::Person);
-    tries.count(tries.of(who, login).into()).await?;
     let external_id = check.whom.external_id().map(str::to_owned);
+    let who = external_id.as_deref().map_or(Who::Nobody(username), Who::Person);
+    match tries.count(tries.of(who, login).into()).await {
+        Ok(()) => {}
+        // That two names mean one person must not show: only what counts names as typed says that there were too many.
+        Err(Refused::TooManyFailures { .. }) => check.of_nobody("too_many_failures"),
+        Err(refused) => return Err(refused),
+    }
+    tries.at_password = true;
     match Verified::by(check).await {
         Ok(verified) => Ok(verified),
         Err(failed) => Err(unverified(logins, login, failed, external_id.as_deref(), tries).await),
@@ -156,13 +174,35 @@ fn is_worth_asking(username: &str, password: &Secret<String>) -> bool {
 async fn unverified(logins: &Logins, login: &Login<'_>, failed: Failed, external_id: Option<&str>, tries: &Tries<'_>) -> Refused {
     match failed {
         Failed::Refused(reason) => refused(logins, login, reason, external_id).await,
-        Failed::Unavailable { sent } => {
+        Failed::AccountRefused => {
+            let connection = login.connection;
+            logins.avoided.note_refused_account(&connection.id, connection.version, logins.clock.now());
+            match tries.take_back().await {
+                Ok(()) => Refused::Unavailable,
+                Err(refused) => refused,
+            }
+        }
+        Failed::Unavailable { failures, sent } => {
+            logins.avoided.note(&login.connection.id, &failures, logins.clock.now());
             if !sent && let Err(refused) = tries.take_back().await {
                 return refused;
             }
             Refused::Unavailable
         }
     }
+}
+
+/// It took too long. Whoever was asked first has its part in that, and is asked last for a while.
+async fn timed_out(login: &Login<'_>, tries: &Tries<'_>) -> Refused {
+    let (logins, connection) = (tries.logins, login.connection);
+    tracing::warn!(connection = connection.name, seconds = ANSWER_WITHIN.as_secs(), "a login could not be checked in time");
+    logins.avoided.note_server(&connection.id, tries.first.clone(), logins.clock.now());
+    if !tries.at_password
+        && let Err(refused) = tries.take_back().await
+    {
+        return refused;
+    }
+    Refused::Unavailable
 }
 
 /// Nobody gets in; the log knows why.
@@ -179,10 +219,13 @@ async fn settings(logins: &Logins, connection: &Connection) -> Result<Settings, 
         tracing::error!(%error, connection = connection.name, "the secrets of a connection can't be read");
         Refused::Misconfigured
     })?;
-    Settings::of(&connection.options.directory, &secrets).map_err(|all| {
+    let mut settings = Settings::of(&connection.options.directory, &secrets).map_err(|all| {
         all.iter().for_each(|error| tracing::error!(%error, connection = connection.name, "a directory can't be connected to"));
         Refused::Misconfigured
-    })
+    })?;
+    settings.connect_timeout = settings.connect_timeout.min(CONNECT_WITHIN);
+    settings.answer_timeout = settings.answer_timeout.min(STEP_WITHIN);
+    Ok(settings)
 }
 
 /// What stopped a login, and says nothing about the person.
@@ -208,6 +251,10 @@ struct Tries<'a> {
     logins: &'a Logins,
     tenant: &'a TenantId,
     counted: Vec<Counted>,
+    /// From here on a directory may have seen the password.
+    at_password: bool,
+    /// The server that is asked first.
+    first: Option<String>,
 }
 
 impl Tries<'_> {
@@ -234,7 +281,7 @@ impl Tries<'_> {
     }
 
     /// The password was right: the person's count begins anew, the address has one failure less.
-    async fn forget(&self) -> Result<(), Refused> {
+    async fn forget(&self) -> Result<(), store::Error> {
         let mut batch = Batch::default();
         for counted in &self.counted {
             if counted.scope.is_empty() {
@@ -243,6 +290,6 @@ impl Tries<'_> {
                 login_failures::forget(&mut batch, self.tenant, counted);
             }
         }
-        Ok(self.logins.store.apply(batch).await?)
+        self.logins.store.apply(batch).await
     }
 }

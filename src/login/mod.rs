@@ -42,7 +42,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A refusal is answered after a whole number of these: how long a directory took over a name it knows, and how long the
+/// A refusal is answered after a whole number of these, from when the request was read: how long a directory took over a name it knows, and how long the
 /// roster over a person it knows, does not show.
 const REFUSAL_STEP: Duration = Duration::from_millis(250);
 
@@ -76,10 +76,10 @@ pub fn session_router(logins: Arc<Logins>) -> Router {
 }
 
 async fn login(State(logins): State<Arc<Logins>>, request: Request) -> Response {
-    let started = Instant::now();
+    let mut started = Instant::now();
     let (parts, body) = request.into_parts();
     let entered = if parts.method == Method::POST {
-        enter::enter(&logins, &parts, body).await
+        enter::enter(&logins, &parts, body, &mut started).await
     } else {
         Err(Refused::MethodNotAllowed { allow: "POST" })
     };

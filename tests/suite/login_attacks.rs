@@ -10,7 +10,9 @@ use crate::support::scripted_directory::{Say, Signing, entry, listen_to_sign_ins
 use crate::support::slapd::{PASSWORD, SUFFIX, SYNC, Slapd};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 const WRONG: &str = "not-the-password";
 /// 16 bytes of text are a GUID as well.
@@ -137,6 +139,52 @@ on_both_gateways! {
         assert_eq!(limits[0].iter().map(|told| told.0).collect::<Vec<_>>(), [401, 401, 401, 401, 429, 429, 429]);
     }
 
+    async fn telling_accounts_by_two_names_that_mean_one_person(store) {
+        let slapd = Slapd::start(1);
+        let site = LoginSite::start(store, &slapd, &["login_filter=(|(uid={})(mail={}))"]).await;
+        let mut told = Vec::new();
+        for names in [["u000000", "u000000@example.test"], ["nobody", "nobody@example.test"]] {
+            let mut answers = Vec::new();
+            for _ in 0..6 {
+                for name in names {
+                    let answer = site.log_in(name, WRONG).await;
+                    answers.push((answer.status, answer.text));
+                }
+            }
+            told.push(answers);
+        }
+        assert_eq!(told[0], told[1]);
+        assert_eq!(told[0].iter().filter(|answer| answer.0 == 401).count(), 8, "each name has its own tries, as typed");
+        // The person's are no more than one name's all the same.
+        let reasons = site.reasons().await;
+        let of = |word: &str| reasons.iter().filter(|reason| *reason == word).count();
+        assert_eq!((of("wrong_password"), of("too_many_failures"), of("unknown_user")), (4, 4, 8));
+    }
+
+    async fn choosing_when_a_refusal_is_answered_by_sending_slowly(store) {
+        let slapd = Slapd::start(0);
+        let site = LoginSite::start(store, &slapd, &[]).await;
+        let address = site.gateway.base_url().strip_prefix("http://").expect("plain HTTP").to_owned();
+        let body = json!({"username": "ann", "password": ""}).to_string();
+        let head = format!(
+            "POST /login/corp HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        for late in [60, 130, 200] {
+            let mut stream = TcpStream::connect(&address).await.expect("it listens");
+            stream.write_all(head.as_bytes()).await.expect("sent");
+            tokio::time::sleep(Duration::from_millis(late)).await;
+            let began = Instant::now();
+            stream.write_all(body.as_bytes()).await.expect("sent");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.expect("an answer");
+            let took = began.elapsed();
+            assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+            assert!(took >= Duration::from_millis(240), "the step begins when all was read, not {late} ms before: {took:?}");
+            site.forget_failures().await;
+        }
+    }
+
     async fn telling_accounts_by_how_long_it_takes(store) {
         let (port, operations) = active_directory(|_| signed(49, "data 52e"));
         let site = site_of(store, port, &[]).await;
@@ -170,7 +218,9 @@ on_both_gateways! {
             }
         }
         let reasons = site.reasons().await;
-        assert_eq!(reasons, ["wrong_password"; 5], "no more tries reach the directory than we allow");
+        let tried = reasons.iter().filter(|reason| *reason == "wrong_password").count();
+        assert_eq!(tried, 5, "no more tries reach the directory than we allow");
+        assert!(reasons.iter().all(|reason| reason == "wrong_password" || reason == "too_many_failures"), "{reasons:?}");
         // Its owner waits for us, not for an administrator of the directory.
         let owners = [("x-forwarded-for", "198.51.100.1")];
         assert_eq!(site.log_in_with(&owners, "u000000", PASSWORD).await.status, 429);
@@ -190,7 +240,7 @@ on_both_gateways! {
             }
         }
         assert_eq!(site.log_in_with(&theirs, "u000000", PASSWORD).await.status, 429);
-        assert_eq!(site.reasons().await.len(), 4);
+        assert_eq!(site.reasons().await, [["wrong_password"; 4], ["too_many_failures"; 4]].concat());
         assert_eq!(site.log_in_with(&owners, "u000000", PASSWORD).await.status, 200, "from elsewhere a try is left");
     }
 
@@ -436,6 +486,45 @@ on_both_gateways! {
         waiting.abort_all();
     }
 
+    async fn a_server_that_hangs_costs_nobody_a_try_and_nobody_else_the_wait(store) {
+        // given two servers with the times a connection has by itself, the first of which signs in and then says nothing more
+        let hangs = listen_to_sign_ins(|_| signed(0, ""), |_| vec![Say::Wait(Duration::from_secs(60)), Say::Close]);
+        let (serves, _) = active_directory(|_| signed(0, ""));
+        let second = format!("url=ldap://127.0.0.1:{serves}");
+        let site = site_of(store, hangs, &[&second]).await;
+        let first = site.log_in("ann", PASSWORD).await;
+        assert_eq!((first.status, first.header("retry-after")), (503, Some("5")), "{}", first.text);
+        assert!(first.took < Duration::from_secs(20), "{:?}", first.took);
+        let counted = site.rows("SELECT failures FROM login_failures WHERE failures > 0").await;
+        assert!(counted.is_empty(), "no password was sent: {counted:?}");
+        let next = site.log_in("ann", PASSWORD).await;
+        assert_eq!(next.status, 200, "the one that hung is asked last: {}", next.text);
+        assert!(next.took < Duration::from_secs(5), "{:?}", next.took);
+    }
+
+    async fn locking_the_account_of_the_connection_by_asking_to_sign_in(store) {
+        let operations = Operations::default();
+        let noting = Arc::clone(&operations);
+        let port = listen_to_sign_ins(
+            move |asked| {
+                noting.lock().expect("not poisoned").push(asked.dn.clone());
+                signed(49, "data 52e")
+            },
+            |_| vec![Say::Close],
+        );
+        let site = site_of(store, port, &[]).await;
+        for n in 0..10 {
+            assert_eq!(site.log_in(&format!("n{n}"), WRONG).await.status, 503);
+        }
+        assert_eq!(*operations.lock().expect("not poisoned"), [SYNC], "it is tried once");
+        let counted = site.rows("SELECT failures FROM login_failures WHERE failures > 0").await;
+        assert!(counted.is_empty(), "nobody's password was looked at: {counted:?}");
+        // Whoever mends the connection need not wait.
+        site.gateway.cli(&["connection", "update", "corp", "--secret", "bind_password=file:bind-password"]);
+        assert_eq!(site.log_in("ann", WRONG).await.status, 503);
+        assert_eq!(operations.lock().expect("not poisoned").len(), 2);
+    }
+
     async fn a_directory_that_hangs_over_the_password(store) {
         let (port, _) = active_directory(|_| vec![Say::Wait(Duration::from_secs(20)), Say::Close]);
         let site = site_of(store, port, &["answer_timeout_seconds=1"]).await;
@@ -477,4 +566,16 @@ async fn a_password_that_has_to_be_changed_first() {
     slapd.modify(&format!("dn: {dn}\nchangetype: modify\nadd: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n"));
     assert_refused(&site.log_in("u000000", PASSWORD).await);
     assert_eq!(site.reasons().await, ["must_change_password", "locked_out_at_source"]);
+}
+
+/// Whoever is in is told so, though what failed before stays counted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_count_that_can_not_be_forgotten_keeps_nobody_out() {
+    let slapd = Slapd::start(1);
+    let site = LoginSite::start(Store::Sqlite, &slapd, &[]).await;
+    let stuck = "CREATE TRIGGER stuck BEFORE DELETE ON login_failures BEGIN SELECT RAISE(ABORT, 'stuck'); END";
+    Database::change(site.gateway.database_url(), stuck).await;
+    let answer = site.log_in("u000000", PASSWORD).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(site.session(&cookie(&answer)).await.status, 200);
 }
