@@ -262,6 +262,30 @@ pub fn write(
     taken_in(desk, event, record, Before { identity, is_new: false, values }, met)
 }
 
+/// What an entry makes of a known person can't be stored, for `reason`. Where the entry bars them, that alone is written.
+pub fn bar(desk: &Desk<'_>, known: Known, record: &SourceRecord, reason: &str) -> Decision<UserPlan> {
+    let Known { identity, user: Some(user), blocks, .. } = known else { return Decision::Nothing };
+    let stored = Stored::read(user, blocks);
+    let mapped = desk.mapping.map(&input(desk, &record.payload, Some(&stored.doc)));
+    if !outcome::bars(&mapped) {
+        return Decision::Nothing;
+    }
+    let (event, reasons) = (UserEvent::Replaced, vec![(String::new(), reason.to_owned())]);
+    match outcome::barred(desk, event, &identity, stored, &mapped, reasons) {
+        Ok(ProfileOutcome { write: ProfileWrite::None, .. }) => Decision::Nothing,
+        Ok(outcome) => barred(desk, event, identity, outcome),
+        Err(refusal) => Decision::Refused(refusal),
+    }
+}
+
+/// The record is not taken: the next run looks at it again.
+fn barred(desk: &Desk<'_>, event: UserEvent, old: Identity, outcome: ProfileOutcome) -> Decision<UserPlan> {
+    let state = if old.state == IdentityState::Deleted { old.state } else { IdentityState::DisabledAtSource };
+    let expected = old.version;
+    let identity = IdentityWrite::Update { expected, identity: Identity { state, updated_at: desk.moment.now, ..old } };
+    Decision::Write(Box::new(rows::finish(desk, event, identity, ValueDiff::default(), outcome, 0)))
+}
+
 struct Before {
     identity: Identity,
     is_new: bool,
@@ -312,15 +336,12 @@ fn taken_in(desk: &Desk<'_>, event: UserEvent, record: &SourceRecord, before: Be
     if is_same && matches!(outcome.write, ProfileWrite::None) {
         return Decision::Nothing;
     }
-    if outcome.rejected.is_some() {
-        if matches!(outcome.write, ProfileWrite::None) {
-            let reasons = outcome.rejected.unwrap_or_default();
-            return Decision::Refused(Refusal::Rejected { reasons });
-        }
-        // The record is not taken: it is looked at again by the next run.
-        identity = Identity { state: IdentityState::DisabledAtSource, updated_at: desk.moment.now, ..old.clone() };
+    if let Some(reasons) = &outcome.rejected {
+        return match outcome.write {
+            ProfileWrite::None => Decision::Refused(Refusal::Rejected { reasons: reasons.clone() }),
+            _ => barred(desk, event, old, outcome),
+        };
     }
-    let counted = if identity.listed { counted } else { 0 };
     let values = ValueDiff::between(&before.values, &record.values);
     let identity =
         if before.is_new { IdentityWrite::Insert(identity) } else { IdentityWrite::Update { expected: old.version, identity } };

@@ -230,8 +230,17 @@ impl Provisioner {
         // A login of the same person waits likewise.
         let _turn = self.turns.take((connection.id.as_str(), "arrival", fold(&id))).await;
         let mut rounds = Rounds::new(&self.entropy);
+        // Why the store does not take what the entry makes of the person.
+        let mut unstored: Option<String> = None;
         loop {
-            let error = match self.take_in_once(request, fence, record, &id).await {
+            let tried = match &unstored {
+                None => self.take_in_once(request, fence, record, &id).await,
+                Some(reason) => {
+                    let barred = self.bar_once(request, fence, record, &id, reason).await;
+                    barred.map(|()| Taken::Failed { reason: reason.clone() })
+                }
+            };
+            let error = match tried {
                 Err(Error::Store(reason @ (store::Error::Stale | store::Error::Conflict))) => {
                     self.still_ours(request, fence).await?;
                     match rounds.again(reason).await {
@@ -242,18 +251,50 @@ impl Provisioner {
                 Err(error) => error,
                 Ok(taken) => return Ok(taken),
             };
-            return match error {
-                Error::Refused(refusal) => Ok(Taken::Refused(refusal)),
-                // Of this person alone: the others are taken in.
+            match error {
+                Error::Refused(refusal) => return Ok(Taken::Refused(refusal)),
+                // Of this person alone: the others are taken in. Whether the entry bars them is tried once more, by itself.
                 Error::Store(
                     reason @ (store::Error::Statement { .. }
                     | store::Error::Corrupt { .. }
                     | store::Error::Conflict
                     | store::Error::Busy { what: "the row is written by many at once" }),
-                ) => Ok(Taken::Failed { reason: reason.to_string() }),
-                other => Err(other),
-            };
+                ) => match unstored.take() {
+                    None => (unstored, rounds) = (Some(reason.to_string()), Rounds::new(&self.entropy)),
+                    Some(reason) => return Ok(Taken::Failed { reason }),
+                },
+                other => return Err(other),
+            }
         }
+    }
+
+    /// Writes of an entry that can't be stored that it bars its person, if it does.
+    async fn bar_once(
+        &self,
+        request: &Request<'_>,
+        fence: &Fence,
+        record: &SourceRecord,
+        external_id: &str,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let connection = request.connection;
+        let mapping = self.mapping_of_sync(connection).await?;
+        let desk = self.desk(request, &*mapping);
+        let Some(found) = identities::find_by_external_id(&self.store, connection, external_id).await? else { return Ok(()) };
+        let known = self.known_with_blocks(connection, found).await?;
+        match decide::bar(&desk, known.clone(), record, reason) {
+            Decision::Nothing => Ok(()),
+            decision => self.settle(&desk, decision, Some(&known), fence.batch(connection)).await.map(drop),
+        }
+    }
+
+    async fn known_with_blocks(&self, connection: &Connection, found: Found) -> Result<Known, Error> {
+        let Found { identity, user, in_groups } = found;
+        let mut known = known(identity, user, in_groups);
+        if let Some(user) = known.user.as_ref().filter(|user| user.blocked) {
+            known.blocks = identities::find_blocks(&self.store, &connection.tenant_id, &user.id).await?;
+        }
+        Ok(known)
     }
 
     async fn take_in_once(
@@ -287,10 +328,7 @@ impl Provisioner {
                     Some(_) => None,
                     None => Some(self.newcomer(&desk, record, &identity.id).await?),
                 };
-                let mut known = known(identity, user, in_groups);
-                if let Some(user) = known.user.as_ref().filter(|user| user.blocked) {
-                    known.blocks = identities::find_blocks(&self.store, &connection.tenant_id, &user.id).await?;
-                }
+                let known = self.known_with_blocks(connection, Found { identity, user, in_groups }).await?;
                 (event, decide::write(&desk, event, known.clone(), record, newcomer), Some(known))
             }
         };
@@ -313,11 +351,8 @@ impl Provisioner {
         let mut rounds = Rounds::new(&self.entropy);
         loop {
             let found = identities::find_by_external_id(&self.store, connection, external_id).await?;
-            let Some(Found { identity, user, in_groups }) = found.filter(|found| found.identity.listed) else { return Ok(false) };
-            let mut known = known(identity, user, in_groups);
-            if let Some(user) = known.user.as_ref().filter(|user| user.blocked) {
-                known.blocks = identities::find_blocks(&self.store, &connection.tenant_id, &user.id).await?;
-            }
+            let Some(found) = found.filter(|found| found.identity.listed) else { return Ok(false) };
+            let known = self.known_with_blocks(connection, found).await?;
             let last = connection.options.deprovision == Deprovision::Delete && self.is_last(connection, &known).await?;
             let mapping = self.mapping_of_sync(connection).await?;
             let desk = self.desk(request, &*mapping);

@@ -221,6 +221,70 @@ async fn whoever_the_directory_disables_is_blocked_even_where_another_rule_refus
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_the_directory_disables_is_blocked_even_where_the_profile_would_be_too_large() {
+    on_both(async |postgres| {
+        let slapd = Slapd::start(3);
+        let corp = Corp::start(postgres, &slapd, "").await;
+        corp.mapping("mapping own from ldap to profile\nusername = $uid\napp_metadata.notes = $description[*]\nblocked = $title == \"gone\"\n");
+        corp.run("connection update corp --mapping own").succeeded();
+        assert_eq!(corp.sync(), json!({"created": 3}));
+        let notes: String = (0..9).map(|at| format!("description: {at}{}\n", "x".repeat(8_000))).collect();
+        slapd.modify(&format!("{} modify\nreplace: description\n{notes}-\nreplace: title\ntitle: gone\n\n", dn("u000001")));
+        assert_eq!(corp.sync(), json!({"barred": 1, "unchanged": 2}));
+        let barred = corp.person("u000001").await;
+        assert_eq!((&barred["blocked"], &barred["state"]), (&json!(true), &json!("disabled_at_source")));
+        assert_eq!(corp.inbox().await[0]["kind"], "sync_rejected");
+        let before = corp.footprint().await;
+        assert_eq!(corp.sync(), json!({"rejected": 1, "unchanged": 2}));
+        assert_eq!(corp.footprint().await, before);
+        slapd.modify(&format!("{} modify\ndelete: description\n-\ndelete: title\n\n", dn("u000001")));
+        assert_eq!(corp.sync(), json!({"unchanged": 2, "updated": 1}));
+        assert_eq!(corp.person("u000001").await["blocked"], json!(false));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_the_directory_disables_is_blocked_even_where_the_database_refuses_the_person() {
+    on_both(async |postgres| {
+        let slapd = Slapd::start(3);
+        let corp = Corp::start(postgres, &slapd, "").await;
+        corp.mapping("mapping own from ldap to profile\nusername = $uid\nemail = $mail[0]\nblocked = $title == \"gone\"\n");
+        corp.run("connection update corp --mapping own").succeeded();
+        assert_eq!(corp.sync(), json!({"created": 3}));
+        let mail = too_long_for_an_index();
+        slapd.modify(&format!("{} modify\nreplace: mail\nmail: {mail}\n-\nreplace: title\ntitle: gone\n\n", dn("u000001")));
+        let people = corp.sync();
+        let barred = corp.person("u000001").await;
+        assert_eq!((&barred["blocked"], &barred["state"]), (&json!(true), &json!("disabled_at_source")));
+        if postgres {
+            assert_eq!((people, &barred["doc"]["email"]), (json!({"failed": 1, "unchanged": 2}), &json!("u000001@example.test")));
+            assert_eq!(corp.inbox().await[0]["kind"], "sync_failed");
+            let before = corp.footprint().await;
+            assert_eq!(corp.sync(), json!({"failed": 1, "unchanged": 2}));
+            assert_eq!(corp.footprint().await, before);
+        } else {
+            assert_eq!(people, json!({"unchanged": 2, "updated": 1}));
+        }
+        slapd.modify(&format!("{} modify\nreplace: mail\nmail: back@example.test\n-\ndelete: title\n\n", dn("u000001")));
+        assert_eq!(corp.sync(), json!({"unchanged": 2, "updated": 1}));
+        let back = corp.person("u000001").await;
+        assert_eq!((&back["blocked"], &back["doc"]["email"]), (&json!(false), &json!("back@example.test")));
+    })
+    .await;
+}
+
+/// An address that PostgreSQL takes into no index, and can't press into less.
+fn too_long_for_an_index() -> String {
+    let mut state = 1_u64;
+    let mut letter = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b"abcdefghijklmnopqrstuvwxyz234567"[(state >> 59) as usize])
+    };
+    (0..9_000).map(|_| letter()).chain("@example.test".chars()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_nobody_can_be_made_of_is_told_once_and_stops_nobody() {
     on_both(async |postgres| {
         let slapd = Slapd::start(3);
@@ -239,15 +303,8 @@ async fn an_entry_nobody_can_be_made_of_is_told_once_and_stops_nobody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_the_database_refuses_keeps_nobody_else_out() {
-    // Longer than PostgreSQL takes into an index, and not to be pressed into less.
-    let mut state = 1_u64;
-    let mut letter = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        char::from(b"abcdefghijklmnopqrstuvwxyz234567"[(state >> 59) as usize])
-    };
-    let mail: String = (0..9_000).map(|_| letter()).collect();
     let slapd = Slapd::start(5);
-    slapd.modify(&replace("u000002", "mail", &format!("{mail}@example.test")));
+    slapd.modify(&replace("u000002", "mail", &too_long_for_an_index()));
     on_both(async |postgres| {
         let corp = Corp::start(postgres, &slapd, "").await;
         corp.mapping("mapping own from ldap to profile\nusername = $uid\nemail = $mail[0]\n");

@@ -119,11 +119,10 @@ pub(super) fn profile(
             }
         },
     };
+    let bars_known = desk.side == Side::Sync && outcome.membership.is_none() && bars(results.mapped);
     outcome.changes = match changes(desk, identity, results, Some((&stored.doc, &stored.provenance))) {
-        Err(Refusal::Rejected { reasons }) if desk.side == Side::Sync && bars(results.mapped) => {
-            // Whoever the directory disables is locked out at once, whatever else is wrong with the entry.
-            outcome.rejected = Some(reasons);
-            Changes { blocked: Some(true), ..Changes::default() }
+        Err(Refusal::Rejected { reasons }) if bars_known => {
+            return barred(desk, event, identity, stored, results.mapped, reasons);
         }
         changes => changes?,
     };
@@ -141,12 +140,35 @@ pub(super) fn profile(
         }
     }
     (outcome.blocks, outcome.lifts) = block_diff(desk, identity, results.mapped, &outcome.changes, &stored.blocks);
-    written(desk, event, identity, stored, results.mapped, &mut outcome)?;
+    let as_it_was = bars_known.then(|| stored.clone());
+    match (written(desk, event, identity, stored, results.mapped, &mut outcome), as_it_was) {
+        (Err(Refusal::TooLarge { bytes_max }), Some(stored)) => {
+            let reasons = vec![(String::new(), format!("the profile would be larger than {bytes_max} bytes"))];
+            barred(desk, event, identity, stored, results.mapped, reasons)
+        }
+        (done, _) => done.map(|()| outcome),
+    }
+}
+
+/// Whoever the directory disables is locked out at once, whatever is wrong with the rest of the entry, of which nothing is
+/// taken.
+pub(super) fn barred(
+    desk: &Desk<'_>,
+    event: UserEvent,
+    identity: &Identity,
+    stored: Stored,
+    mapped: &Mapped,
+    reasons: Vec<(String, String)>,
+) -> Result<ProfileOutcome, Refusal> {
+    let changes = Changes { blocked: Some(true), ..Changes::default() };
+    let (blocks, _) = block_diff(desk, identity, mapped, &changes, &stored.blocks);
+    let mut outcome = ProfileOutcome { changes, blocks, rejected: Some(reasons), ..ProfileOutcome::nothing(desk) };
+    written(desk, event, identity, stored, mapped, &mut outcome)?;
     Ok(outcome)
 }
 
 /// Does the mapping say that the source bars the person?
-fn bars(mapped: &Mapped) -> bool {
+pub(super) fn bars(mapped: &Mapped) -> bool {
     mapped.is_true("blocked")
 }
 
@@ -227,6 +249,7 @@ pub(super) fn made(
 }
 
 /// A profile as loaded, read.
+#[derive(Clone)]
 pub(super) struct Stored {
     pub user: User,
     pub doc: Profile,

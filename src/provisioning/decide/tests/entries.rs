@@ -91,6 +91,50 @@ fn a_disabled_entry_blocks_its_person_whatever_else_the_mapping_refuses() {
 }
 
 #[test]
+fn a_disabled_entry_blocks_its_person_though_their_profile_would_be_too_large() {
+    let mut world = followed();
+    meet(&mut world, &ann());
+    let before = world.user();
+    let huge = |blocked: bool| {
+        let name = "x".repeat(PROFILE_BYTES_MAX);
+        entry(json!({"username": "ann", "name": name, "email": "ann@x.example", "blocked": blocked}))
+    };
+    assert_eq!(refusal(meet(&mut world, &huge(false))), Refusal::TooLarge { bytes_max: PROFILE_BYTES_MAX });
+    let barred = plan(meet(&mut world, &huge(true)));
+    assert_eq!(barred.rejected, Some(vec![(String::new(), "the profile would be larger than 65536 bytes".to_owned())]));
+    assert_eq!(world.blocks(), [(BlockKind::Source, "inactive at the source".to_owned())]);
+    assert_eq!((world.user().blocked, world.user().doc), (true, before.doc));
+    assert_eq!(world.known().identity.state, IdentityState::DisabledAtSource);
+    // Once is enough.
+    assert!(matches!(refusal(meet(&mut world, &huge(true))), Refusal::Rejected { .. }));
+}
+
+#[test]
+fn what_a_store_refuses_of_a_disabled_entry_blocks_its_person_once_and_takes_nothing_else() {
+    let mut world = followed();
+    meet(&mut world, &ann());
+    let before = world.user();
+    let said = |blocked: bool| entry(json!({"username": "ann", "name": "Other", "email": "ann@x.example", "blocked": blocked}));
+    let bar = |world: &World, record: &SourceRecord| bar(&desk(world), world.known(), record, "the index is full");
+    assert_eq!(bar(&world, &said(false)), Decision::Nothing);
+    let decision = bar(&world, &said(true));
+    assert_eq!(plan(world.take(decision)).rejected, Some(vec![(String::new(), "the index is full".to_owned())]));
+    assert_eq!((world.user().blocked, world.user().doc), (true, before.doc));
+    assert_eq!(bar(&world, &said(true)), Decision::Nothing);
+}
+
+#[test]
+fn a_newcomer_who_is_refused_and_barred_joins_nobody() {
+    let mut world = followed();
+    meet(&mut world, &ann());
+    let joined = Joined { user: world.user(), position: 1, blocks: Vec::new() };
+    let newcomer = Newcomer { joined: Some(joined), ..Newcomer::default() };
+    let gone = entry(json!({"username": "ann", "blocked": true}));
+    let decision = create(&desk(&world), &gone, IdentityId::new("i-2"), newcomer);
+    assert!(matches!(refusal(decision), Refusal::Rejected { .. }));
+}
+
+#[test]
 fn a_refused_entry_that_bars_nobody_changes_nothing() {
     let mut world = followed();
     meet(&mut world, &ann());
