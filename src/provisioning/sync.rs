@@ -108,14 +108,20 @@ impl Provisioner {
         }
     }
 
-    /// Takes in up to [`TOGETHER_MAX`] entries of different people. The answers are in their order.
+    /// Takes in up to [`TOGETHER_MAX`] entries of different people, by the mapping that they were read and judged for: a
+    /// newer one may look at what was not asked for. The answers are in their order.
     ///
     /// # Errors
     /// What stops a run: the store, the mapping, or a lease that is somebody else's by now ([`store::Error::Stale`]).
-    pub async fn take_in(&self, request: &Request<'_>, fence: &Fence, entries: Vec<Entry>) -> Result<Vec<Taken>, Error> {
+    pub async fn take_in(
+        &self,
+        request: &Request<'_>,
+        fence: &Fence,
+        mapping: &dyn Mapping,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<Taken>, Error> {
         let connection = request.connection;
-        let mapping = self.mapping_of_sync(connection).await?;
-        let desk = self.desk(request, &*mapping);
+        let desk = self.desk(request, mapping);
         let records: Vec<SourceRecord> = entries.into_iter().map(record).collect();
         let steps = self.decided(&desk, &records).await?;
         let (mut batches, mut taken, mut together) = (vec![fence.batch(connection)], Vec::new(), Vec::new());
@@ -147,7 +153,7 @@ impl Provisioner {
         for (record, done) in records.iter().zip(taken) {
             all.push(match done {
                 Some(done) => done,
-                None => self.take_in_alone(request, fence, record).await?,
+                None => self.take_in_alone(request, fence, mapping, record).await?,
             });
         }
         Ok(all)
@@ -224,7 +230,13 @@ impl Provisioner {
         Ok(newcomers)
     }
 
-    async fn take_in_alone(&self, request: &Request<'_>, fence: &Fence, record: &SourceRecord) -> Result<Taken, Error> {
+    async fn take_in_alone(
+        &self,
+        request: &Request<'_>,
+        fence: &Fence,
+        mapping: &dyn Mapping,
+        record: &SourceRecord,
+    ) -> Result<Taken, Error> {
         let connection = request.connection;
         let id = external_id(record);
         // A login of the same person waits likewise.
@@ -234,9 +246,9 @@ impl Provisioner {
         let mut unstored: Option<String> = None;
         loop {
             let tried = match &unstored {
-                None => self.take_in_once(request, fence, record, &id).await,
+                None => self.take_in_once(request, fence, mapping, record, &id).await,
                 Some(reason) => {
-                    let barred = self.bar_once(request, fence, record, &id, reason).await;
+                    let barred = self.bar_once(request, fence, (mapping, record), &id, reason).await;
                     barred.map(|()| Taken::Failed { reason: reason.clone() })
                 }
             };
@@ -273,13 +285,12 @@ impl Provisioner {
         &self,
         request: &Request<'_>,
         fence: &Fence,
-        record: &SourceRecord,
+        (mapping, record): (&dyn Mapping, &SourceRecord),
         external_id: &str,
         reason: &str,
     ) -> Result<(), Error> {
         let connection = request.connection;
-        let mapping = self.mapping_of_sync(connection).await?;
-        let desk = self.desk(request, &*mapping);
+        let desk = self.desk(request, mapping);
         let Some(found) = identities::find_by_external_id(&self.store, connection, external_id).await? else { return Ok(()) };
         let known = self.known_with_blocks(connection, found).await?;
         match decide::bar(&desk, known.clone(), record, reason) {
@@ -301,12 +312,12 @@ impl Provisioner {
         &self,
         request: &Request<'_>,
         fence: &Fence,
+        mapping: &dyn Mapping,
         record: &SourceRecord,
         external_id: &str,
     ) -> Result<Taken, Error> {
         let connection = request.connection;
-        let mapping = self.mapping_of_sync(connection).await?;
-        let desk = self.desk(request, &*mapping);
+        let desk = self.desk(request, mapping);
         let found = identities::find_by_external_id(&self.store, connection, external_id).await?;
         let (event, decision, known) = match found {
             None => {

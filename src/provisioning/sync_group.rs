@@ -6,7 +6,8 @@ use super::decide_group::{self, GroupEvent, Moves, Synced};
 use super::plan::{Decision, GroupPlan, GroupWrite, Refusal};
 use super::rounds::Rounds;
 use super::sync::Fence;
-use super::{Error, Provisioner, Request, apply};
+use super::{Error, Provisioner, Request, apply, group_mapping};
+use crate::mapping::Mapping;
 use crate::model::fold::fold;
 use crate::model::group::{Group, Member, MemberKind};
 use crate::model::ids::GroupId;
@@ -44,7 +45,8 @@ pub struct TakenGroup {
 }
 
 impl Provisioner {
-    /// Brings a group in line with its entry. Of its members, only those leave whom `may_leave` lets.
+    /// Brings a group in line with its entry, by the mapping it was read for. Of its members, only those leave whom
+    /// `may_leave` lets.
     ///
     /// # Errors
     /// [`Error::Refused`] with what is wrong with this group; else what stops a run.
@@ -52,7 +54,7 @@ impl Provisioner {
         &self,
         request: &Request<'_>,
         fence: &Fence,
-        entry: &GroupEntry,
+        (mapping, entry): (Option<&dyn Mapping>, &GroupEntry),
         may_leave: &(dyn Fn(&str) -> bool + Sync),
     ) -> Result<TakenGroup, Error> {
         let connection = request.connection;
@@ -60,7 +62,7 @@ impl Provisioner {
         let mut rounds = Rounds::new(&self.entropy);
         let mut taken = TakenGroup::default();
         loop {
-            match self.group_once(request, fence, entry, may_leave, &mut taken).await {
+            match self.group_once(request, fence, (mapping, entry), may_leave, &mut taken).await {
                 Ok(true) => return Ok(taken),
                 // More members than go in one batch.
                 Ok(false) => {}
@@ -78,7 +80,7 @@ impl Provisioner {
         &self,
         request: &Request<'_>,
         fence: &Fence,
-        entry: &GroupEntry,
+        (mapping, entry): (Option<&dyn Mapping>, &GroupEntry),
         may_leave: &(dyn Fn(&str) -> bool + Sync),
         taken: &mut TakenGroup,
     ) -> Result<bool, Error> {
@@ -130,7 +132,7 @@ impl Provisioner {
         leaves.truncate(MOVES_MAX - joins.len());
         let (joined, left) = (joins.len(), leaves.len());
         let nestings_seen = nestings_seen.filter(|_| joins.iter().any(|member| member.kind == MemberKind::Group));
-        let outcome = self.mapped_group(request, &moment, &record).await?;
+        let outcome = mapping.map(|mapping| group_mapping::run(mapping, &moment, &record)).transpose()?;
         let moves = Moves { joins, leaves, nestings_seen };
         let decision = match current {
             None => {

@@ -443,7 +443,7 @@ impl<'a> Runner<'a> {
                 let (dns, entries): (Vec<String>, Vec<Entry>) = std::mem::replace(&mut waiting, rest).into_iter().unzip();
                 let ids: Vec<String> = entries.iter().map(|entry| entry.external_id.clone()).collect();
                 written += entries.len() as u64;
-                let taken = self.provisioner.take_in(request, &lease.fence, entries).await?;
+                let taken = self.provisioner.take_in(request, &lease.fence, &*mappings.people, entries).await?;
                 for ((id, dn), taken) in ids.into_iter().zip(dns).zip(taken) {
                     count(taken, id, dn, counts, refused);
                 }
@@ -554,8 +554,8 @@ impl<'a> Runner<'a> {
                 groups.next(session, &found.survey.primary).await.map_err(|cause| self.cut("groups", &cause, "group_base"))?
             {
                 for seen in page.into_iter().filter(|seen| seen.external_id.is_ok()) {
-                    nested_later |=
-                        self.write_group(request, &lease.fence, seen, (&found.survey, &may), (counts, refused)).await?;
+                    let taken = (&found.survey, &may);
+                    nested_later |= self.write_group((mappings, request), &lease.fence, seen, taken, (counts, refused)).await?;
                     lease.keep()?;
                 }
             }
@@ -572,7 +572,7 @@ impl<'a> Runner<'a> {
     /// True if it is new and so may be one that another named before it was there.
     async fn write_group(
         &self,
-        request: &Request<'_>,
+        (mappings, request): (&Mappings, &Request<'_>),
         fence: &Fence,
         mut seen: GroupSeen,
         (people, may): (&Survey, &HashSet<u128>),
@@ -581,20 +581,21 @@ impl<'a> Runner<'a> {
         resolve(self.store, self.connection, &mut seen, people).await?;
         let external_id = seen.entry.external_id.clone();
         let may_leave = |member: &str| may.contains(&digest(&format!("{external_id}/{member}")));
-        let taken = match self.provisioner.take_in_group(request, fence, &seen.entry, &may_leave).await {
-            Ok(taken) => taken,
-            Err(provisioning::Error::Refused(refusal)) => {
-                refuse(refused, "sync_group", &external_id, &seen.dn, vec![(String::new(), format!("{refusal:?}"))]);
-                Counts::add(&mut counts.groups, "rejected", 1);
-                return Ok(false);
-            }
-            Err(provisioning::Error::Store(reason)) if is_of_one_row(&reason) => {
-                refuse(refused, "sync_group", &external_id, &seen.dn, vec![(String::new(), reason.to_string())]);
-                Counts::add(&mut counts.groups, "failed", 1);
-                return Ok(false);
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let taken =
+            match self.provisioner.take_in_group(request, fence, (mappings.groups.as_deref(), &seen.entry), &may_leave).await {
+                Ok(taken) => taken,
+                Err(provisioning::Error::Refused(refusal)) => {
+                    refuse(refused, "sync_group", &external_id, &seen.dn, vec![(String::new(), format!("{refusal:?}"))]);
+                    Counts::add(&mut counts.groups, "rejected", 1);
+                    return Ok(false);
+                }
+                Err(provisioning::Error::Store(reason)) if is_of_one_row(&reason) => {
+                    refuse(refused, "sync_group", &external_id, &seen.dn, vec![(String::new(), reason.to_string())]);
+                    Counts::add(&mut counts.groups, "failed", 1);
+                    return Ok(false);
+                }
+                Err(error) => return Err(error.into()),
+            };
         if !taken.cycles.is_empty() {
             let reason = format!("it would hold itself by way of {}", taken.cycles.join(", "));
             refuse(refused, "sync_group", &external_id, &seen.dn, vec![("member".into(), reason)]);

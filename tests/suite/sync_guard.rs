@@ -6,7 +6,9 @@ use crate::support::corp::{Corp, on_both};
 use crate::support::scripted_directory::{Asked, Say, entry, listen};
 use crate::support::slapd::{SUFFIX, Slapd};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::cell::Cell;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 fn codes(report: &Value) -> Vec<String> {
     let why = report["summary"]["why"].as_array().expect("reasons");
@@ -336,6 +338,51 @@ async fn a_server_that_lags_behind_takes_nobody_away_and_brings_nobody_back() {
         // The same address may be another server: an entry that went back in time says so.
         lagging.lock().unwrap()[2].changed = "20260102000000Z";
         assert_eq!(codes(&corp.sync_ends(3, "")), ["older_state"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mapping_published_during_a_run_counts_from_the_next_one() {
+    on_both(async |postgres| {
+        // The second read of people, which writes them, waits until the new version is there.
+        let ((tell_reading, reading), (tell_go, go)) = (mpsc::channel(), mpsc::channel::<()>());
+        let looks = Cell::new(0);
+        let port = listen(move |asked: &Asked| {
+            let mut says: Vec<Say> = Vec::new();
+            if asked.base.starts_with("ou=people") && asked.scope == 2 {
+                looks.set(looks.get() + 1);
+                if looks.get() == 2 {
+                    tell_reading.send(()).expect("the test waits");
+                    go.recv().expect("the test goes on");
+                }
+                let mut attributes: Vec<(&str, &[&str])> =
+                    vec![("entryUUID", &IDS[..1]), ("uid", &["ann"]), ("modifyTimestamp", &["20260101000000Z"])];
+                if asked.attributes.iter().any(|name| name == "employeeType") {
+                    attributes.push(("employeeType", &["staff"]));
+                }
+                says.push(entry(&format!("uid=ann,ou=people,{SUFFIX}"), &attributes));
+            }
+            says.push(Say::Done(0, Some(b"")));
+            says
+        });
+        let corp = Corp::scripted(postgres, &[port], "--set server=openldap").await;
+        corp.mapping("mapping own from ldap to profile\nusername = $uid\n");
+        corp.run("connection update corp --mapping own").succeeded();
+        let run = corp.spawn_sync();
+        reading.recv_timeout(Duration::from_secs(60)).expect("the run reads again");
+        corp.mapping("mapping own from ldap to profile\nusername = $uid\nblocked = not has($employeeType)\n");
+        corp.run("mapping publish own").succeeded();
+        // Longer than a process goes by the version it knows.
+        tokio::time::sleep(Duration::from_millis(2_100)).await;
+        tell_go.send(()).expect("the directory waits");
+        let run = run.wait_with_output().expect("it ends");
+        assert!(run.status.success(), "{run:?}");
+        assert_eq!(corp.list("SELECT mapping_version FROM identities").await, [json!(1)]);
+        assert_eq!(corp.person("ann").await["blocked"], json!(false));
+        corp.sync();
+        assert_eq!(corp.list("SELECT mapping_version FROM identities").await, [json!(2)]);
+        assert_eq!(corp.person("ann").await["blocked"], json!(false));
     })
     .await;
 }
