@@ -1,10 +1,11 @@
 //! `/session` on both stores: whose profile it shows, how long, and what ends it.
 
-use crate::support::caller::{Caller, on_both_gateways, user};
+use crate::support::caller::on_both_gateways;
+use crate::support::gateway::Store;
 use crate::support::login_site::{LoginSite, cookie};
 use crate::support::rows::Database;
 use crate::support::slapd::{PASSWORD, SUFFIX, Slapd};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Hours as the store counts time.
 const HOUR: i64 = 3_600_000_000;
@@ -19,20 +20,23 @@ async fn change(site: &LoginSite, sql: &str) {
     Database::change(site.gateway.database_url(), sql).await;
 }
 
-/// The source that pushes to `corp`, and what it pushes of somebody in the directory.
-async fn pushed(site: &LoginSite, name: &str) -> (Caller, Value) {
-    signed_in(site, name).await;
-    let id = site.rows("SELECT external_id FROM identities").await.remove(0)["external_id"].clone();
-    change(site, "DELETE FROM users").await;
-    let printed = site.gateway.cli(&["token", "create", "--connection", "corp", "--json"]);
-    let token: Value = serde_json::from_str(&printed).expect("JSON");
-    let mut person = user("ann@corp.example");
-    person["externalId"] = id;
-    (Caller::of(&site.gateway, "corp", token["token"].as_str().expect("a token")), person)
+/// A gateway that follows this directory; a title of "gone" blocks.
+async fn followed(store: Store, slapd: &Slapd) -> LoginSite {
+    let site = LoginSite::without_connection(store, &[]).await;
+    std::fs::create_dir_all(site.gateway.folder().join("mappings")).expect("a folder");
+    let mapping = "mapping own from ldap to profile\nusername = $uid\nemail = $mail[0]\nblocked = $title == \"gone\"\n";
+    std::fs::write(site.gateway.folder().join("mappings/own.mapping"), mapping).expect("written");
+    site.connect("corp", slapd, &["mapping=own"]);
+    site
 }
 
-fn active(active: bool) -> Value {
-    json!([{"op": "replace", "path": "active", "value": active}])
+fn titled(name: &str, title: &str) -> String {
+    format!("dn: uid={name},ou=people,{SUFFIX}\nchangetype: modify\nreplace: title\ntitle: {title}\n")
+}
+
+fn moved(name: &str, from: &str, to: &str) -> String {
+    let rename = format!("changetype: modrdn\nnewrdn: uid={name}\ndeleteoldrdn: 0");
+    format!("dn: uid={name},ou={from},{SUFFIX}\n{rename}\nnewsuperior: ou={to},{SUFFIX}\n")
 }
 
 on_both_gateways! {
@@ -87,27 +91,24 @@ on_both_gateways! {
     }
 
     async fn a_stolen_cookie_opens_nothing_after_its_owner_comes_back(store) {
-        let slapd = Slapd::start(1);
-        let site = LoginSite::start(store, &slapd, &["scim_mapping=scim"]).await;
-        // given somebody who signs in, and whose source pushes
-        let (source, person) = pushed(&site, "u000000").await;
-        let mut resource = source.create("Users", &person).await;
-        for leaves_for_good in [false, true] {
+        let slapd = Slapd::start(5);
+        let site = followed(store, &slapd).await;
+        site.sync();
+        for leaves in [false, true] {
             let stolen = signed_in(&site, "u000000").await;
             // when they are blocked, or leave
-            if leaves_for_good {
-                source.send("DELETE", &format!("/Users/{resource}"), None).await;
+            let (goes, comes) = if leaves {
+                (moved("u000000", "people", "empty"), moved("u000000", "empty", "people"))
             } else {
-                source.patch(&format!("/Users/{resource}"), active(false)).await;
-            }
+                (titled("u000000", "gone"), titled("u000000", "back"))
+            };
+            slapd.modify(&goes);
+            site.sync();
             assert_eq!(site.session(&stolen).await.status, 401);
             assert!(site.rows("SELECT id FROM sessions").await.is_empty(), "it ended, and does not rest");
             // and come back
-            if leaves_for_good {
-                resource = source.create("Users", &person).await;
-            } else {
-                source.patch(&format!("/Users/{resource}"), active(true)).await;
-            }
+            slapd.modify(&comes);
+            site.sync();
             // then their old session is none, and a new one is
             assert_eq!(site.session(&stolen).await.status, 401);
             let new = signed_in(&site, "u000000").await;
@@ -116,17 +117,18 @@ on_both_gateways! {
     }
 
     async fn a_block_that_is_lifted_ends_what_began_in_its_moment(store) {
-        let slapd = Slapd::start(1);
-        let site = LoginSite::start(store, &slapd, &["scim_mapping=scim"]).await;
-        let (source, person) = pushed(&site, "u000000").await;
-        let resource = source.create("Users", &person).await;
+        let slapd = Slapd::start(5);
+        let site = followed(store, &slapd).await;
+        site.sync();
         let stolen = signed_in(&site, "u000000").await;
         // A login whose row the block's batch did not see: it is there again behind it.
         change(&site, "CREATE TABLE beside AS SELECT * FROM sessions").await;
-        source.patch(&format!("/Users/{resource}"), active(false)).await;
+        slapd.modify(&titled("u000000", "gone"));
+        site.sync();
         change(&site, "INSERT INTO sessions SELECT * FROM beside").await;
         assert_eq!(site.session(&stolen).await.status, 401);
-        source.patch(&format!("/Users/{resource}"), active(true)).await;
+        slapd.modify(&titled("u000000", "back"));
+        site.sync();
         assert_eq!(site.session(&stolen).await.status, 401);
     }
 
@@ -154,22 +156,13 @@ on_both_gateways! {
 
     async fn whoever_a_sync_finds_disabled_or_gone_is_signed_out_by_it(store) {
         let slapd = Slapd::start(5);
-        let site = LoginSite::without_connection(store, &[]).await;
-        std::fs::create_dir_all(site.gateway.folder().join("mappings")).expect("a folder");
-        let mapping = "mapping own from ldap to profile\nusername = $uid\nemail = $mail[0]\nblocked = $title == \"gone\"\n";
-        std::fs::write(site.gateway.folder().join("mappings/own.mapping"), mapping).expect("written");
-        site.connect("corp", &slapd, &["mapping=own"]);
+        let site = followed(store, &slapd).await;
         // One who was here before the first run, and two of it.
         let disabled = signed_in(&site, "u000000").await;
         site.sync();
         let (gone, stays) = (signed_in(&site, "u000001").await, signed_in(&site, "u000002").await);
-        let title = |to: &str| slapd.modify(&format!("dn: uid=u000000,ou=people,{SUFFIX}\nchangetype: modify\nreplace: title\ntitle: {to}\n"));
-        let moved = |from: &str, to: &str| {
-            let rename = "changetype: modrdn\nnewrdn: uid=u000001\ndeleteoldrdn: 0";
-            slapd.modify(&format!("dn: uid=u000001,ou={from},{SUFFIX}\n{rename}\nnewsuperior: ou={to},{SUFFIX}\n"));
-        };
-        title("gone");
-        moved("people", "empty");
+        slapd.modify(&titled("u000000", "gone"));
+        slapd.modify(&moved("u000001", "people", "empty"));
         assert_eq!((site.session(&disabled).await.status, site.session(&gone).await.status), (200, 200), "no run has seen it yet");
         site.sync();
         for (cookie, status) in [(&disabled, 401), (&gone, 401), (&stays, 200)] {
@@ -180,8 +173,8 @@ on_both_gateways! {
         }
         assert_eq!(site.reasons().await, ["blocked", "unknown_user"]);
 
-        title("back");
-        moved("empty", "people");
+        slapd.modify(&titled("u000000", "back"));
+        slapd.modify(&moved("u000001", "empty", "people"));
         assert_eq!(site.log_in("u000001", PASSWORD).await.status, 401, "no login brings back whom a run saw leave");
         site.sync();
         assert_eq!(site.session(&signed_in(&site, "u000000").await).await.status, 200);
