@@ -278,11 +278,13 @@ pub fn bar(desk: &Desk<'_>, known: Known, record: &SourceRecord, reason: &str) -
     }
 }
 
-/// The record is not taken: the next run looks at it again.
+/// The record is not taken, and the one that was no longer counts as seen: an entry that is again what it was before would pass for
+/// unchanged, and its person would stay locked out.
 fn barred(desk: &Desk<'_>, event: UserEvent, old: Identity, outcome: ProfileOutcome) -> Decision<UserPlan> {
     let state = if old.state == IdentityState::Deleted { old.state } else { IdentityState::DisabledAtSource };
     let expected = old.version;
-    let identity = IdentityWrite::Update { expected, identity: Identity { state, updated_at: desk.moment.now, ..old } };
+    let identity =
+        IdentityWrite::Update { expected, identity: Identity { state, raw_hash: None, updated_at: desk.moment.now, ..old } };
     Decision::Write(Box::new(rows::finish(desk, event, identity, ValueDiff::default(), outcome, 0)))
 }
 

@@ -80,7 +80,8 @@ fn a_disabled_entry_blocks_its_person_whatever_else_the_mapping_refuses() {
     assert_eq!(barred.rejected, Some(vec![("email".to_owned(), "has no value".to_owned())]));
     assert_eq!(world.blocks(), [(BlockKind::Source, "inactive at the source".to_owned())]);
     let after = world.known().identity;
-    assert_eq!((after.raw_hash, after.mapped), (before.raw_hash, before.mapped), "the entry is not taken");
+    assert_eq!((after.raw, after.mapped), (before.raw, before.mapped), "the entry is not taken");
+    assert_eq!(after.raw_hash, None, "as it was before it is not unchanged");
     assert_eq!(after.state, IdentityState::DisabledAtSource);
     assert_eq!(world.value("email"), "ann@x.example");
     // Once is enough.
