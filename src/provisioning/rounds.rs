@@ -8,7 +8,13 @@ use crate::store;
 use std::time::{Duration, Instant};
 
 /// Why somebody who waited in vain for their turn at a row is busy.
-pub const WRITTEN_BY_MANY: &str = "the row is written by many at once";
+const WRITTEN_BY_MANY: &str = "the row is written by many at once";
+
+/// Is it about what was to be written, so that a run has no reason to keep all the others?
+pub fn is_of_one_write(error: &store::Error) -> bool {
+    use store::Error as Store;
+    matches!(error, Store::Statement { .. } | Store::Corrupt { .. } | Store::Conflict | Store::Busy { what: WRITTEN_BY_MANY })
+}
 
 /// Longest time one write keeps trying.
 const PATIENCE: Duration = Duration::from_secs(2);

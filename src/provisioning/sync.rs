@@ -6,7 +6,7 @@
 use super::decide::{self, Desk, Known, Newcomer, UserEvent};
 use super::plan::{Decision, Refusal, UserPlan};
 use super::push::wanted_user_id;
-use super::rounds::Rounds;
+use super::rounds::{Rounds, is_of_one_write};
 use super::{Error, Provisioner, Request, apply};
 use crate::mapping::{Given, Mapped, Mapping};
 use crate::model::connection::{Connection, Deprovision};
@@ -266,12 +266,7 @@ impl Provisioner {
             match error {
                 Error::Refused(refusal) => return Ok(Taken::Refused(refusal)),
                 // Of this person alone: the others are taken in. Whether the entry bars them is tried once more, by itself.
-                Error::Store(
-                    reason @ (store::Error::Statement { .. }
-                    | store::Error::Corrupt { .. }
-                    | store::Error::Conflict
-                    | store::Error::Busy { what: "the row is written by many at once" }),
-                ) => match unstored.take() {
+                Error::Store(reason) if is_of_one_write(&reason) => match unstored.take() {
                     None => (unstored, rounds) = (Some(reason.to_string()), Rounds::new(&self.entropy)),
                     Some(reason) => return Ok(Taken::Failed { reason }),
                 },

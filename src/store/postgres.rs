@@ -141,7 +141,7 @@ impl Postgres {
 }
 
 /// Lets what is ready to run come first, so that requests that arrived together are in line together. On an idle machine
-/// nothing is ready, and it costs microseconds. Measured: without it a look-up met 2.8 others, with it 6.
+/// nothing is ready, and it costs microseconds. Measured: without it a statement held 2.8 look-ups, with it 6 to 7.
 async fn gather() {
     for _ in 0..GATHERING {
         tokio::task::yield_now().await;

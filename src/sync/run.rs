@@ -28,7 +28,7 @@ use crate::ldap::settings::Settings;
 use crate::mapping::Mapping;
 use crate::model::connection::Connection;
 use crate::model::directory::DirectoryServer;
-use crate::provisioning::rounds::WRITTEN_BY_MANY;
+use crate::provisioning::rounds::is_of_one_write;
 use crate::provisioning::sync::{Entry, Fence, TOGETHER_MAX, Taken};
 use crate::provisioning::user_id::hex;
 use crate::provisioning::{self, Provisioner, Request};
@@ -494,7 +494,7 @@ impl<'a> Runner<'a> {
                 tracing::warn!(connection = %self.connection.id, external_id = id, ?reason, "somebody who is missing stays");
                 Counts::add(&mut counts.people, "failed", 1);
             }
-            Err(provisioning::Error::Store(reason)) if is_of_one_row(&reason) => {
+            Err(provisioning::Error::Store(reason)) if is_of_one_write(&reason) => {
                 tracing::error!(connection = %self.connection.id, external_id = id, %reason, "somebody who is missing stays");
                 Counts::add(&mut counts.people, "failed", 1);
             }
@@ -589,7 +589,7 @@ impl<'a> Runner<'a> {
                     Counts::add(&mut counts.groups, "rejected", 1);
                     return Ok(false);
                 }
-                Err(provisioning::Error::Store(reason)) if is_of_one_row(&reason) => {
+                Err(provisioning::Error::Store(reason)) if is_of_one_write(&reason) => {
                     refuse(refused, "sync_group", &external_id, &seen.dn, vec![(String::new(), reason.to_string())]);
                     Counts::add(&mut counts.groups, "failed", 1);
                     return Ok(false);
@@ -720,12 +720,6 @@ fn after_failure(connection: &Connection, before: SyncState, now: Micros, error:
     let every = schedule::every(connection).unwrap_or(0);
     let next_at = now + schedule::wait(failures, every);
     SyncState { failures, failed_at: Some(now), last_error: Some(error), next_at, ..before }
-}
-
-/// Is it about what was to be written, and no reason to keep all the others?
-fn is_of_one_row(error: &crate::store::Error) -> bool {
-    use crate::store::Error as Store;
-    matches!(error, Store::Statement { .. } | Store::Corrupt { .. } | Store::Conflict | Store::Busy { what: WRITTEN_BY_MANY })
 }
 
 /// Stale batches of somebody whose lease is gone say that it is gone.
