@@ -1,6 +1,8 @@
 //! What names an entry for good: the value of the connection's `id_attribute` as the text that identities are found by.
 
 use super::entry::Entry;
+use super::person::escaped;
+use std::fmt::Write as _;
 use uuid::Uuid;
 
 /// Longest id in bytes, as a login's.
@@ -100,6 +102,28 @@ pub fn external_id(entry: &Entry, attribute: &str) -> Result<String, NoId> {
     if fits { Ok(text.to_owned()) } else { Err(NoId::Odd) }
 }
 
+/// A filter that takes the entry of this id alone (RFC 4515 §3); `None`: no entry can have it.
+pub fn filter_of(attribute: &str, external_id: &str) -> Option<String> {
+    let is = |name: &str| attribute.eq_ignore_ascii_case(name);
+    let value = if is("objectGUID") || is("mS-DS-ConsistencyGuid") {
+        bytes_in_filter(&Uuid::parse_str(external_id).ok()?.to_bytes_le())
+    } else if is("nsUniqueId") {
+        let digits = Uuid::parse_str(external_id).ok()?.simple().to_string();
+        [&digits[..8], &digits[8..16], &digits[16..24], &digits[24..]].join("-")
+    } else {
+        escaped(external_id)
+    };
+    Some(format!("({attribute}={value})"))
+}
+
+/// Bytes as the value of a filter.
+pub fn bytes_in_filter(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 3), |mut text, byte| {
+        let _never = write!(text, "\\{byte:02x}");
+        text
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +158,21 @@ mod tests {
             Ok("8c4c3a81-dd2c-11b2-a58a-8f4f2c5e6a7b".into())
         );
         assert_eq!(id("nsUniqueId", &[b"8c4c3a81"]), Err(NoId::Odd));
+    }
+
+    #[test]
+    fn an_id_is_asked_for_as_its_directory_has_it() {
+        let id = "861333c9-e712-41dd-8c9b-23ca9fb098b3";
+        for (attribute, external_id, filter) in [
+            ("objectGUID", id, Some(r"(objectGUID=\c9\33\13\86\12\e7\dd\41\8c\9b\23\ca\9f\b0\98\b3)")),
+            ("entryUUID", id, Some("(entryUUID=861333c9-e712-41dd-8c9b-23ca9fb098b3)")),
+            ("nsUniqueId", id, Some("(nsUniqueId=861333c9-e71241dd-8c9b23ca-9fb098b3)")),
+            ("objectGUID", "ann", None),
+        ] {
+            assert_eq!(filter_of(attribute, external_id).as_deref(), filter, "{attribute}");
+        }
+        let odd = filter_of("employeeNumber", "1)(uid=*").unwrap();
+        assert!(!odd.contains(")(") && !odd.contains('*'), "{odd}");
     }
 
     #[test]

@@ -17,6 +17,7 @@
 pub mod advice;
 mod ber;
 pub mod bind;
+pub mod by_id;
 pub mod connect;
 pub mod delta;
 pub mod dn;

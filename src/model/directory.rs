@@ -64,6 +64,23 @@ impl DirectoryServer {
     }
 }
 
+/// Whether runs may read changes alone, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deltas {
+    /// By whatever the server has that shows the most.
+    Auto,
+    /// Everything is read each time.
+    Off,
+    /// The time of the last change.
+    Modified,
+    /// Active Directory's count of changes.
+    Usn,
+    /// RFC 4533.
+    SyncRepl,
+    /// Active Directory's replication.
+    DirSync,
+}
+
 /// How we say who we are (RFC 4513 §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BindMethod {
@@ -103,6 +120,10 @@ pub struct DirectoryOptions {
     pub answer_timeout_seconds: u32,
     /// Between two runs that begin by themselves; `None`: none does.
     pub schedule_seconds: Option<u32>,
+    /// Whether the runs between two complete ones read changes alone.
+    pub deltas: Deltas,
+    /// How old a complete read may be before the next one.
+    pub full_every_seconds: u32,
 }
 
 impl Default for DirectoryOptions {
@@ -131,6 +152,8 @@ impl Default for DirectoryOptions {
             connect_timeout_seconds: 10,
             answer_timeout_seconds: 30,
             schedule_seconds: Some(3_600),
+            deltas: Deltas::Auto,
+            full_every_seconds: 24 * 3_600,
         }
     }
 }

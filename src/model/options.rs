@@ -6,7 +6,7 @@ use super::connection::{
     SetUserRootAttributes, check_name,
 };
 use super::connection_secrets;
-use super::directory::{BindMethod, DirectoryOptions, DirectoryServer};
+use super::directory::{BindMethod, Deltas, DirectoryOptions, DirectoryServer};
 use super::nearest::nearest;
 use serde_json::{Map, Value};
 
@@ -266,6 +266,14 @@ fn searching() -> Vec<OptionSpec> {
             "How often a running gateway follows the directory by itself. `rosterd sync` does it at any time.",
             (|o, t| interval(t).map(|seconds| o.directory.schedule_seconds = seconds),
                 |o| Some(interval_text(o.directory.schedule_seconds)))),
+        option!("delta" DIRECTORY, Text, "auto, off, modifyTimestamp, uSNChanged, syncrepl or DirSync",
+            "How a run reads what changed since the last one instead of everything; auto: by what the server has that shows the most.",
+            words!(directory.deltas: "auto" => Deltas::Auto, "off" => Deltas::Off, "modifyTimestamp" => Deltas::Modified,
+                "uSNChanged" => Deltas::Usn, "syncrepl" => Deltas::SyncRepl, "DirSync" => Deltas::DirSync)),
+        option!("full_every" DIRECTORY, Text, "a duration from 1m to 30d, like 6h, 24h or 7d",
+            "How old the last complete read may be before a run reads everything again, whatever changes told.",
+            (|o, t| interval(t).flatten().map(|seconds| o.directory.full_every_seconds = seconds),
+                |o| Some(interval_text(Some(o.directory.full_every_seconds))))),
     ]
 }
 

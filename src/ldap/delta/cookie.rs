@@ -16,7 +16,7 @@ const CHECKSUM_BYTES: usize = 32;
 
 /// A hash of whom was asked what, by whom and in which way: with any of it changed, a place means something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fingerprint([u8; 32]);
+pub struct Fingerprint(pub(super) [u8; 32]);
 
 impl Fingerprint {
     pub fn of(settings: &Settings, area: &Area, attributes: &[String], strategy: Strategy, address: &Address) -> Self {
@@ -91,6 +91,16 @@ impl fmt::Debug for Place {
 }
 
 impl Cookie {
+    /// The way in which it was made.
+    pub fn strategy(&self) -> Strategy {
+        match self.place {
+            Place::Modified { .. } => Strategy::Modified,
+            Place::Usn { .. } => Strategy::Usn,
+            Place::SyncRepl(_) => Strategy::SyncRepl,
+            Place::DirSync { .. } => Strategy::DirSync,
+        }
+    }
+
     /// As it is kept. What a server takes from whoever shows it is in there: to be sealed.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];

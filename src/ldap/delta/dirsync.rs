@@ -72,15 +72,14 @@ impl Reader {
     }
 
     async fn begin(&self, frame: &Frame, session: &mut Session) -> Result<Phase, Stop> {
+        let Some(since) = &self.since else {
+            let next = place(frame, session).await?;
+            let pages = Pages::new(&frame.settings, &frame.area, frame.attributes.clone());
+            return Ok(Phase { next, kind: Kind::Listing(Box::new(pages)) });
+        };
         let server = Server::read(session).await?;
         let context = server.context(&frame.area)?;
         let invocation = server.invocation;
-        let Some(since) = &self.since else {
-            // The same question as later: a place is one in the answers to a question.
-            let (secured, cookie) = first_place(session, &context, &watched(frame)).await?;
-            let pages = Pages::new(&frame.settings, &frame.area, frame.attributes.clone());
-            return Ok(Phase { next: Place::DirSync { invocation, secured, cookie }, kind: Kind::Listing(Box::new(pages)) });
-        };
         if since.invocation != invocation {
             return Err(Doubt::OtherServer.into());
         }
@@ -135,6 +134,14 @@ impl Fragments {
             self.moved.insert(bytes);
         }
     }
+}
+
+/// A place from now on. The same question as later: a place is one in the answers to a question.
+pub(super) async fn place(frame: &Frame, session: &mut Session) -> Result<Place, Stop> {
+    let server = Server::read(session).await?;
+    let context = server.context(&frame.area)?;
+    let (secured, cookie) = first_place(session, &context, &watched(frame)).await?;
+    Ok(Place::DirSync { invocation: server.invocation, secured, cookie })
 }
 
 /// A change to any of these brings an entry up: what the mapping reads, what the filter asks for, where and whether it is.

@@ -14,7 +14,9 @@
 mod active_directory;
 pub mod cookie;
 mod dirsync;
+pub mod folders;
 mod modified;
+pub mod place;
 pub mod syncrepl;
 mod usn;
 pub mod wire;
@@ -49,6 +51,11 @@ pub enum Strategy {
 }
 
 impl Strategy {
+    /// Whether a folder that was renamed, and is not told of, leaves those in it as they were read.
+    pub fn is_blind_to_folders(self) -> bool {
+        matches!(self, Self::Modified | Self::SyncRepl)
+    }
+
     pub const ALL: [Self; 4] = [Self::Modified, Self::Usn, Self::SyncRepl, Self::DirSync];
 
     pub fn as_str(self) -> &'static str {

@@ -119,7 +119,7 @@ async fn server_time(session: &mut Session) -> Result<Option<i64>, Cause> {
 }
 
 /// Seconds since 1970 of a GeneralizedTime (RFC 4517 §3.3.13): `20261120230932.0Z`. A fraction is left out.
-fn seconds(text: &str) -> Option<i64> {
+pub(super) fn seconds(text: &str) -> Option<i64> {
     let (digits, rest) = text.split_at(text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len()));
     if !matches!(digits.len(), 10 | 12 | 14) {
         return None;

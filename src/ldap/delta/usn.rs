@@ -63,7 +63,7 @@ impl Reader {
         let mut queue = Queue::default();
         // Before what the area shows is read: who comes into it meanwhile is shown, and not gone.
         let folders = changed(frame, session, &area(&context, newer.clone()), &mut queue).await?;
-        let deleted = format!("CN=Deleted Objects,{context}");
+        let deleted = place_of_deleted(&context);
         let mut deletions = Deletions::Unseen;
         let area_of_deleted = area(&deleted, format!("(&(isDeleted=TRUE){newer})"));
         if shows(frame, session, &area_of_deleted).await? {
@@ -77,6 +77,19 @@ impl Reader {
         queue.folders(frame, folders)?;
         Ok(Phase { next, kind: Kind::Delta { queue: Box::new(queue), deletions } })
     }
+}
+
+/// Where the count is now, and whether the account is shown who is deleted.
+pub(super) async fn place(frame: &Frame, session: &mut Session) -> Result<(Place, bool), Stop> {
+    let server = Server::read(session).await?;
+    let usn = server.root.highest_usn.ok_or(Doubt::NoPlace)?;
+    let base = place_of_deleted(&server.context(&frame.area)?);
+    let tells = shows(frame, session, &Area { base, ..frame.area.clone() }).await?;
+    Ok((Place::Usn { invocation: server.invocation, usn }, tells))
+}
+
+fn place_of_deleted(context: &str) -> String {
+    format!("CN=Deleted Objects,{context}")
 }
 
 /// Everything that changed is a candidate; the folders among it.
