@@ -254,6 +254,7 @@ CREATE TABLE unresolved_members (
     PRIMARY KEY (tenant_id, group_id, dn_key),
     FOREIGN KEY (tenant_id, group_id) REFERENCES groups (tenant_id, id) ON DELETE CASCADE
 ) /* keyed */;
+CREATE INDEX unresolved_members_key ON unresolved_members (tenant_id, dn_key, group_id);
 
 -- One reason a profile is blocked. origin = the identity whose source says so, '' for an administrator.
 CREATE TABLE blocks (
@@ -432,6 +433,19 @@ CREATE TABLE sync_state (
     failed_at BIGINT,
     last_error TEXT,
     next_at BIGINT NOT NULL DEFAULT 0,
+    -- When everything was last read in its turn; and from where changes are read since, sealed.
+    full_at BIGINT,
+    question TEXT,
+    people_place BYTEA,
+    groups_place BYTEA,
+    -- A hash of the folders people lie in, where a renamed folder says nothing of those in it.
+    folders TEXT,
+    -- JSON: external ids of whom the mapping says something else of before the next complete read, though their entry stays.
+    restless TEXT,
+    -- How many were let go, barred and taken out of groups by deltas since.
+    spent BIGINT NOT NULL DEFAULT 0,
+    -- The last delta that found nothing, whose row the next such takes away.
+    idle_run TEXT,
     version BIGINT NOT NULL DEFAULT 1,
     PRIMARY KEY (tenant_id, connection_id),
     FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE

@@ -117,6 +117,8 @@ async fn of_connection(app: &App, provisioner: &Provisioner, connection: &Connec
         entropy: &app.entropy,
         connection,
         settings: &settings,
+        keys: &app.keys,
+        full: false,
         actor: ACTOR,
         owner: format!("the schedule of process {}", std::process::id()),
         progress: &|_| {},

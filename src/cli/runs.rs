@@ -110,10 +110,19 @@ async fn list(context: &Context, args: ListArgs) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     for run in &all {
         let connection = connection_name(context, &tenant, run).await?;
-        rows.push(vec![run.id.clone(), connection, run.kind.clone(), run.state.clone(), rfc3339(run.updated_at)]);
+        rows.push(vec![run.id.clone(), connection, kind(run), run.state.clone(), rfc3339(run.updated_at)]);
     }
     output::table(&["ID", "CONNECTION", "KIND", "STATE", "CHANGED"], &rows)?;
     Ok(())
+}
+
+/// With what a sync read.
+fn kind(run: &Run) -> String {
+    let summary: Value = serde_json::from_str(&run.summary).unwrap_or_default();
+    match summary["kind"].as_str() {
+        Some(read) => format!("{}, {read}", run.kind),
+        None => run.kind.clone(),
+    }
 }
 
 async fn connection_name(context: &Context, tenant: &Tenant, run: &Run) -> anyhow::Result<String> {

@@ -11,8 +11,9 @@ use crate::model::connection::{Connection, ConnectionKind};
 use crate::model::tenant::Tenant;
 use crate::provisioning::Provisioner;
 use crate::scim;
-use crate::store::{Batch, runs};
+use crate::store::{Batch, runs, sync_state};
 use crate::sync::guard::Held;
+use crate::sync::kind::Kind;
 use crate::sync::run::{Found, Mappings, Report, Runner};
 use crate::sync::survey::Placed;
 use anyhow::{anyhow, bail};
@@ -31,7 +32,7 @@ pub struct SyncArgs {
     /// Read and compare everything, print what a run would do, and write nothing
     #[arg(long)]
     dry_run: bool,
-    /// Look at everything again; what a run does so far anyway
+    /// Read everything, and not what changed since the last run alone
     #[arg(long)]
     full: bool,
     /// Let through what this run holds, and do it. `rosterd runs show RUN` prints what that is
@@ -79,6 +80,8 @@ async fn answer(context: &Context, args: &SyncArgs) -> anyhow::Result<ExitCode> 
         entropy: &context.entropy,
         connection: &connection,
         settings: &settings,
+        keys: &context.keys,
+        full: args.full,
         actor: "cli",
         owner: format!("`rosterd sync` (process {})", std::process::id()),
         progress: &tell,
@@ -127,8 +130,10 @@ async fn look(
     };
     let mut lines: Vec<Line> = Vec::new();
     let (mut plan, mut changes) = (std::collections::BTreeMap::<&str, u64>::new(), 0);
+    let mappings = Mappings { people, groups };
+    let next = runner.due(&mappings, &sync_state::find(&context.store, connection).await?).await?;
     let found = runner
-        .look(&Mappings { people, groups }, |placed: &Placed<'_>| {
+        .look(&mappings, |placed: &Placed<'_>| {
             *plan.entry(placed.change).or_default() += 1;
             changes += usize::from(placed.change != "unchanged");
             if placed.change != "unchanged" && lines.len() < LISTED_MAX {
@@ -152,9 +157,9 @@ async fn look(
         }
     }
     if as_json {
-        print_json(connection, &plan, &lines, &found)?;
+        print_json(connection, &plan, &lines, (&found, &next))?;
     } else {
-        print(&plan, (&lines, changes), &found)?;
+        print(&plan, (&lines, changes), (&found, &next))?;
     }
     Ok(if found.held.is_none() { ExitCode::SUCCESS } else { ExitCode::from(3) })
 }
@@ -177,7 +182,11 @@ fn counts(counts: &std::collections::BTreeMap<&str, u64>) -> String {
     if told.is_empty() { String::from("none") } else { told.join(", ") }
 }
 
-fn print(plan: &std::collections::BTreeMap<&str, u64>, (lines, changes): (&[Line], usize), found: &Found) -> anyhow::Result<()> {
+fn print(
+    plan: &std::collections::BTreeMap<&str, u64>,
+    (lines, changes): (&[Line], usize),
+    (found, next): (&Found, &Kind),
+) -> anyhow::Result<()> {
     if !lines.is_empty() {
         let row = |line: &Line| {
             let reason = line.reason.clone().unwrap_or_default();
@@ -200,6 +209,10 @@ fn print(plan: &std::collections::BTreeMap<&str, u64>, (lines, changes): (&[Line
     if let Some(why) = in_words(&found.held) {
         output::line(format_args!("The run would be held: {why}."))?;
     }
+    match next {
+        Kind::Delta => output::line("A run would read what changed since the last one, and no more.")?,
+        Kind::Full(why) => output::line(format_args!("A run would read everything: {}.", why.words()))?,
+    }
     output::line("Nothing was written.")?;
     Ok(())
 }
@@ -208,7 +221,7 @@ fn print_json(
     connection: &Connection,
     plan: &std::collections::BTreeMap<&str, u64>,
     lines: &[Line],
-    found: &Found,
+    (found, next): (&Found, &Kind),
 ) -> anyhow::Result<()> {
     let line =
         |line: &Line| json!({ "change": line.change, "dn": line.name, "external_id": line.external_id, "reason": line.reason });
@@ -218,6 +231,10 @@ fn print_json(
     output::json(&json!({
         "connection": connection.name,
         "complete": true,
+        "run": match next {
+            Kind::Delta => json!({ "kind": "delta" }),
+            Kind::Full(why) => json!({ "kind": "full", "why_full": why.words() }),
+        },
         "people": plan,
         "groups": groups,
         "held": in_words(&found.held),
@@ -242,6 +259,11 @@ fn print_report(report: &Report, connection: &Connection, as_json: bool) -> anyh
             let told: Vec<String> = counts.iter().map(|(what, count)| format!("{count} {}", what.replace('_', " "))).collect();
             if told.is_empty() { String::from("none") } else { told.join(", ") }
         };
+        let text = |part: &str| report.summary[part].as_str().unwrap_or_default();
+        output::line(match text("kind") {
+            "delta" => format!("changes alone, by {}", text("by")),
+            _ => format!("everything: {}", text("why_full")),
+        })?;
         output::line(format_args!("people: {}", told("people")))?;
         output::line(format_args!("groups: {}", told("groups")))?;
         let refused = report.summary["not_taken"].as_u64().unwrap_or(0);

@@ -266,10 +266,54 @@ fn listed(connection: &Connection, ids: &[String]) -> Form {
     form("listed", sql, args![&connection.tenant_id, &connection.id], ids)
 }
 
+fn naming(connection: &Connection, keys: &[String]) -> Form {
+    let list = in_list(3, keys.len());
+    let sql = format!(
+        "SELECT g.external_id FROM unresolved_members u CROSS JOIN groups g WHERE u.tenant_id = $1 AND u.dn_key IN ({list}) \
+         AND g.tenant_id = $1 AND g.id = u.group_id AND g.connection_id = $2 AND g.listed AND g.external_id IS NOT NULL"
+    );
+    form("naming", sql, args![&connection.tenant_id, &connection.id], keys)
+}
+
+fn holding(connection: &Connection, ids: &[String]) -> Form {
+    let list = in_list(3, ids.len());
+    let sql = format!(
+        "SELECT g.external_id FROM members m CROSS JOIN groups g WHERE m.tenant_id = $1 AND m.member_id IN ({list}) \
+         AND g.tenant_id = $1 AND g.id = m.group_id AND g.connection_id = $2 AND g.listed AND g.external_id IS NOT NULL"
+    );
+    form("holding", sql, args![&connection.tenant_id, &connection.id], ids)
+}
+
 /// The texts of this file that are built.
 pub fn forms(connection: &Connection, group: &str, ids: &[String]) -> Vec<Form> {
     let tenant = &connection.tenant_id;
-    vec![members_among(tenant, group, ids), listed(connection, ids)]
+    vec![members_among(tenant, group, ids), listed(connection, ids), naming(connection, ids), holding(connection, ids)]
+}
+
+async fn external_ids(
+    store: &Store,
+    connection: &Connection,
+    asked: &[String],
+    form: fn(&Connection, &[String]) -> Form,
+) -> Result<BTreeSet<String>, Error> {
+    let mut found = BTreeSet::new();
+    for chunk in asked.chunks(IDS_PER_READ) {
+        let form = form(connection, chunk);
+        for row in store.read_built(form.sql, form.args).await? {
+            found.insert(row.text(0)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The groups, by external id, that name somebody by one of these keys of whom nobody knew until now.
+pub async fn find_naming(store: &Store, connection: &Connection, dn_keys: &[String]) -> Result<BTreeSet<String>, Error> {
+    external_ids(store, connection, dn_keys, naming).await
+}
+
+/// The groups, by external id, in which one of these is.
+pub async fn find_holding(store: &Store, connection: &Connection, ids: &[String]) -> Result<BTreeSet<String>, Error> {
+    external_ids(store, connection, ids, holding).await
 }
 
 /// What each of `ids` is on this connection; an id that is nothing here is missing from the answer.

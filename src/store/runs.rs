@@ -50,6 +50,8 @@ statements! {
     SYNCS_IN_STATE = concat!("SELECT ", run_columns!(), " FROM runs r WHERE r.tenant_id = $1 AND r.connection_id = $2 AND r.kind = 'sync' \
         AND r.state = $3 ORDER BY r.id");
     FORGET_SYNC = "DELETE FROM runs WHERE tenant_id = $1 AND id = $2 AND kind = 'sync' AND state = 'running'";
+    /// A run that found nothing, once the next one found nothing either.
+    FORGET_IDLE = "DELETE FROM runs WHERE tenant_id = $1 AND id = $2 AND kind = 'sync' AND state = 'done'";
     FORGET_OLD_SYNCS = "DELETE FROM runs WHERE tenant_id = $1 AND connection_id = $2 AND kind = 'sync' AND finished_at < $3 \
         AND state <> 'held' AND state <> 'confirmed'";
     CONFIRM = "UPDATE runs SET state = 'confirmed', version = version + 1, updated_at = $4, finished_at = $4 \
@@ -247,6 +249,11 @@ pub fn use_up_syncs(batch: &mut Batch, connection: &Connection, ids: &[String], 
 /// A run that came to the same as one that stands already leaves nothing.
 pub fn forget_sync(batch: &mut Batch, connection: &Connection, id: &str) {
     batch.any(FORGET_SYNC, args![&connection.tenant_id, id]);
+}
+
+/// A run that found nothing is told by the next one that found nothing.
+pub fn forget_idle(batch: &mut Batch, connection: &Connection, id: &str) {
+    batch.any(FORGET_IDLE, args![&connection.tenant_id, id]);
 }
 
 /// Runs over the directory that ended before `before` and wait for nobody.

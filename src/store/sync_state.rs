@@ -7,14 +7,17 @@ use crate::clock::Micros;
 use crate::model::connection::Connection;
 
 statements! {
-    FIND_STATE = "SELECT area, id_attribute, server, newest_mark, newest_id, completed_at, failures, last_error, next_at, failed_at \
-        FROM sync_state WHERE tenant_id = $1 AND connection_id = $2";
+    FIND_STATE = "SELECT area, id_attribute, server, newest_mark, newest_id, completed_at, failures, last_error, next_at, failed_at, \
+        full_at, question, people_place, groups_place, folders, restless, spent, idle_run FROM sync_state WHERE tenant_id = $1 AND connection_id = $2";
     SAVE_STATE = "INSERT INTO sync_state (tenant_id, connection_id, area, id_attribute, server, newest_mark, newest_id, completed_at, \
-        failures, last_error, next_at, failed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+        failures, last_error, next_at, failed_at, full_at, question, people_place, groups_place, folders, restless, spent, idle_run) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
         ON CONFLICT (tenant_id, connection_id) DO UPDATE SET area = excluded.area, id_attribute = excluded.id_attribute, \
         server = excluded.server, newest_mark = excluded.newest_mark, newest_id = excluded.newest_id, \
         completed_at = excluded.completed_at, failures = excluded.failures, last_error = excluded.last_error, \
-        next_at = excluded.next_at, failed_at = excluded.failed_at, version = sync_state.version + 1";
+        next_at = excluded.next_at, failed_at = excluded.failed_at, full_at = excluded.full_at, question = excluded.question, \
+        people_place = excluded.people_place, groups_place = excluded.groups_place, folders = excluded.folders, \
+        restless = excluded.restless, spent = excluded.spent, idle_run = excluded.idle_run, version = sync_state.version + 1";
 }
 
 /// A row; without one, nothing was ever seen.
@@ -36,6 +39,22 @@ pub struct SyncState {
     pub last_error: Option<String>,
     /// No scheduled run before this.
     pub next_at: Micros,
+    /// When everything was last read in its turn, and not because a delta could not be gone on with.
+    pub full_at: Option<Micros>,
+    /// A hash of what was asked, and of what was made of it: with another, the places are worth nothing.
+    pub question: Option<String>,
+    /// From where changes of people are read, sealed.
+    pub people_place: Option<Vec<u8>>,
+    /// The same of groups.
+    pub groups_place: Option<Vec<u8>>,
+    /// A hash of the folders in which people lie.
+    pub folders: Option<String>,
+    /// JSON: external ids of people to look at though their entries did not change.
+    pub restless: Option<String>,
+    /// What deltas took of the budget since `full_at`.
+    pub spent: i64,
+    /// The last delta that found nothing.
+    pub idle_run: Option<String>,
 }
 
 pub async fn find(store: &Store, connection: &Connection) -> Result<SyncState, Error> {
@@ -52,6 +71,14 @@ pub async fn find(store: &Store, connection: &Connection) -> Result<SyncState, E
         last_error: row.opt_text(7)?,
         next_at: row.int(8)?,
         failed_at: row.opt_int(9)?,
+        full_at: row.opt_int(10)?,
+        question: row.opt_text(11)?,
+        people_place: row.opt_bytes(12)?,
+        groups_place: row.opt_bytes(13)?,
+        folders: row.opt_text(14)?,
+        restless: row.opt_text(15)?,
+        spent: row.int(16)?,
+        idle_run: row.opt_text(17)?,
     })
 }
 
@@ -71,6 +98,14 @@ pub fn save(batch: &mut Batch, connection: &Connection, state: &SyncState) {
             state.last_error.as_ref(),
             state.next_at,
             state.failed_at,
+            state.full_at,
+            state.question.as_ref(),
+            state.people_place.as_deref(),
+            state.groups_place.as_deref(),
+            state.folders.as_ref(),
+            state.restless.as_ref(),
+            state.spent,
+            state.idle_run.as_ref(),
         ],
     );
 }

@@ -19,7 +19,7 @@ pub enum Why {
     /// Most of the known people are missing.
     MostGone { missing: i64, known: i64 },
     /// More would go than the budget allows: people who are missing, people who are disabled, members who leave groups.
-    OverBudget { wanted: i64, allowed: i64 },
+    OverBudget { wanted: i64, spent: i64, allowed: i64 },
     /// Entries without an id: one of them may be whoever is missing.
     WithoutId { entries: i64, attribute: String },
     /// Base, filter or server kind are not those of the last run: who is missing may only not be asked for.
@@ -53,9 +53,12 @@ impl Why {
             Self::Empty { .. } => String::from("the directory shows nobody, and people are known"),
             Self::NoGroups { .. } => String::from("the directory shows no group, and groups are known"),
             Self::MostGone { missing, known } => format!("{missing} of {known} known people are missing"),
-            Self::OverBudget { wanted, allowed } => {
+            Self::OverBudget { wanted, spent: 0, allowed } => {
                 format!("more would go ({wanted}) than the budget of the connection allows ({allowed})")
             }
+            Self::OverBudget { wanted, spent, allowed } => format!(
+                "{wanted} would go, and {spent} went since the last complete read: more than the budget of the connection allows ({allowed})"
+            ),
             Self::WithoutId { entries, attribute } => format!(
                 "{entries} entries have no {attribute}, and whoever is missing may be one of them; leave them out by user_filter"
             ),
@@ -94,6 +97,8 @@ pub struct Seen {
     pub barring: i64,
     /// Members that leave groups, those of groups that go included.
     pub removals: i64,
+    /// What runs that read changes alone took of the budget since the last complete read: many small ones are no way around it.
+    pub spent: i64,
     /// Groups in the roster by this directory, and groups it shows.
     pub known_groups: i64,
     pub met_groups: i64,
@@ -122,6 +127,13 @@ pub struct Held {
     pub barring: Vec<Why>,
     /// No known person changes.
     pub changes: Vec<Why>,
+}
+
+impl Seen {
+    /// What would be taken of the budget.
+    pub fn wanted(&self) -> i64 {
+        self.leaving + self.barring + self.removals
+    }
 }
 
 impl Held {
@@ -174,9 +186,9 @@ pub fn held(seen: &Seen, budget: Budget) -> Held {
             held.removals.push(Why::NoGroups { known: seen.known_groups });
         }
     }
-    let wanted = seen.leaving + seen.barring + seen.removals;
-    if let Some(allowed) = allowed.filter(|allowed| wanted > *allowed) {
-        let why = Why::OverBudget { wanted, allowed };
+    let (wanted, spent) = (seen.wanted(), seen.spent);
+    if let Some(allowed) = allowed.filter(|allowed| wanted > 0 && wanted + spent > *allowed) {
+        let why = Why::OverBudget { wanted, spent, allowed };
         held.absence.push(why.clone());
         held.removals.push(why.clone());
         held.barring.push(why);
@@ -286,9 +298,17 @@ mod tests {
         assert!(held(&some, BUDGET).is_none());
         let more = Seen { removals: 7, ..some };
         let held = held(&more, BUDGET);
-        assert_eq!(held.absence, [Why::OverBudget { wanted: 21, allowed: 20 }]);
+        assert_eq!(held.absence, [Why::OverBudget { wanted: 21, spent: 0, allowed: 20 }]);
         assert_eq!(held.barring, held.absence);
         assert!(held.changes.is_empty() && held.everything.is_empty());
+    }
+
+    #[test]
+    fn what_deltas_took_of_the_budget_is_gone_and_alone_holds_nothing() {
+        let spent = |spent, missing| Seen { spent, ..seen(100, missing) };
+        assert!(held(&spent(15, 5), BUDGET).is_none());
+        assert_eq!(held(&spent(15, 6), BUDGET).absence, [Why::OverBudget { wanted: 6, spent: 15, allowed: 20 }]);
+        assert!(held(&spent(30, 0), BUDGET).is_none(), "the budget was lowered since");
     }
 
     #[test]

@@ -12,8 +12,40 @@ use std::collections::{HashMap, HashSet};
 /// Kinds of rows that only runs open and close.
 const KINDS: [&str; 5] = ["sync_rejected", "sync_id_twice", "sync_without_id", "sync_failed", "sync_group"];
 
-/// Brings the rows in line with what a complete run could not take. `is_partial`: more was refused than is known one by
-/// one, and no row is closed.
+/// Which rows a run may close.
+#[derive(Clone, Copy, Debug)]
+pub enum Closes<'c> {
+    /// Each whose reason it did not find: it saw everything.
+    All,
+    /// None: more was refused than is known one by one.
+    None,
+    /// Those about these subjects: it saw nobody else. Whether two entries have one id shows only where all are seen.
+    Of(&'c HashSet<String>),
+}
+
+impl Closes<'_> {
+    fn closes(self, kind: &str, subject: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Of(seen) => kind != "sync_id_twice" && seen.contains(subject),
+        }
+    }
+}
+
+/// The open rows about people, or groups, of whom another look may come to something else though their entries stay.
+///
+/// # Errors
+/// The store's.
+pub async fn standing(store: &Store, connection: &Connection, kinds: &[&str]) -> Result<Vec<String>, crate::store::Error> {
+    let mut subjects = Vec::new();
+    for kind in kinds {
+        subjects.extend(events::open_of_kind(store, connection, kind).await?.into_iter().map(|row| row.subject));
+    }
+    Ok(subjects)
+}
+
+/// Brings the rows in line with what a run could not take.
 ///
 /// # Errors
 /// The store's.
@@ -21,7 +53,7 @@ pub async fn settle(
     store: &Store,
     connection: &Connection,
     refused: &[Refused],
-    is_partial: bool,
+    closes: Closes<'_>,
     (entropy, now): (&Entropy, Micros),
     batch: &mut Batch,
 ) -> Result<(), crate::store::Error> {
@@ -50,8 +82,8 @@ pub async fn settle(
             at: now,
         });
     }
-    let gone: Vec<(String, String)> =
-        if is_partial { Vec::new() } else { open.into_keys().filter(|key| !standing.contains(key)).collect() };
+    let is_over = |key: &(String, String)| !standing.contains(key) && closes.closes(&key.0, &key.1);
+    let gone: Vec<(String, String)> = open.into_keys().filter(is_over).collect();
     let tenant = &connection.tenant_id;
     events::open_conflicts_together(batch, tenant, &new);
     events::resolve(batch, connection, &gone, now);

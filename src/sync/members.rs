@@ -22,6 +22,7 @@ use std::collections::{HashMap, HashSet};
 const PRESENT_PER_READ: i64 = 2_000;
 
 /// A group as read.
+#[derive(Clone)]
 pub struct GroupSeen {
     /// The id, or why there is none.
     pub external_id: Result<String, String>,
@@ -34,14 +35,49 @@ pub struct GroupSeen {
 
 /// Reads groups page by page.
 pub struct Groups<'a> {
+    reader: Reader<'a>,
+    pages: Pages,
+}
+
+/// Reads one entry as a group.
+pub struct Reader<'a> {
     settings: &'a Settings,
     area: &'a Area,
-    pages: Pages,
+    /// What is asked for.
+    pub attributes: Vec<String>,
     binary: Vec<String>,
     reads_sid: bool,
 }
 
 impl<'a> Groups<'a> {
+    /// `mapping` = the connection's for groups, if it has one.
+    pub fn new(settings: &'a Settings, area: &'a Area, mapping: Option<&dyn Mapping>) -> Self {
+        let reader = Reader::new(settings, area, mapping);
+        let pages = Pages::new(settings, area, reader.attributes.clone());
+        Self { reader, pages }
+    }
+
+    /// The next page, with those that can't be read, or the proof that there is none.
+    ///
+    /// # Errors
+    /// They were not read to the end.
+    pub async fn next(
+        &mut self,
+        session: &mut Session,
+        primary: &HashMap<u32, Vec<u128>>,
+    ) -> Result<Result<(Vec<GroupSeen>, Vec<Unreadable>), Complete>, Cause> {
+        match self.pages.next(session).await {
+            search::Read::Page(page) => {
+                let groups = page.entries.iter().map(|entry| self.reader.seen(entry, primary)).collect();
+                Ok(Ok((groups, page.unreadable)))
+            }
+            search::Read::End(End::Complete(complete)) => Ok(Err(complete)),
+            search::Read::End(End::Cut(cut)) => Err(cut.cause),
+        }
+    }
+}
+
+impl<'a> Reader<'a> {
     /// `mapping` = the connection's for groups, if it has one.
     pub fn new(settings: &'a Settings, area: &'a Area, mapping: Option<&dyn Mapping>) -> Self {
         let reads = mapping.map(Mapping::reads).unwrap_or_default();
@@ -56,28 +92,16 @@ impl<'a> Groups<'a> {
                 attributes.push(name.to_owned());
             }
         }
-        Self { settings, area, pages: Pages::new(settings, area, attributes), binary: reads.binary, reads_sid }
+        Self { settings, area, attributes, binary: reads.binary, reads_sid }
     }
 
-    /// The next page, with those that can't be read, or the proof that there is none.
-    ///
-    /// # Errors
-    /// They were not read to the end.
-    pub async fn next(
-        &mut self,
-        session: &mut Session,
-        primary: &HashMap<u32, Vec<u128>>,
-    ) -> Result<Result<(Vec<GroupSeen>, Vec<Unreadable>), Complete>, Cause> {
-        match self.pages.next(session).await {
-            search::Read::Page(page) => {
-                Ok(Ok((page.entries.iter().map(|entry| self.seen(entry, primary)).collect(), page.unreadable)))
-            }
-            search::Read::End(End::Complete(complete)) => Ok(Err(complete)),
-            search::Read::End(End::Cut(cut)) => Err(cut.cause),
-        }
+    /// The number by which people name it as their primary group (Active Directory).
+    pub fn number(&self, entry: &Read) -> Option<u32> {
+        self.reads_sid.then(|| entry.find("objectSid").and_then(|sid| relative_id(sid.values.first()?))).flatten()
     }
 
-    fn seen(&self, entry: &Read, primary: &HashMap<u32, Vec<u128>>) -> GroupSeen {
+    /// `primary` = by that number, the keys of the people's DNs.
+    pub fn seen(&self, entry: &Read, primary: &HashMap<u32, Vec<u128>>) -> GroupSeen {
         let members = self.settings.server.member_attributes();
         let named = members.iter().filter_map(|name| entry.find(name)).flat_map(|found| &found.values);
         let mut names: Vec<(String, String)> = Vec::new();
@@ -89,8 +113,7 @@ impl<'a> Groups<'a> {
                 names.push((key, dn.to_owned()));
             }
         }
-        let number = self.reads_sid.then(|| entry.find("objectSid").and_then(|sid| relative_id(sid.values.first()?))).flatten();
-        for key in number.and_then(|number| primary.get(&number)).into_iter().flatten() {
+        for key in self.number(entry).and_then(|number| primary.get(&number)).into_iter().flatten() {
             let key = format!("{key:032x}");
             if once.insert(key.clone()) {
                 names.push((key, String::new()));
@@ -220,7 +243,7 @@ impl GroupSurvey {
         self.differs |= joins || !leaving.is_empty() || !same_names || !same_mapping || !same_document;
         // Whoever is missing as a person takes their memberships along: that is counted there.
         let ids = identities::external_ids_of(store, connection, &leaving).await?;
-        let stays = |member: &&String| ids.get(*member).is_none_or(|id| people.has_met(id));
+        let stays = |member: &&String| ids.get(*member).is_none_or(|id| !people.is_absent(id));
         self.leaving.extend(leaving.iter().filter(stays).map(|member| format!("{external_id}/{member}")));
         Ok(())
     }
@@ -254,6 +277,27 @@ impl GroupSurvey {
                 }
             }
         }
+    }
+
+    /// Of a delta: those of the known groups that it says went.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn missing_of(
+        &mut self,
+        store: &Store,
+        connection: &Connection,
+        gone: impl Iterator<Item = &String>,
+    ) -> Result<(), store::Error> {
+        self.known = groups::total(store, connection, "group").await?;
+        for external_id in gone.filter(|id| !self.met.contains(&digest(id))).collect::<Vec<_>>() {
+            if let Some(group) = groups::find_by_external_id(store, connection, external_id).await? {
+                let members = groups::count_members(store, &connection.tenant_id, group.id.as_str(), 10_000_001).await?;
+                self.gone.push((external_id.clone(), members.max(1)));
+                self.differs = true;
+            }
+        }
+        Ok(())
     }
 
     pub fn met(&self) -> i64 {

@@ -5,10 +5,13 @@
 //! Owns what is asked for, what counts as a change, when absence may be concluded and the order of a run. Refuses to
 //! write a profile by itself, and to conclude anything from a part.
 
+pub mod affected;
+pub mod changes;
 pub mod confirmed;
 pub mod entry;
 pub mod guard;
 pub mod inbox;
+pub mod kind;
 pub mod lease;
 pub mod members;
 pub mod run;

@@ -13,12 +13,14 @@ use crate::model::identity::IdentityState;
 use crate::provisioning::decide::entry_hash;
 use crate::provisioning::sync::Entry;
 use crate::store::identities::{self, Followed};
-use crate::store::{self, Store};
+use crate::store::{self, Store, groups};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Rows of people read at a time.
 const PRESENT_PER_READ: i64 = 2_000;
+/// People whom the clock changes; with more, everything is read each time.
+pub const RESTLESS_MAX: usize = 1_000;
 /// Entries that can't be taken in and are remembered one by one; the others are counted.
 pub const REFUSED_MAX: usize = 1_000;
 
@@ -30,6 +32,8 @@ pub struct Against<'a> {
     pub confirmed: &'a Confirmed,
     /// The instant of the run.
     pub now: i64,
+    /// Until when whoever is not seen to change is not looked at again.
+    pub later: i64,
     /// Whose change was the latest that the last run saw: external id.
     pub newest_before: Option<String>,
 }
@@ -81,6 +85,16 @@ pub struct Survey {
     movers: HashSet<String>,
     /// By the number of their primary group (Active Directory): the keys of people's DNs.
     pub primary: HashMap<u32, Vec<u128>>,
+    /// Of whom the mapping says something else later though the entry stays: external ids, one more than are remembered at most.
+    pub restless: Vec<String>,
+    /// Keys of the DNs of people who are new there.
+    pub arrived: Vec<String>,
+    /// By the number of their primary group, who is known: identities; `None` for somebody who is not.
+    pub primary_people: Vec<(u32, Option<String>)>,
+    /// In a delta who is said to be gone; of everybody else it says nothing.
+    gone: Option<HashSet<u128>>,
+    /// The identities of those.
+    pub leavers: Vec<String>,
 }
 
 /// Who is stored and was not met; only a complete read says so.
@@ -160,15 +174,20 @@ impl Survey {
             return place("rejected", Some(reason));
         }
         let listed = known.filter(|known| known.listed);
-        if let Some(known) = listed {
-            self.follow(known, &seen.dn);
+        match listed {
+            Some(known) => self.follow(known, &seen.dn),
+            None => self.arrived.push(dn_key(&seen.dn)),
+        }
+        if let Some(number) = seen.primary_group {
+            self.primary_people.push((number, listed.map(|known| known.id.to_string())));
         }
         let hash = entry_hash(&entry.payload);
         let same_mapping = known.is_some_and(|known| {
             known.mapping.as_deref() == Some(against.mapping.name()) && known.mapping_version == Some(against.mapping.version())
         });
         let same_entry = same_mapping && listed.is_some_and(|known| known.raw_hash.as_ref() == Some(&hash));
-        if same_entry && !against.mapping.follows_the_clock() {
+        let follows_the_clock = against.mapping.follows_the_clock();
+        if same_entry && !follows_the_clock {
             return place("unchanged", None);
         }
         let input = Input { payload: &entry.payload, stored: None, now: against.now, seed: [0; 32] };
@@ -176,6 +195,12 @@ impl Survey {
         let before: Map<String, Value> =
             known.and_then(|known| serde_json::from_str(known.mapped.as_deref()?).ok()).unwrap_or_default();
         let after = mapped.to_text(Some(&before));
+        if follows_the_clock && self.restless.len() <= RESTLESS_MAX {
+            let then = against.mapping.map(&Input { payload: &entry.payload, stored: None, now: against.later, seed: [0; 32] });
+            if then.gate != mapped.gate || then.to_text(Some(&before)) != after {
+                self.restless.push(entry.external_id.clone());
+            }
+        }
         if same_entry && listed.and_then(|known| known.mapped.as_ref()) == Some(&after) {
             return place("unchanged", None);
         }
@@ -220,6 +245,7 @@ impl Survey {
         let key = dn_key(dn);
         if known.dn_key.as_ref() != Some(&key) {
             self.movers.insert(known.id.to_string());
+            self.arrived.push(key.clone());
             self.moved.insert(key, known.id.to_string());
         }
     }
@@ -274,9 +300,19 @@ impl Survey {
         i64::try_from(self.met.len()).unwrap_or(i64::MAX)
     }
 
-    /// Was an entry of this id met?
-    pub fn has_met(&self, external_id: &str) -> bool {
-        self.met.contains(&digest(external_id))
+    /// Does this look say that there is no entry of this id? A complete one does where it met none, a delta only of whom it
+    /// was told.
+    pub fn is_absent(&self, external_id: &str) -> bool {
+        let id = digest(external_id);
+        match &self.gone {
+            None => !self.met.contains(&id),
+            Some(gone) => gone.contains(&id) && !self.met.contains(&id),
+        }
+    }
+
+    /// The identities of people whose DN is another one by now.
+    pub fn movers(&self) -> impl Iterator<Item = &String> {
+        self.movers.iter()
     }
 
     /// The attribute that changes for the most people.
@@ -298,7 +334,7 @@ impl Survey {
     pub fn has_left_place(&self, key: &str, id: &str, external_id: Option<&str>) -> bool {
         let moved_here = self.moved.get(key).is_some_and(|mover| mover == id);
         let moved_away = !moved_here && self.movers.contains(id);
-        moved_away || external_id.is_some_and(|external_id| !self.has_met(external_id))
+        moved_away || external_id.is_some_and(|external_id| self.is_absent(external_id))
     }
 
     pub fn is_anything_pending(&self) -> bool {
@@ -358,6 +394,30 @@ impl Survey {
                 }
             }
         }
+    }
+}
+
+impl Survey {
+    /// Of a delta: who of those it says are gone is in the roster.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn missing_of(
+        &mut self,
+        against: &Against<'_>,
+        missing_runs: u32,
+        gone: &[String],
+    ) -> Result<Missing, store::Error> {
+        let known = groups::total(against.store, against.connection, "user").await?;
+        let mut missing = Missing { known, ..Missing::default() };
+        self.gone = Some(gone.iter().map(|id| digest(id)).collect());
+        let followed = identities::followed_among(against.store, against.connection, gone).await?;
+        for one in followed.into_iter().filter(|one| one.listed && !self.met.contains(&digest(&one.external_id))) {
+            missing.all += 1;
+            self.leavers.push(one.id.to_string());
+            missing.unconfirmed.push((one.external_id, absence(one.missing_runs, missing_runs)));
+        }
+        Ok(missing)
     }
 }
 

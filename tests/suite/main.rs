@@ -58,6 +58,8 @@ mod sessions;
 mod statements;
 mod store_conformance;
 mod sync_active_directory;
+mod sync_delta;
+mod sync_delta_ad;
 mod sync_faults;
 mod sync_groups;
 mod sync_guard;

@@ -34,7 +34,7 @@ impl Corp {
             slapd.ldaps(),
             slapd.ca().display(),
             // Several pages even of a few people.
-            if more.contains("page_size") { "" } else { "--set page_size=3" },
+            format!("{}{}", if more.contains("page_size") { "" } else { "--set page_size=3" }, whole(more)),
         ))
         .succeeded();
         corp
@@ -46,7 +46,8 @@ impl Corp {
         let urls: String = ports.iter().map(|port| format!("--set url=ldap://127.0.0.1:{port} ")).collect();
         corp.run(&format!(
             "connection create corp --kind ldap {urls} --set allow_plaintext=true --set bind_dn={SYNC} \
-             --set user_base=ou=people,{SUFFIX} --secret bind_password=env:PASSWORD {more}"
+             --set user_base=ou=people,{SUFFIX} --secret bind_password=env:PASSWORD{} {more}",
+            whole(more)
         ))
         .succeeded();
         corp
@@ -61,7 +62,7 @@ impl Corp {
             domain_controller().ca().display(),
             super::samba::SYNC,
             if more.contains("url=") { String::new() } else { format!("--set url={}", domain_controller().ldaps()) },
-            if more.contains("page_size") { "" } else { "--set page_size=2" },
+            format!("{}{}", if more.contains("page_size") { "" } else { "--set page_size=2" }, whole(more)),
             base = ou.dn,
         ))
         .succeeded();
@@ -181,6 +182,11 @@ impl Corp {
     pub async fn inbox(&self) -> Vec<Map<String, Value>> {
         self.rows("SELECT kind, state, subject, detail, occurrences FROM conflicts ORDER BY kind, subject").await
     }
+}
+
+/// A test that says nothing of deltas has runs that read everything.
+fn whole(more: &str) -> &'static str {
+    if more.contains("delta=") { "" } else { " --set delta=off" }
 }
 
 /// On SQLite, then on PostgreSQL.

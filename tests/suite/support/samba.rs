@@ -88,8 +88,13 @@ impl Samba {
 
     /// Applies LDIF with changes, as the administrator.
     pub fn modify(&self, ldif: &str) {
+        self.modify_with(&[], ldif);
+    }
+
+    fn modify_with(&self, arguments: &[&str], ldif: &str) {
         let mut child = self
             .tool("ldapmodify")
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -98,6 +103,14 @@ impl Samba {
         child.stdin.take().expect("piped").write_all(ldif.as_bytes()).expect("read");
         let output = child.wait_with_output().expect("it ends");
         assert!(output.status.success(), "{}\n{ldif}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Brings a deleted entry back (MS-ADTS 3.1.1.5.3.7.3). `line` = its `dn:` line as [`Self::search`] prints it.
+    pub fn undelete(&self, line: &str, to: &str) {
+        self.modify_with(
+            &["-e", "!1.2.840.113556.1.4.417"],
+            &format!("{line}\nchangetype: modify\ndelete: isDeleted\n-\nreplace: distinguishedName\ndistinguishedName: {to}\n\n"),
+        );
     }
 
     /// What `ldapsearch` prints of these attributes of everything in `base` that `filter` takes, deleted entries included.

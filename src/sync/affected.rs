@@ -1,0 +1,154 @@
+//! Which groups a delta has to read again though nothing says that they changed: those that name somebody who came or has
+//! another name by now, those in which somebody is who goes (directories shorten their lists without a word), and on Active
+//! Directory whose number somebody has as their primary group. Owns that list; refuses to judge what is in them.
+
+use super::survey::Survey;
+use crate::ldap::by_id;
+use crate::ldap::connect::Session;
+use crate::ldap::entry::Entry;
+use crate::ldap::failure::Cause;
+use crate::ldap::identity::{bytes_in_filter, external_id};
+use crate::ldap::root::Root;
+use crate::ldap::settings::{Area, Settings};
+use crate::model::connection::Connection;
+use crate::model::directory::DirectoryServer;
+use crate::model::dn::dn_key;
+use crate::store::{self, Store, groups};
+use crate::sync::wanted::PRIMARY_GROUP;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Groups as the directory tells them: id and DN, and who went.
+pub struct ToldGroups<'t> {
+    pub there: Vec<(String, &'t str)>,
+    pub gone: &'t [String],
+}
+
+/// The ids of the groups that are touched.
+///
+/// # Errors
+/// The store's.
+pub async fn by_names(
+    store: &Store,
+    connection: &Connection,
+    people: &Survey,
+    told: &ToldGroups<'_>,
+) -> Result<BTreeSet<String>, store::Error> {
+    let mut keys: Vec<String> = people.arrived.clone();
+    let mut ids: Vec<String> = people.movers().chain(&people.leavers).cloned().collect();
+    for (external_id, dn) in &told.there {
+        let (key, stored) = (dn_key(dn), groups::find_by_external_id(store, connection, external_id).await?);
+        match stored {
+            Some(group) if group.dn_key.as_ref() == Some(&key) => {}
+            Some(group) => {
+                ids.push(group.id.to_string());
+                keys.push(key);
+            }
+            None => keys.push(key),
+        }
+    }
+    for external_id in told.gone {
+        ids.extend(groups::find_by_external_id(store, connection, external_id).await?.map(|group| group.id.to_string()));
+    }
+    let mut touched = groups::find_naming(store, connection, &keys).await?;
+    touched.extend(groups::find_holding(store, connection, &ids).await?);
+    Ok(touched)
+}
+
+/// What is wrong with a read of groups by number.
+pub enum Failed {
+    Directory(Cause),
+    Store(store::Error),
+}
+
+impl From<Cause> for Failed {
+    fn from(cause: Cause) -> Self {
+        Self::Directory(cause)
+    }
+}
+
+impl From<store::Error> for Failed {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Active Directory: the groups whose number one of these people has and in which they are not yet.
+///
+/// # Errors
+/// [`Failed`].
+pub async fn by_primary(
+    (store, connection): (&Store, &Connection),
+    session: &mut Session,
+    (settings, area): (&Settings, &Area),
+    people: &Survey,
+) -> Result<BTreeSet<String>, Failed> {
+    let mut touched = BTreeSet::new();
+    let mut by_number: BTreeMap<u32, Vec<Option<&String>>> = BTreeMap::new();
+    for (number, who) in &people.primary_people {
+        by_number.entry(*number).or_default().push(who.as_ref());
+    }
+    if settings.server != DirectoryServer::ActiveDirectory || by_number.is_empty() {
+        return Ok(touched);
+    }
+    let Some(domain) = domain(session, settings).await? else { return Ok(touched) };
+    for (number, who) in by_number {
+        let mut sid = domain.clone();
+        // One part more (MS-DTYP §2.4.2.2).
+        if let Some(count) = sid.get_mut(1) {
+            *count += 1;
+        }
+        sid.extend(number.to_le_bytes());
+        let condition = format!("(objectSid={})", bytes_in_filter(&sid));
+        let (found, _) = by_id::read(session, (settings, area), &[condition], &[]).await?;
+        for id in found.iter().filter_map(|entry| external_id(entry, &area.id_attribute).ok()) {
+            let Some(group) = groups::find_by_external_id(store, connection, &id).await? else { continue };
+            let known: Vec<String> = who.iter().copied().flatten().cloned().collect();
+            let inside = groups::find_members_among(store, &connection.tenant_id, group.id.as_str(), &known).await?;
+            if known.len() < who.len() || inside.len() < known.len() {
+                touched.insert(id);
+            }
+        }
+    }
+    Ok(touched)
+}
+
+/// The identifier of the domain in which the people are.
+async fn domain(session: &mut Session, settings: &Settings) -> Result<Option<Vec<u8>>, Cause> {
+    let root = Root::read(session).await?;
+    let Some(base) = root.context_of(&settings.users.base).or(root.default_naming_context.as_deref()) else {
+        return Ok(None);
+    };
+    let area = Area { base: base.to_owned(), filter: String::from("(objectClass=domainDNS)"), ..settings.users.clone() };
+    let (found, _) =
+        by_id::read(session, (settings, &area), &[String::from("(objectSid=*)")], &[String::from("objectSid")]).await?;
+    Ok(found.iter().find_map(|entry| entry.find("objectSid")?.values.first().cloned()))
+}
+
+/// Active Directory: by the number of a group, the keys of the DNs of those whose primary group it is.
+///
+/// # Errors
+/// They were not read to the end.
+pub async fn primary_members(
+    session: &mut Session,
+    settings: &Settings,
+    numbers: &BTreeSet<u32>,
+) -> Result<HashMap<u32, Vec<u128>>, Cause> {
+    let conditions: Vec<String> = numbers.iter().map(|number| format!("({PRIMARY_GROUP}={number})")).collect();
+    let attributes = [String::from(PRIMARY_GROUP)];
+    let (people, unreadable) = by_id::read(session, (settings, &settings.users), &conditions, &attributes).await?;
+    // Of whom nobody can say which group is theirs, a list of members is not one of all.
+    if let Some(entry) = unreadable.into_iter().next() {
+        return Err(entry.cause);
+    }
+    let mut members: HashMap<u32, Vec<u128>> = HashMap::new();
+    for person in &people {
+        if let Some((number, key)) = number_of(person).zip(u128::from_str_radix(&dn_key(&person.dn), 16).ok()) {
+            members.entry(number).or_default().push(key);
+        }
+    }
+    Ok(members)
+}
+
+fn number_of(person: &Entry) -> Option<u32> {
+    std::str::from_utf8(person.find(PRIMARY_GROUP)?.values.first()?).ok()?.parse().ok()
+}
