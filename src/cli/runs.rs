@@ -160,7 +160,7 @@ fn print(run: &Run, connection: String) -> anyhow::Result<()> {
     output::fields(&[
         ("id", run.id.clone()),
         ("connection", connection),
-        ("kind", run.kind.clone()),
+        ("kind", kind(run)),
         ("state", run.state.clone()),
         ("summary", run.summary.clone()),
         ("hash", output::or_dash(run.list_hash.as_deref())),

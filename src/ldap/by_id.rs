@@ -3,11 +3,18 @@
 use super::connect::Session;
 use super::entry::Entry;
 use super::failure::Cause;
+use super::person::escaped;
 use super::search::{End, Pages, Read, Unreadable};
 use super::settings::{Area, Settings};
 
 /// Conditions in one question.
 const AT_ONCE: usize = 50;
+
+/// A condition: one of these attributes names this entry.
+pub fn naming(attributes: &[&str], dn: &str) -> String {
+    let dn = escaped(dn);
+    attributes.iter().map(|name| format!("({name}={dn})")).collect()
+}
 
 /// Those entries of the area that fit one of these conditions, each a filter. Who is not found may be anywhere.
 ///

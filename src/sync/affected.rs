@@ -23,7 +23,7 @@ pub struct ToldGroups<'t> {
     pub gone: &'t [String],
 }
 
-/// The ids of the groups that are touched.
+/// The ids of the groups that are touched, as far as is known here, and the DNs that are new.
 ///
 /// # Errors
 /// The store's.
@@ -32,26 +32,39 @@ pub async fn by_names(
     connection: &Connection,
     people: &Survey,
     told: &ToldGroups<'_>,
-) -> Result<BTreeSet<String>, store::Error> {
-    let mut keys: Vec<String> = people.arrived.clone();
+) -> Result<(BTreeSet<String>, Vec<String>), store::Error> {
+    let mut arrived: Vec<String> = people.arrived.clone();
     let mut ids: Vec<String> = people.movers().chain(&people.leavers).cloned().collect();
     for (external_id, dn) in &told.there {
-        let (key, stored) = (dn_key(dn), groups::find_by_external_id(store, connection, external_id).await?);
-        match stored {
-            Some(group) if group.dn_key.as_ref() == Some(&key) => {}
-            Some(group) => {
-                ids.push(group.id.to_string());
-                keys.push(key);
-            }
-            None => keys.push(key),
+        let stored = groups::find_by_external_id(store, connection, external_id).await?;
+        if stored.as_ref().is_none_or(|group| group.dn_key.as_ref() != Some(&dn_key(dn))) {
+            arrived.push((*dn).to_owned());
+            ids.extend(stored.map(|group| group.id.to_string()));
         }
     }
     for external_id in told.gone {
         ids.extend(groups::find_by_external_id(store, connection, external_id).await?.map(|group| group.id.to_string()));
     }
+    let keys: Vec<String> = arrived.iter().map(|dn| dn_key(dn)).collect();
     let mut touched = groups::find_naming(store, connection, &keys).await?;
     touched.extend(groups::find_holding(store, connection, &ids).await?);
-    Ok(touched)
+    Ok((touched, arrived))
+}
+
+/// The groups in which the directory names one of these DNs: it renames, and brings back, without a word of the group.
+///
+/// # Errors
+/// They were not read to the end.
+pub async fn naming(
+    session: &mut Session,
+    (settings, area): (&Settings, &Area),
+    arrived: &[String],
+) -> Result<Vec<String>, Cause> {
+    let members = settings.server.member_attributes();
+    let conditions: Vec<String> = arrived.iter().map(|dn| by_id::naming(members, dn)).collect();
+    let (found, unreadable) = by_id::read(session, (settings, area), &conditions, &[]).await?;
+    let ids = found.iter().filter_map(|entry| external_id(entry, &area.id_attribute).ok());
+    Ok(ids.chain(unreadable.into_iter().filter_map(|entry| entry.external_id)).collect())
 }
 
 /// What is wrong with a read of groups by number.
@@ -92,13 +105,7 @@ pub async fn by_primary(
     }
     let Some(domain) = domain(session, settings).await? else { return Ok(touched) };
     for (number, who) in by_number {
-        let mut sid = domain.clone();
-        // One part more (MS-DTYP §2.4.2.2).
-        if let Some(count) = sid.get_mut(1) {
-            *count += 1;
-        }
-        sid.extend(number.to_le_bytes());
-        let condition = format!("(objectSid={})", bytes_in_filter(&sid));
+        let condition = format!("(objectSid={})", bytes_in_filter(&within(&domain, number)));
         let (found, _) = by_id::read(session, (settings, area), &[condition], &[]).await?;
         for id in found.iter().filter_map(|entry| external_id(entry, &area.id_attribute).ok()) {
             let Some(group) = groups::find_by_external_id(store, connection, &id).await? else { continue };
@@ -110,6 +117,16 @@ pub async fn by_primary(
         }
     }
     Ok(touched)
+}
+
+/// The identifier of this number in a domain: one part more (MS-DTYP §2.4.2.2).
+fn within(domain: &[u8], number: u32) -> Vec<u8> {
+    let mut sid = domain.to_vec();
+    if let Some(count) = sid.get_mut(1) {
+        *count = count.saturating_add(1);
+    }
+    sid.extend(number.to_le_bytes());
+    sid
 }
 
 /// The identifier of the domain in which the people are.
@@ -151,4 +168,16 @@ pub async fn primary_members(
 
 fn number_of(person: &Entry) -> Option<u32> {
     std::str::from_utf8(person.find(PRIMARY_GROUP)?.values.first()?).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_of_a_domain_has_the_domains_identifier_and_its_number() {
+        let domain = [1, 4, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0];
+        let sid = within(&domain, 513);
+        assert_eq!((sid[1], sid.len(), &sid[24..]), (5, 28, &[1, 2, 0, 0][..]));
+    }
 }

@@ -87,7 +87,7 @@ pub struct Survey {
     pub primary: HashMap<u32, Vec<u128>>,
     /// Of whom the mapping says something else later though the entry stays: external ids, one more than are remembered at most.
     pub restless: Vec<String>,
-    /// Keys of the DNs of people who are new there.
+    /// DNs of people who are new there.
     pub arrived: Vec<String>,
     /// By the number of their primary group, who is known: identities; `None` for somebody who is not.
     pub primary_people: Vec<(u32, Option<String>)>,
@@ -176,7 +176,7 @@ impl Survey {
         let listed = known.filter(|known| known.listed);
         match listed {
             Some(known) => self.follow(known, &seen.dn),
-            None => self.arrived.push(dn_key(&seen.dn)),
+            None => self.arrived.push(seen.dn.clone()),
         }
         if let Some(number) = seen.primary_group {
             self.primary_people.push((number, listed.map(|known| known.id.to_string())));
@@ -245,7 +245,7 @@ impl Survey {
         let key = dn_key(dn);
         if known.dn_key.as_ref() != Some(&key) {
             self.movers.insert(known.id.to_string());
-            self.arrived.push(key.clone());
+            self.arrived.push(dn.to_owned());
             self.moved.insert(key, known.id.to_string());
         }
     }
@@ -448,4 +448,34 @@ fn refused(mapped: &Mapped) -> Option<(&'static str, Vec<(String, String)>)> {
 pub fn told(reasons: &[(String, String)]) -> String {
     let one = |(target, why): &(String, String)| if target.is_empty() { why.clone() } else { format!("{target}: {why}") };
     reasons.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complete_look_misses_whom_it_did_not_meet_and_a_delta_whom_it_was_told_of() {
+        let met = HashSet::from([digest("ann")]);
+        let complete = Survey { met: met.clone(), ..Survey::default() };
+        assert!(!complete.is_absent("ann") && complete.is_absent("bob"));
+        let delta = Survey { met, gone: Some(HashSet::from([digest("ann"), digest("cay")])), ..Survey::default() };
+        assert!(!delta.is_absent("ann"), "told to be gone, and shown");
+        assert!(!delta.is_absent("bob"), "nobody said a word");
+        assert!(delta.is_absent("cay"));
+    }
+
+    #[test]
+    fn whoever_lives_elsewhere_by_now_or_is_gone_left_their_place() {
+        let delta = Survey {
+            gone: Some(HashSet::from([digest("gone")])),
+            movers: HashSet::from([String::from("i1")]),
+            moved: HashMap::from([(String::from("new"), String::from("i1"))]),
+            ..Survey::default()
+        };
+        assert!(delta.has_left_place("old", "i1", Some("mover")));
+        assert!(!delta.has_left_place("new", "i1", Some("mover")));
+        assert!(!delta.has_left_place("other", "i2", Some("stays")));
+        assert!(delta.has_left_place("other", "i3", Some("gone")));
+    }
 }

@@ -54,6 +54,7 @@ impl Followed {
             "state": standing,
             "next_at": next,
             "completed_at": self.state.completed_at.map(rfc3339),
+            "full_at": self.state.full_at.map(rfc3339),
             "server": self.state.server,
             "failures": self.state.failures,
             "last_error": self.state.last_error,

@@ -247,7 +247,8 @@ impl Runner<'_> {
         let mut numbers = self.seen(&survey, &missing, groups.as_ref(), state, (&server, confirmed));
         // Whoever is not told of is there.
         numbers.met = numbers.known - missing.all;
-        numbers.met_groups = numbers.known_groups - groups.as_ref().map_or(0, |groups| groups.gone.len() as i64);
+        let gone_groups = groups.as_ref().map_or(0, |groups| groups.gone.len());
+        numbers.met_groups = numbers.known_groups - i64::try_from(gone_groups).unwrap_or(i64::MAX);
         numbers.spent = state.spent;
         let held = guard::held(&numbers, connection.options.budget);
         if !held.is_none() {
@@ -348,7 +349,8 @@ impl Runner<'_> {
         };
         let id = |entry: &Entry| external_id(entry, &area.id_attribute).ok();
         let there = told.entries.iter().filter_map(|entry| Some((id(entry)?, entry.dn.as_str()))).collect();
-        let mut touched = affected::by_names(store, connection, people, &ToldGroups { there, gone: &gone }).await?;
+        let (mut touched, arrived) = affected::by_names(store, connection, people, &ToldGroups { there, gone: &gone }).await?;
+        touched.extend(affected::naming(session, (settings, area), &arrived).await.map_err(cut)?);
         let by_primary = affected::by_primary((store, connection), session, (settings, area), people).await;
         touched.extend(by_primary.map_err(|failed| match failed {
             Failed::Directory(cause) => Stop::Error(cut(cause)),

@@ -163,6 +163,10 @@ impl Runner<'_> {
         (counts, refused): (&mut Counts, &mut Vec<Refused>),
     ) -> Result<(), Error> {
         let (Some(area), Some(survey)) = (&self.settings.groups, &found.groups) else { return Ok(()) };
+        if found.way.is_delta() {
+            // Whoever is in a group that could not be read has to be told of again.
+            counts.stuck += survey.refused.len() as u64;
+        }
         for (dn, why) in &survey.refused {
             refuse(refused, "sync_group", dn, dn, vec![(String::new(), why.clone())]);
         }
