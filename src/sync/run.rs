@@ -210,7 +210,7 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// See [`Error`]. What was written before stays, in whole batches.
     pub async fn run(&self) -> Result<Report, Error> {
-        let report = self.run_if(|_| true).await?;
+        let report = Box::pin(self.run_if(|_| true)).await?;
         Ok(report.expect("it is always time"))
     }
 
@@ -229,7 +229,7 @@ impl<'a> Runner<'a> {
         runs::start_sync(&mut batch, self.connection, &run_id, self.clock.now());
         lease.fence.guard(self.connection, &mut batch);
         self.store.apply(batch).await?;
-        let done = self.under_lease(&lease, &run_id).await;
+        let done = Box::pin(self.under_lease(&lease, &run_id)).await;
         let done = match done {
             Ok(report) => Ok(report),
             Err(error) => {

@@ -5,6 +5,7 @@ use crate::support::corp::{Corp, on_both};
 use crate::support::rows::Database;
 use crate::support::slapd::{SUFFIX, Slapd};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 /// Both ways of an OpenLDAP, as the option has them.
 const WAYS: [&str; 2] = ["syncrepl", "modifyTimestamp"];
@@ -479,6 +480,30 @@ async fn deltas_that_find_nothing_leave_one_row_and_those_that_do_one_each() {
         delta(&corp);
         delta(&corp);
         assert_eq!(corp.count("runs").await, 4, "the complete one, nothing, somebody, nothing");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_follows_by_changes_when_it_is_time() {
+    on_both(async |postgres| {
+        let slapd = Slapd::start(5);
+        let corp = Corp::with_groups(postgres, &slapd, "--set delta=auto").await;
+        corp.sync();
+        slapd.modify(&(add("new") + &replace(&person_dn("u000001"), "mail", "other@example.test")));
+        Database::change(&corp.database, "UPDATE sync_state SET next_at = 1").await;
+        let gateway = corp.serve();
+        let deadline = Instant::now() + Duration::from_secs(90);
+        while corp.count("runs WHERE state = 'done'").await < 2 {
+            assert!(Instant::now() < deadline, "nothing was followed");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        drop(gateway);
+        let runs = corp.run("runs list --json").json();
+        let kinds: Vec<&Value> = runs.as_array().unwrap().iter().map(|run| &run["summary"]["kind"]).collect();
+        assert_eq!(kinds, ["full", "delta"], "{runs}");
+        assert_eq!(runs[1]["summary"]["people"], json!({"created": 1, "updated": 1}));
+        is_settled(&corp).await;
     })
     .await;
 }
