@@ -52,7 +52,7 @@ impl LoginSite {
 
     /// `rosterd sync corp` to its end: what became of people.
     pub fn sync(&self) -> Value {
-        let report: Value = serde_json::from_str(&self.gateway.cli(&["sync", "corp", "--json"])).expect("JSON");
+        let report: Value = serde_json::from_str(&self.gateway.cli(&["sync", "corp", "--full", "--json"])).expect("JSON");
         report["summary"]["people"].clone()
     }
 
