@@ -455,7 +455,7 @@ async fn an_account_whose_end_comes_is_blocked_by_a_delta_though_nobody_tells_of
         corp.sync();
         assert_eq!(corp.person("u000001").await["blocked"], json!(false));
         while jiff::Timestamp::now() < soon + jiff::SignedDuration::from_secs(1) {
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         assert_eq!(delta(&corp)["people"], json!({"updated": 1}));
         assert_eq!(corp.person("u000001").await["blocked"], json!(true));

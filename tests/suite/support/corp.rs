@@ -30,11 +30,12 @@ impl Corp {
         let corp = Self::bootstrapped(postgres).await;
         corp.run(&format!(
             "connection create corp --kind ldap --set server=openldap --set url={} --set ca_file={} --set bind_dn={SYNC} \
-             --set user_base=ou=people,{SUFFIX} {} --secret bind_password=env:PASSWORD {more}",
+             --set user_base=ou=people,{SUFFIX} {}{} --secret bind_password=env:PASSWORD {more}",
             slapd.ldaps(),
             slapd.ca().display(),
             // Several pages even of a few people.
-            format!("{}{}", if more.contains("page_size") { "" } else { "--set page_size=3" }, whole(more)),
+            if more.contains("page_size") { "" } else { "--set page_size=3" },
+            whole(more),
         ))
         .succeeded();
         corp
@@ -58,11 +59,12 @@ impl Corp {
         let corp = Self::bootstrapped(postgres).await;
         corp.run(&format!(
             "connection create corp --kind ldap --set server=ad --set ca_file={} --set bind_dn={} --set user_base={base} \
-             --set group_base={base} {} {} --secret bind_password=env:PASSWORD {more}",
+             --set group_base={base} {} {}{} --secret bind_password=env:PASSWORD {more}",
             domain_controller().ca().display(),
             super::samba::SYNC,
             if more.contains("url=") { String::new() } else { format!("--set url={}", domain_controller().ldaps()) },
-            format!("{}{}", if more.contains("page_size") { "" } else { "--set page_size=2" }, whole(more)),
+            if more.contains("page_size") { "" } else { "--set page_size=2" },
+            whole(more),
             base = ou.dn,
         ))
         .succeeded();
