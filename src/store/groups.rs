@@ -30,6 +30,9 @@ statements! {
     /// Groups by the source's own id, in the order of those.
     PRESENT_GROUPS = "SELECT external_id, id FROM groups WHERE tenant_id = $1 AND connection_id = $2 AND external_id > $3 AND listed \
         ORDER BY external_id LIMIT $4";
+    /// The same with their places.
+    PLACED_GROUPS = "SELECT external_id, id, dn_key FROM groups WHERE tenant_id = $1 AND connection_id = $2 AND external_id > $3 AND listed \
+        ORDER BY external_id LIMIT $4";
     UNRESOLVED = "SELECT dn_key FROM unresolved_members WHERE tenant_id = $1 AND group_id = $2";
     INSERT_UNRESOLVED = "INSERT INTO unresolved_members (tenant_id, group_id, dn_key, dn) VALUES ($1, $2, $3, $4)";
     DELETE_UNRESOLVED = "DELETE FROM unresolved_members WHERE tenant_id = $1 AND group_id = $2 AND dn_key = $3";
@@ -158,6 +161,20 @@ pub async fn find_by_external_id(store: &Store, connection: &Connection, externa
 pub async fn present(store: &Store, connection: &Connection, after: &str, limit: i64) -> Result<Vec<(String, String)>, Error> {
     let rows = store.read(PRESENT_GROUPS, args![&connection.tenant_id, &connection.id, after, limit]).await?;
     rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?))).collect()
+}
+
+/// A group by the source's own id, and the key of the place where it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    pub external_id: String,
+    pub id: String,
+    pub dn_key: Option<String>,
+}
+
+/// Up to `limit` groups whose external ids come after `after` (at first "").
+pub async fn placed(store: &Store, connection: &Connection, after: &str, limit: i64) -> Result<Vec<Placed>, Error> {
+    let rows = store.read(PLACED_GROUPS, args![&connection.tenant_id, &connection.id, after, limit]).await?;
+    rows.iter().map(|row| Ok(Placed { external_id: row.text(0)?, id: row.text(1)?, dn_key: row.opt_text(2)? })).collect()
 }
 
 /// Keys of the members a group names and that nobody bears.

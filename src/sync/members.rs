@@ -163,9 +163,12 @@ pub async fn resolve(store: &Store, connection: &Connection, seen: &mut GroupSee
     let named = identities::named_among(store, connection, &keys).await?;
     let mut once = HashSet::new();
     for (key, dn) in seen.names.drain(..) {
-        let id = people.moved.get(&key).map(|id| (id.clone(), MemberKind::User));
-        let stored = named.get(&key).filter(|named| {
-            named.kind == MemberKind::Group || !people.has_left_place(&key, &named.id, named.external_id.as_deref())
+        let moved = people.moved.get(&key).map(|id| (id, MemberKind::User));
+        let moved = moved.or_else(|| people.group_places.newly_at(&key).map(|id| (id, MemberKind::Group)));
+        let id = moved.map(|(id, kind)| (id.clone(), kind));
+        let stored = named.get(&key).filter(|named| match named.kind {
+            MemberKind::Group => !people.group_places.has_left(&key, &named.id),
+            MemberKind::User => !people.has_left_place(&key, &named.id, named.external_id.as_deref()),
         });
         match id.or_else(|| stored.map(|named| (named.id.clone(), named.kind))) {
             Some((id, kind)) if once.insert(id.clone()) => seen.entry.members.push(Member { id, kind }),

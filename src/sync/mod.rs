@@ -9,6 +9,7 @@ pub mod affected;
 pub mod changes;
 pub mod confirmed;
 pub mod entry;
+pub mod group_places;
 pub mod guard;
 pub mod inbox;
 pub mod kind;

@@ -4,6 +4,7 @@
 
 use super::confirmed::Confirmed;
 use super::entry::{Seen, digest};
+use super::group_places::GroupPlaces;
 use super::guard::{Absence, absence};
 use crate::ldap::search::{Complete, Unreadable};
 use crate::mapping::{Absent, Gate, Given, Input, Mapped, Mapping, Rule};
@@ -85,6 +86,8 @@ pub struct Survey {
     movers: HashSet<String>,
     /// By the number of their primary group (Active Directory): the keys of people's DNs.
     pub primary: HashMap<u32, Vec<u128>>,
+    /// Known groups that are called otherwise by now, or are gone.
+    pub group_places: GroupPlaces,
     /// Of whom the mapping says something else later though the entry stays: external ids, one more than are remembered at most.
     pub restless: Vec<String>,
     /// DNs of people who are new there.

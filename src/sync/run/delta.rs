@@ -23,6 +23,7 @@ use crate::sync::affected::{self, Failed, ToldGroups};
 use crate::sync::changes::{self, Changed, ENTRIES_MAX, Fell};
 use crate::sync::confirmed::Confirmed;
 use crate::sync::entry::{self, Seen};
+use crate::sync::group_places::GroupPlaces;
 use crate::sync::kind::{Facts, Kind, Why, kind};
 use crate::sync::lease::Lease;
 use crate::sync::members::{GroupSurvey, Reader};
@@ -232,7 +233,7 @@ impl Runner<'_> {
         let mut groups = None;
         let mut groups_place = None;
         if let (Some(area), Some(cookie)) = (&settings.groups, groups_cookie) {
-            let (found, next) = self.changed_groups(&mut session, mappings, area, cookie, (&survey, &mut memory)).await?;
+            let (found, next) = self.changed_groups(&mut session, mappings, area, cookie, (&mut survey, &mut memory)).await?;
             groups_place = Some(self.seal("groups", &next));
             groups = Some(found);
         }
@@ -335,7 +336,7 @@ impl Runner<'_> {
         mappings: &Mappings,
         area: &Area,
         cookie: Cookie,
-        (people, memory): (&Survey, &mut Memory),
+        (people, memory): (&mut Survey, &mut Memory),
     ) -> Result<(GroupSurvey, Cookie), Stop> {
         let (store, connection, settings) = (self.store, self.connection, self.settings);
         let mapping = mappings.groups.as_deref();
@@ -349,7 +350,10 @@ impl Runner<'_> {
         };
         let id = |entry: &Entry| external_id(entry, &area.id_attribute).ok();
         let there = told.entries.iter().filter_map(|entry| Some((id(entry)?, entry.dn.as_str()))).collect();
-        let (mut touched, arrived) = affected::by_names(store, connection, people, &ToldGroups { there, gone: &gone }).await?;
+        let told_groups = ToldGroups { there, gone: &gone };
+        people.group_places = GroupPlaces::told((store, connection), &told_groups).await?;
+        let people = &*people;
+        let (mut touched, arrived) = affected::by_names(store, connection, people, &told_groups).await?;
         touched.extend(affected::naming(session, (settings, area), &arrived).await.map_err(cut)?);
         let by_primary = affected::by_primary((store, connection), session, (settings, area), people).await;
         touched.extend(by_primary.map_err(|failed| match failed {

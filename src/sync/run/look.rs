@@ -12,6 +12,7 @@ use crate::store::sync_state::SyncState;
 use crate::sync::Error;
 use crate::sync::confirmed::{Confirmed, ITEMS_MAX, ListHash};
 use crate::sync::entry::{self, Seen as SeenEntry};
+use crate::sync::group_places::GroupPlaces;
 use crate::sync::guard::{self, Absence, Marks, Seen, Why};
 use crate::sync::kind::Why as WhyFull;
 use crate::sync::lease::Lease;
@@ -68,6 +69,10 @@ impl Runner<'_> {
             }
         };
         let missing = survey.missing(&against, connection.options.missing_runs, &proof).await?;
+        if let Some(area) = &self.settings.groups {
+            let places = GroupPlaces::read((self.store, connection), (self.settings, area), session).await?;
+            survey.group_places = places.map_err(|cause| self.cut("groups", &cause, "group_base"))?;
+        }
         let groups = self.survey_groups(session, mappings, &survey, lease).await?;
         let server = session.address.to_string();
         let mut seen = self.seen(&survey, &missing, groups.as_ref(), state, (&server, confirmed));

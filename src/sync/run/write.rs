@@ -4,6 +4,7 @@
 use super::{Counts, Found, Mappings, Progress, Runner, Way};
 use crate::ldap::connect::Session;
 use crate::ldap::search::Pages;
+use crate::provisioning::plan::Refusal;
 use crate::provisioning::rounds::is_of_one_write;
 use crate::provisioning::sync::{Entry, Fence, TOGETHER_MAX, Taken};
 use crate::provisioning::{self, Request};
@@ -15,7 +16,10 @@ use crate::sync::guard::Absence;
 use crate::sync::lease::Lease;
 use crate::sync::members::{GroupSeen, Groups, resolve};
 use crate::sync::survey::{Missing, REFUSED_MAX, Refused, Survey};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+
+/// How often groups are gone through in one run.
+const LOOKS_MAX: usize = 3;
 
 impl Runner<'_> {
     /// Takes out of what is to be written what waits; how many those are.
@@ -184,14 +188,17 @@ impl Runner<'_> {
             .filter(|one| !is_held || confirmed.holds("member.remove", one))
             .map(|one| digest(one))
             .collect();
-        let mut groups = Groups::new(self.settings, area, mappings.groups.as_deref());
-        // A group may hold groups that come after it: then a second look finds them.
-        let mut nested_later = true;
-        for _look in 0..2 {
-            if !nested_later {
+        // A group may hold groups that come after it, or be called as one is that comes after it or goes: then another look
+        // finds it. The last is the one before which nothing happened.
+        let (mut again, mut done) = (true, BTreeMap::new());
+        for look in 0..LOOKS_MAX {
+            if !again {
                 break;
             }
-            nested_later = false;
+            again = false;
+            let before = std::mem::replace(&mut done, counts.groups.clone());
+            let is_last = look > 0 && before == done || look + 1 == LOOKS_MAX;
+            let mut groups = Groups::new(self.settings, area, mappings.groups.as_deref());
             let mut read = match &found.way {
                 Way::Delta { memory, .. } => Some(memory.groups.clone()),
                 Way::Full { .. } => None,
@@ -208,28 +215,32 @@ impl Runner<'_> {
                 };
                 for seen in page.into_iter().filter(|seen| seen.external_id.is_ok()) {
                     let taken = (&found.survey, &may);
-                    nested_later |= self.write_group((mappings, request), &lease.fence, seen, taken, (counts, refused)).await?;
+                    let tell = (is_last, &mut *counts, &mut *refused);
+                    again |= self.write_group((mappings, request), &lease.fence, seen, taken, tell).await?;
                     lease.keep()?;
                 }
             }
-            groups = Groups::new(self.settings, area, mappings.groups.as_deref());
-        }
-        for (id, _) in survey.gone.iter().filter(|(id, _)| !is_held || confirmed.holds("group.leave", id)) {
-            let left = self.provisioner.group_left(request, &lease.fence, id).await?;
-            Counts::add(&mut counts.groups, "left", u64::from(left));
-            lease.keep()?;
+            if look > 0 {
+                continue;
+            }
+            for (id, _) in survey.gone.iter().filter(|(id, _)| !is_held || confirmed.holds("group.leave", id)) {
+                let left = self.provisioner.group_left(request, &lease.fence, id).await?;
+                Counts::add(&mut counts.groups, "left", u64::from(left));
+                lease.keep()?;
+            }
         }
         Ok(())
     }
 
-    /// True if it is new and so may be one that another named before it was there.
+    /// True if it is new and so may be one that another named before it was there, or has a name that is taken: another may be
+    /// about to give it up. On the last look that is told.
     pub(super) async fn write_group(
         &self,
         (mappings, request): (&Mappings, &Request<'_>),
         fence: &Fence,
         mut seen: GroupSeen,
         (people, may): (&Survey, &HashSet<u128>),
-        (counts, refused): (&mut Counts, &mut Vec<Refused>),
+        (is_last, counts, refused): (bool, &mut Counts, &mut Vec<Refused>),
     ) -> Result<bool, Error> {
         resolve(self.store, self.connection, &mut seen, people).await?;
         let external_id = seen.entry.external_id.clone();
@@ -237,6 +248,7 @@ impl Runner<'_> {
         let taken =
             match self.provisioner.take_in_group(request, fence, (mappings.groups.as_deref(), &seen.entry), &may_leave).await {
                 Ok(taken) => taken,
+                Err(provisioning::Error::Refused(Refusal::Taken { .. })) if !is_last => return Ok(true),
                 Err(provisioning::Error::Refused(refusal)) => {
                     refuse(refused, "sync_group", &external_id, &seen.dn, vec![(String::new(), format!("{refusal:?}"))]);
                     Counts::add(&mut counts.groups, "rejected", 1);
@@ -271,12 +283,12 @@ pub(super) fn count(taken: Taken, id: String, dn: String, counts: &mut Counts, r
             refuse(refused, "sync_rejected", &id, &dn, reasons);
             "barred"
         }
-        Taken::Refused(provisioning::plan::Refusal::Rejected { reasons }) => {
+        Taken::Refused(Refusal::Rejected { reasons }) => {
             refuse(refused, "sync_rejected", &id, &dn, reasons);
             "rejected"
         }
         // Has an inbox row of its own already.
-        Taken::Refused(provisioning::plan::Refusal::EmailElsewhere { .. }) => "rejected",
+        Taken::Refused(Refusal::EmailElsewhere { .. }) => "rejected",
         Taken::Refused(refusal) => {
             refuse(refused, "sync_rejected", &id, &dn, vec![(String::new(), format!("{refusal:?}"))]);
             "rejected"
