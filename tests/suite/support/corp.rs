@@ -6,6 +6,7 @@ use super::rows::Database;
 use super::samba::{Ou, domain_controller};
 use super::slapd::{PASSWORD, SUFFIX, SYNC, Slapd};
 use serde_json::{Map, Value};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 pub struct Corp {
@@ -76,6 +77,37 @@ impl Corp {
         Self::start(postgres, slapd, &format!("--set group_base=ou=groups,{SUFFIX} {more}")).await
     }
 
+    /// Another on a copy of its database, with its mappings. Nobody may have that open.
+    pub async fn copied(&self) -> Self {
+        let sandbox = Sandbox::new();
+        let mappings = self.sandbox.path().join("mappings");
+        if mappings.is_dir() {
+            std::fs::create_dir(sandbox.path().join("mappings")).expect("a folder");
+            for file in std::fs::read_dir(mappings).expect("a folder").map(|file| file.expect("a file")) {
+                std::fs::copy(file.path(), sandbox.path().join("mappings").join(file.file_name())).expect("copied");
+            }
+        }
+        let database = match self.database.strip_prefix("sqlite://") {
+            Some(file) => {
+                let copy = sandbox.path().join("rosterd.db");
+                std::fs::copy(file, &copy).expect("copied");
+                // A program that ends without waiting leaves what it wrote last beside it.
+                let last = format!("{file}-wal");
+                if Path::new(&last).exists() {
+                    std::fs::copy(&last, sandbox.path().join("rosterd.db-wal")).expect("copied");
+                }
+                format!("sqlite://{}", copy.display())
+            }
+            None => cluster().copied_database(&self.database).await,
+        };
+        Self { sandbox, database }
+    }
+
+    /// As if whoever runs were silent for longer than a lease lasts.
+    pub async fn lease_runs_out(&self) {
+        Database::change(&self.database, "UPDATE leases SET expires_at = 1 WHERE name LIKE 'sync:%'").await;
+    }
+
     fn environment(&self) -> [(&str, &str); 3] {
         let key = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=";
         [("ROSTERD__DATABASE__URL", self.database.as_str()), ("ROSTERD__SECRETS__KEY", key), ("PASSWORD", PASSWORD)]
@@ -92,11 +124,17 @@ impl Corp {
 
     /// `rosterd sync corp` in the background.
     pub fn spawn_sync(&self) -> Child {
+        self.spawn_sync_with(&[])
+    }
+
+    /// The same with more environment.
+    pub fn spawn_sync_with(&self, environment: &[(&str, String)]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_rosterd"))
             .args(["sync", "corp", "--json"])
             .current_dir(self.sandbox.path())
             .env_clear()
             .envs(self.environment())
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -4,10 +4,12 @@
 
 #![allow(dead_code, reason = "every test module uses its own part")]
 
+pub mod anew;
 pub mod binary;
 pub mod caller;
 pub mod corp;
 pub mod cost;
+pub mod counted;
 pub mod domain;
 pub mod edge;
 pub mod filter_dice;
@@ -27,3 +29,4 @@ pub mod slapd;
 pub mod stores;
 pub mod trail;
 pub mod wire;
+pub mod year;

@@ -1,6 +1,6 @@
 //! A real PostgreSQL for the tests: own folder, own loopback port, shared by one run of the test program.
 
-#[expect(clippy::disallowed_types, reason = "CREATE DATABASE takes no arguments; the name is ours")]
+#[expect(clippy::disallowed_types, reason = "CREATE and DROP DATABASE take no arguments; the name is ours")]
 use sqlx::AssertSqlSafe;
 use sqlx::{ConnectOptions, Connection};
 use std::fmt::Write as _;
@@ -129,15 +129,35 @@ impl Cluster {
 
     /// The address of an empty database that nobody else uses.
     pub async fn fresh_database(&self) -> String {
+        self.database("").await
+    }
+
+    /// The address of a copy of the database at `url`, to which nobody may be connected.
+    pub async fn copied_database(&self, url: &str) -> String {
+        let (_, name) = url.rsplit_once('/').expect("an address ends in a name");
+        self.database(&format!(" TEMPLATE {name}")).await
+    }
+
+    /// Away with a database that nobody needs any more, and with whoever is connected to it.
+    pub async fn drop_database(&self, url: &str) {
+        let (_, name) = url.rsplit_once('/').expect("an address ends in a name");
+        self.ordered(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
+    }
+
+    async fn database(&self, like: &str) -> String {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.ordered(&format!("CREATE DATABASE {name}{like}")).await;
+        self.url(&name)
+    }
+
+    async fn ordered(&self, sql: &str) {
         let mut admin = sqlx::postgres::PgConnectOptions::from_str(&self.url("postgres"))
             .expect("an address")
             .connect()
             .await
             .expect("the test server answers");
-        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await.expect("a database");
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut admin).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
         admin.close().await.expect("closed");
-        self.url(&name)
     }
 
     pub fn url(&self, database: &str) -> String {
