@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# scripts/need.sh build|test|bench|overload
+# scripts/need.sh build|test|bench|overload|sync
 # Installs what is missing for that purpose from Debian's packages (the load generator of `overload` with cargo), and says
 # so. What is there stays as it is.
 set -euo pipefail
 
-purpose=${1:?usage: scripts/need.sh build|test|bench|overload}
+purpose=${1:?usage: scripts/need.sh build|test|bench|overload|sync}
 missing=()
 
 need() { # need PACKAGES TEST…  : the packages are missing when the test fails
@@ -57,8 +57,14 @@ case $purpose in
         need "postgresql-15" has_postgres_15
         need "wrk" command -v wrk
         ;;
+    sync)
+        need "python3" python3 --version
+        need "postgresql-15" has_postgres_15
+        need "slapd" test -x /usr/sbin/slapd
+        need "ldap-utils" command -v ldapsearch
+        ;;
     *)
-        echo "need.sh: '$purpose' is none of build, test, bench, overload" >&2
+        echo "need.sh: '$purpose' is none of build, test, bench, overload, sync" >&2
         exit 2
         ;;
 esac
