@@ -9,6 +9,9 @@ use crate::model::connection::Connection;
 statements! {
     FIND_STATE = "SELECT area, id_attribute, server, newest_mark, newest_id, completed_at, failures, last_error, next_at, failed_at, \
         full_at, question, people_place, groups_place, folders, restless, spent, idle_run FROM sync_state WHERE tenant_id = $1 AND connection_id = $2";
+    /// A run begins to write: until it ends nobody goes on from the places before it.
+    PUT_AWAY_PLACES = "UPDATE sync_state SET people_place = NULL, groups_place = NULL, version = version + 1 \
+        WHERE tenant_id = $1 AND connection_id = $2";
     SAVE_STATE = "INSERT INTO sync_state (tenant_id, connection_id, area, id_attribute, server, newest_mark, newest_id, completed_at, \
         failures, last_error, next_at, failed_at, full_at, question, people_place, groups_place, folders, restless, spent, idle_run) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
@@ -80,6 +83,11 @@ pub async fn find(store: &Store, connection: &Connection) -> Result<SyncState, E
         spent: row.int(16)?,
         idle_run: row.opt_text(17)?,
     })
+}
+
+/// Until a run has ended and saved its own, the next one reads everything: of what this one wrote a delta would not learn.
+pub fn put_away_places(batch: &mut Batch, connection: &Connection) {
+    batch.any(PUT_AWAY_PLACES, args![&connection.tenant_id, &connection.id]);
 }
 
 pub fn save(batch: &mut Batch, connection: &Connection, state: &SyncState) {

@@ -294,6 +294,7 @@ impl<'a> Runner<'a> {
         let mut refused = std::mem::take(&mut found.survey.refused);
         if found.held.everything.is_empty() {
             let waits = self.leave_out_held(&mut found);
+            self.put_places_away(lease, &found).await?;
             self.write_people(lease, &mut session, (mappings, &request), (&mut found, &mut counts, &mut refused)).await?;
             self.let_go(lease, &request, (&found.missing, found.held.absence.is_empty()), &mut counts).await?;
             self.write_groups(lease, &mut session, (mappings, &request), confirmed, &found, (&mut counts, &mut refused)).await?;
@@ -302,6 +303,20 @@ impl<'a> Runner<'a> {
         }
         lease.keep()?;
         self.finish(&lease.fence, run_id, &found, (&items, &hash, confirmed), (&counts, &refused)).await
+    }
+
+    /// A run that is ended between people and groups leaves people who are as they should be: the next delta would find
+    /// nothing new about them, and not look at the groups that name them. So the next run after one that was ended reads all.
+    async fn put_places_away(&self, lease: &Lease, found: &Found) -> Result<(), Error> {
+        let goes = !found.missing.confirmed.is_empty() || !found.missing.unconfirmed.is_empty();
+        let writes = found.survey.is_anything_pending() || goes || found.groups.as_ref().is_some_and(|groups| groups.differs);
+        if !writes || found.state.people_place.is_none() {
+            return Ok(());
+        }
+        let mut batch = Batch::default();
+        sync_state::put_away_places(&mut batch, self.connection);
+        lease.fence.guard(self.connection, &mut batch);
+        Ok(self.store.apply(batch).await?)
     }
 
     fn run_id(&self) -> String {
