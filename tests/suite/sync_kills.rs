@@ -12,8 +12,8 @@ use crate::support::slapd::{SUFFIX, Slapd};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::os::unix::process::ExitStatusExt;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use tokio::runtime::Handle;
 
@@ -110,7 +110,8 @@ impl Left {
         let mut all = self.view.differences(&undisturbed.view);
         all.extend(self.faults(undisturbed));
         if (&self.gone, &self.blocked, &self.events) != (&undisturbed.gone, &undisturbed.blocked, &undisturbed.events) {
-            let missing: Vec<_> = undisturbed.events.iter().filter(|(event, count)| self.events.get(*event) != Some(*count)).collect();
+            let missing: Vec<_> =
+                undisturbed.events.iter().filter(|(event, count)| self.events.get(*event) != Some(*count)).collect();
             all.push(format!("{:?} are gone, {:?} are blocked, not told: {missing:?}", self.gone, self.blocked));
         }
         all
@@ -120,18 +121,19 @@ impl Left {
 /// Where a run starts from, on one store: every point has a copy of it.
 struct Start {
     corp: Corp,
-    slapd_port: u16,
+    /// By way of which everybody reads the directory.
+    directory: Arc<Wire>,
     undisturbed: Left,
     /// How many runs ended in the middle of a write.
     killed: AtomicUsize,
 }
 
 impl Start {
-    async fn of(corp: &Corp, slapd: &Slapd, kind: &str) -> Self {
+    async fn of(corp: &Corp, directory: &Arc<Wire>, kind: &str) -> Self {
         let (corp, copy) = (corp.copied().await, corp.copied().await);
         let report = copy.sync_ends(0, "");
         assert_eq!(report["summary"]["kind"], kind, "{report}");
-        Self { corp, slapd_port: slapd.tls_port, undisturbed: Left::by(&copy).await, killed: AtomicUsize::default() }
+        Self { corp, directory: Arc::clone(directory), undisturbed: Left::by(&copy).await, killed: AtomicUsize::default() }
     }
 
     /// What is wrong with what an ended run left, and with what the next one made of it.
@@ -161,17 +163,13 @@ impl Start {
     /// A run that ends at a statement, and the next one.
     async fn at_statement(&self, at: usize, end: End) -> Vec<String> {
         let copy = self.corp.copied().await;
-        let wire = (end == End::DirectoryCut).then(|| Wire::to(self.slapd_port));
-        if let Some(wire) = &wire {
-            copy.set(&format!("url=ldaps://127.0.0.1:{}", wire.port()));
-        }
-        let counted = Counted::before(cluster().port, Some((at, end)), wire);
+        let counted = Counted::before(cluster().port, Some((at, end)), Some(Arc::clone(&self.directory)));
         let run = copy.spawn_sync_with(&[("ROSTERD__DATABASE__URL", counted.url(&copy.database, cluster().port))]);
         counted.kills(run.id());
         let output = run.wait_with_output().expect("it ends");
         let is_killed = output.status.signal() == Some(libc::SIGKILL);
         assert_eq!(is_killed, matches!(end, End::KilledBefore | End::KilledAfter), "statement {at}: {output:?}");
-        assert!(counted.texts().len() > at, "statement {at} was never sent");
+        assert!(counted.texts().len() > at, "statement {at} was never sent: {output:?}");
         let faults = self.faults(&copy).await;
         cluster().drop_database(&copy.database).await;
         faults
@@ -253,11 +251,11 @@ fn points(phases: &[Phase]) -> Vec<(usize, End)> {
 }
 
 /// Some gateways at a time, until all points are done; panics with all that was wrong.
-fn at_all<P: Copy + Send + std::fmt::Debug>(points: Vec<P>, at: impl AsyncFn(P) -> Vec<String> + Sync) {
+fn at_all<P: Copy + Send + std::fmt::Debug>(together: usize, points: Vec<P>, at: impl AsyncFn(P) -> Vec<String> + Sync) {
     let (handle, waiting, faults) = (Handle::current(), Mutex::new(points), Mutex::new(Vec::new()));
     tokio::task::block_in_place(|| {
         thread::scope(|scope| {
-            for _ in 0..TOGETHER {
+            for _ in 0..together {
                 scope.spawn(|| {
                     loop {
                         let Some(point) = waiting.lock().unwrap().pop() else { return };
@@ -272,43 +270,48 @@ fn at_all<P: Copy + Send + std::fmt::Debug>(points: Vec<P>, at: impl AsyncFn(P) 
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-async fn slapd_and_corp(postgres: bool) -> (Slapd, Corp) {
+async fn slapd_and_corp(postgres: bool) -> (Slapd, Arc<Wire>, Corp) {
     let slapd = Slapd::start_with(PEOPLE, "moduleload ppolicy\n", "overlay ppolicy\n");
     slapd.modify(&founding());
     let corp = Corp::with_groups(postgres, &slapd, "--set page_size=50 --set budget=60,0% --set delta=syncrepl").await;
-    (slapd, corp)
+    let directory = Wire::to(slapd.tls_port);
+    corp.set(&format!("url=ldaps://127.0.0.1:{}", directory.port()));
+    (slapd, directory, corp)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_ends_at_any_statement_on_postgres_is_finished_by_the_next() {
-    let (slapd, corp) = slapd_and_corp(true).await;
+    let (slapd, directory, corp) = slapd_and_corp(true).await;
     for second in [false, true] {
         if second {
             corp.sync();
             slapd.modify(&changes());
         }
-        let start = Start::of(&corp, &slapd, if second { "delta" } else { "full" }).await;
+        let start = Start::of(&corp, &directory, if second { "delta" } else { "full" }).await;
         let phases = start.statements().await;
         let points = points(&phases);
         eprintln!("{} statements, {} points", phases.len(), points.len());
         assert!(points.len() >= 50, "every phase has its points: {phases:?}");
-        at_all(points, async |(at, end)| start.at_statement(at, end).await);
+        // Whoever cuts the directory cuts it for all who read it.
+        let (alone, others) = points.into_iter().partition(|(_, end)| *end == End::DirectoryCut);
+        at_all(TOGETHER, others, async |(at, end)| start.at_statement(at, end).await);
+        at_all(1, alone, async |(at, end)| start.at_statement(at, end).await);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_ends_in_any_write_on_sqlite_is_finished_by_the_next() {
-    let (slapd, corp) = slapd_and_corp(false).await;
+    let (slapd, directory, corp) = slapd_and_corp(false).await;
     for second in [false, true] {
         if second {
             corp.sync();
             slapd.modify(&changes());
         }
-        let start = Start::of(&corp, &slapd, if second { "delta" } else { "full" }).await;
+        let start = Start::of(&corp, &directory, if second { "delta" } else { "full" }).await;
         let writes = start.writes().await;
         eprintln!("{writes} writes");
         assert!(writes > 2 * WRITES, "there are enough to end in");
-        at_all((0..WRITES).map(|point| 1 + point * writes / WRITES).collect(), async |at| start.at_write(at).await);
+        at_all(TOGETHER, (0..WRITES).map(|point| 1 + point * writes / WRITES).collect(), async |at| start.at_write(at).await);
         // A run that ends without tidying up writes less than another.
         assert!(start.killed.load(Ordering::SeqCst) * 4 >= WRITES * 3, "most of them ended in a write");
     }

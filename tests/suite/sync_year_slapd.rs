@@ -54,7 +54,8 @@ async fn after_every_week_of_a_year_the_roster_is_what_an_empty_one_would_be() {
             let of_empty = scope.spawn(|| empty.sync_ends(0, "--full"));
             let runs = lived.each_ref().map(|corp| scope.spawn(move || corp.sync_ends(0, full)));
             of_empty.join().unwrap_or_else(|_| panic!("a run over an empty store failed in {when}"));
-            let kinds = runs.map(|run| run.join().unwrap_or_else(|_| panic!("a run failed in {when}"))["summary"]["kind"].clone());
+            let kinds =
+                runs.map(|run| run.join().unwrap_or_else(|_| panic!("a run failed in {when}"))["summary"]["kind"].clone());
             kinds.iter().filter(|kind| *kind == "delta").count()
         });
         let expected = View::of(&empty).await;

@@ -41,7 +41,11 @@ impl View {
         let text = |row: &Map<String, Value>, column: &str| row[column].as_str().unwrap_or_default().to_owned();
         let mut blocks: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for row in corp.rows("SELECT profile_id, kind, reason FROM blocks").await {
-            blocks.entry(text(&row, "profile_id")).or_default().insert(format!("{}: {}", text(&row, "kind"), text(&row, "reason")));
+            blocks.entry(text(&row, "profile_id")).or_default().insert(format!(
+                "{}: {}",
+                text(&row, "kind"),
+                text(&row, "reason")
+            ));
         }
         // By design: who left stays, blocked, without a place in lists or groups, so that they are the same person when they
         // come back. An empty gateway never heard of them.
@@ -108,7 +112,8 @@ impl View {
         compare("people", &self.people, &anew.people, |id| rejected.contains_key(id), |one| one.shown.clone(), &mut all);
         compare("groups", &self.groups, &anew.groups, |_| false, |group| group.shown.clone(), &mut all);
         let place_before = |id: &String| self.people.get(id).and_then(|one| one.shown["dn_key"].as_str());
-        let places: BTreeSet<&str> = rejected.values().map(String::as_str).chain(rejected.keys().filter_map(place_before)).collect();
+        let places: BTreeSet<&str> =
+            rejected.values().map(String::as_str).chain(rejected.keys().filter_map(place_before)).collect();
         let ring = self.ring(anew);
         for (id, group) in &self.groups {
             let Some(other) = anew.groups.get(id) else { continue };

@@ -101,8 +101,11 @@ pub struct Wire {
 impl Wire {
     pub fn to(port: u16) -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let wire =
-            Arc::new(Self { port: listener.local_addr().expect("bound").port(), open: Mutex::default(), ends: AtomicBool::default() });
+        let wire = Arc::new(Self {
+            port: listener.local_addr().expect("bound").port(),
+            open: Mutex::default(),
+            ends: AtomicBool::default(),
+        });
         let serving = Arc::downgrade(&wire);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
