@@ -11,7 +11,7 @@ use crate::api;
 use crate::clock::{Clock, Entropy, Micros};
 use crate::config::{Config, DatabaseConfig};
 use crate::http::authenticate::Authenticator;
-use crate::http::observe::{Observer, observe};
+use crate::http::observe::{Observer, OverTheLimit, observe};
 use crate::http::rate::RateLimit;
 use crate::http::refusal::refuse;
 use crate::login;
@@ -181,6 +181,7 @@ impl App {
             entropy: self.entropy.clone(),
             metrics: self.metrics.clone(),
             in_flight_max: self.config.limits.requests_in_flight,
+            over_the_limit: OverTheLimit::default(),
         };
         router
             .fallback(async |request: Request| {

@@ -15,7 +15,7 @@ pub struct LimitsConfig {
 impl LimitsConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
         Self {
-            requests_in_flight: reader.integer("limits.requests_in_flight", 1_024, 1, 1_000_000),
+            requests_in_flight: reader.integer("limits.requests_in_flight", 256, 1, 1_000_000),
             // Above what one machine can answer: a limit for those who want one, not a surprise.
             token_requests_per_second: reader.integer("limits.token_requests_per_second", 50_000, 1, 10_000_000),
             token_burst: reader.integer("limits.token_burst", 100_000, 1, 10_000_000),

@@ -9,11 +9,16 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Always answered, however much is going on: whoever asks these decides whether we live.
 const UNLIMITED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// Requests over the limit get one line of the log for all of this time: a line for each would cost more than its answer, just
+/// when there is nothing to spare.
+const REFUSALS_TOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// What the middleware works with.
 #[derive(Clone)]
@@ -22,6 +27,24 @@ pub struct Observer {
     pub entropy: Entropy,
     pub metrics: Metrics,
     pub in_flight_max: usize,
+    pub over_the_limit: OverTheLimit,
+}
+
+/// Requests that were refused for the limit and are not told of yet; and when the last line was.
+#[derive(Clone, Debug, Default)]
+pub struct OverTheLimit(Arc<Mutex<(u64, Option<Instant>)>>);
+
+impl OverTheLimit {
+    /// One more. How many to tell of, if it is time.
+    fn add(&self, now: Instant) -> Option<u64> {
+        let mut untold = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        untold.0 += 1;
+        if untold.1.is_some_and(|told| now.saturating_duration_since(told) < REFUSALS_TOLD_EVERY) {
+            return None;
+        }
+        untold.1 = Some(now);
+        Some(std::mem::take(&mut untold.0))
+    }
 }
 
 /// Counts a request for as long as it lives, also when its client goes away in the middle.
@@ -43,7 +66,8 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
     let before = observer.metrics.in_flight.inc();
     let _counted = InFlight(&observer.metrics);
     let over = usize::try_from(before).is_ok_and(|before| before >= observer.in_flight_max);
-    let mut response = if over && !UNLIMITED.contains(&path.as_str()) {
+    let is_refused = over && !UNLIMITED.contains(&path.as_str());
+    let mut response = if is_refused {
         observer.metrics.refused("in_flight");
         refuse(&path, StatusCode::SERVICE_UNAVAILABLE, "too many requests at a time, ask again", Some(1))
     } else {
@@ -59,7 +83,11 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
     let status = response.status();
     let took = started.elapsed();
     observer.metrics.request(method, &route, status.as_u16(), took.as_secs_f64());
-    log(&id, method, &route, status, took.as_secs_f64() * 1_000.0, &path);
+    if !is_refused {
+        log(&id, method, &route, status, took.as_secs_f64() * 1_000.0, &path);
+    } else if let Some(refused) = observer.over_the_limit.add(started) {
+        tracing::warn!(refused, limit = observer.in_flight_max, "too many requests at a time");
+    }
     response
 }
 
@@ -105,4 +133,16 @@ fn method_name(method: &Method) -> &'static str {
 fn route_name(matched: Option<&MatchedPath>) -> String {
     let template = matched.map(MatchedPath::as_str).filter(|template| !template.contains("__private__"));
     template.unwrap_or("unmatched").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_over_the_limit_are_told_once_a_second_with_their_number() {
+        let (over, start) = (OverTheLimit::default(), Instant::now());
+        let at = |milliseconds| over.add(start + Duration::from_millis(milliseconds));
+        assert_eq!([at(0), at(1), at(999), at(1_000), at(1_500)], [Some(1), None, None, Some(3), None]);
+    }
 }

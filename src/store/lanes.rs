@@ -4,22 +4,24 @@
 //! Owns: who waits, and for how long. Refuses: knowing what the work is; who comes says of which kind it is ([`super::joint`],
 //! [`super::look_up`]).
 //!
-//! Nobody waits for company: work that finds a lane free starts at once, and what is still in line after a moment
-//! leaves it and goes alone, so that a statement held up by a locked row holds up nobody else for longer than that. A
+//! Nobody waits for company: work that finds a lane free starts at once, and where the line stands still for a moment, whoever
+//! is in it leaves it and goes alone, so that a statement held up by a locked row holds up nobody else for longer than that. A
 //! statement costs the database as much to start, commit and answer as a few more rows in it, so whoever has to wait anyway
-//! is cheaper taken along.
+//! is cheaper taken along. A line that moves is not left, however long it is: those who left it under load would each cost
+//! a statement of their own, just when there is the least room for that.
 
 use super::Error;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Statements under way at once. Fewer make larger groups.
 const LANES: usize = 2;
-/// The longest anybody stands in line. Far longer than a statement takes, far shorter than one that waits for a row: then
-/// the lanes may all be held up, by another tenant too.
-pub(super) const IN_LINE_MAX: Duration = Duration::from_millis(200);
+/// The longest anybody stands in a line that does not move. Far longer than a statement takes, far shorter than one that waits for
+/// a row: then the lanes may all be held up, by another tenant too.
+pub(super) const STANDSTILL_MAX: Duration = Duration::from_millis(200);
 /// As many go in one statement.
 pub(super) const TOGETHER_MAX: usize = 16;
 
@@ -45,6 +47,15 @@ struct State<W: Work> {
     waiting: VecDeque<Waiting<W>>,
     under_way: usize,
     number: u64,
+    /// When somebody was last taken from the line, or it began.
+    moved_at: Instant,
+}
+
+impl<W: Work> State<W> {
+    /// Where in line somebody stands: numbers only grow.
+    fn place(&self, number: u64) -> Option<usize> {
+        self.waiting.binary_search_by_key(&number, |waiting| waiting.number).ok()
+    }
 }
 
 /// The queue. Cheap to clone; all clones are one.
@@ -60,7 +71,8 @@ impl<W: Work> Clone for Lanes<W> {
 
 impl<W: Work> Default for Lanes<W> {
     fn default() -> Self {
-        Self { state: Arc::new(Mutex::new(State { waiting: VecDeque::new(), under_way: 0, number: 0 })) }
+        let state = State { waiting: VecDeque::new(), under_way: 0, number: 0, moved_at: Instant::now() };
+        Self { state: Arc::new(Mutex::new(state)) }
     }
 }
 
@@ -94,6 +106,9 @@ impl<W: Work> Lanes<W> {
         let mut state = self.state();
         state.number += 1;
         let number = state.number;
+        if state.waiting.is_empty() {
+            state.moved_at = Instant::now();
+        }
         state.waiting.push_back(Waiting { number, work, answer });
         let lane = (state.under_way < LANES).then(|| {
             state.under_way += 1;
@@ -114,6 +129,7 @@ impl<W: Work> Lane<W> {
             self.ended = true;
             return None;
         };
+        state.moved_at = Instant::now();
         let mut taken = vec![(first.work, first.answer)];
         let mut at = 0;
         while at < state.waiting.len() && taken.len() < TOGETHER_MAX {
@@ -137,34 +153,48 @@ pub(super) struct Ticket<W: Work> {
 /// How standing in line ended.
 pub(super) enum Ended<W: Work> {
     Answered(Result<W::Outcome, Error>),
-    /// It took too long: nothing was done.
+    /// The line stood still: nothing was done.
     Left(W),
 }
 
 impl<W: Work> Ticket<W> {
-    /// Who is still in line after `patience` leaves it; who is under way is waited for.
-    pub(super) async fn outcome(mut self, patience: Duration) -> Ended<W> {
+    /// Who is in a line that stands still for `standstill` leaves it, who is in one that moves is told after `patience` that it is too
+    /// long; who is under way is waited for.
+    pub(super) async fn outcome(mut self, standstill: Duration, patience: Duration) -> Ended<W> {
         let gone = || Err(Error::Unavailable { reason: String::from("what was asked of the database was broken off") });
-        if let Ok(outcome) = tokio::time::timeout(patience, &mut self.outcome).await {
-            return Ended::Answered(outcome.unwrap_or_else(|_| gone()));
-        }
-        if let Some(work) = self.leave() {
-            return Ended::Left(work);
+        let (came, mut look) = (Instant::now(), standstill);
+        loop {
+            if let Ok(outcome) = tokio::time::timeout(look, &mut self.outcome).await {
+                return Ended::Answered(outcome.unwrap_or_else(|_| gone()));
+            }
+            let mut state = self.lanes.state();
+            let Some(at) = state.place(self.number) else { break };
+            let still = state.moved_at.elapsed();
+            let is_too_long = came.elapsed() >= patience;
+            if still < standstill && !is_too_long {
+                look = standstill - still;
+                continue;
+            }
+            let work = state.waiting.remove(at).map(|waiting| waiting.work);
+            return match work {
+                Some(work) if still >= standstill => Ended::Left(work),
+                _ => Ended::Answered(Err(Error::Busy { what: "too many wait for the database" })),
+            };
         }
         Ended::Answered((&mut self.outcome).await.unwrap_or_else(|_| gone()))
     }
 
-    /// The work, if it still stood in line.
-    fn leave(&self) -> Option<W> {
+    fn leave(&self) {
         let mut state = self.lanes.state();
-        let at = state.waiting.iter().position(|waiting| waiting.number == self.number)?;
-        state.waiting.remove(at).map(|waiting| waiting.work)
+        if let Some(at) = state.place(self.number) {
+            state.waiting.remove(at);
+        }
     }
 }
 
 impl<W: Work> Drop for Ticket<W> {
     fn drop(&mut self) {
-        drop(self.leave());
+        self.leave();
     }
 }
 
@@ -173,6 +203,7 @@ mod tests {
     use super::*;
 
     const SOON: Duration = Duration::from_millis(10);
+    const LATE: Duration = Duration::from_secs(2);
 
     struct Named(&'static str);
 
@@ -233,8 +264,31 @@ mod tests {
     async fn who_waits_too_long_leaves_with_the_work_and_it_is_not_done_twice() {
         let lanes = Lanes::default();
         let (ticket, lane) = push(&lanes, "a");
-        assert!(matches!(ticket.outcome(SOON).await, Ended::Left(Named("a"))));
+        assert!(matches!(ticket.outcome(SOON, LATE).await, Ended::Left(Named("a"))));
         assert_eq!(counts(&mut lane.expect("a free lane")), [0_usize; 0]);
+    }
+
+    #[tokio::test]
+    async fn who_is_in_a_line_that_moves_stays_in_it_until_it_is_too_long() {
+        let lanes = Lanes::default();
+        let mut lane = push(&lanes, "a").1.expect("a free lane");
+        let mut other = push(&lanes, "b").1.expect("a free lane");
+        let (last, _) = push(&lanes, "last");
+        // Nobody takes the last one, and the line moves all the same.
+        let moving = async {
+            loop {
+                tokio::time::sleep(SOON / 2).await;
+                lanes.state().moved_at = Instant::now();
+            }
+        };
+        let came = Instant::now();
+        let ended = tokio::select! {
+            ended = last.outcome(SOON * 30, SOON * 36) => ended,
+            () = moving => unreachable!("it moves for ever"),
+        };
+        assert!(matches!(ended, Ended::Answered(Err(Error::Busy { .. }))));
+        assert!(came.elapsed() >= SOON * 36);
+        assert_eq!([counts(&mut lane), counts(&mut other)], [vec![0; 0], vec![]], "it is in line no more");
     }
 
     #[test]
@@ -255,10 +309,10 @@ mod tests {
             tokio::time::sleep(SOON * 5).await;
             group.into_iter().for_each(|(_, answer)| drop(answer.send(Ok(()))));
         };
-        let (outcome, ()) = tokio::join!(ticket.outcome(SOON), answers);
+        let (outcome, ()) = tokio::join!(ticket.outcome(SOON, LATE), answers);
         assert!(matches!(outcome, Ended::Answered(Ok(()))));
         let (ticket, lane) = push(&lanes, "a");
         drop(lane.expect("a free lane").next());
-        assert!(matches!(ticket.outcome(SOON).await, Ended::Answered(Err(Error::Unavailable { .. }))));
+        assert!(matches!(ticket.outcome(SOON, LATE).await, Ended::Answered(Err(Error::Unavailable { .. }))));
     }
 }

@@ -42,6 +42,8 @@ pub(super) struct Postgres {
     rules: joint::Rules,
     writes: Lanes<joint::Waiting>,
     look_ups: Lanes<LookUp>,
+    /// The longest anybody waits for a place.
+    patience: Duration,
 }
 
 /// What a statement is run with; a lane outlives the call that opened it.
@@ -88,6 +90,7 @@ impl Postgres {
             rules: joint::Rules::default(),
             writes: Lanes::default(),
             look_ups: Lanes::default(),
+            patience: Duration::from_millis(options.pool_wait_ms),
         };
         postgres.read(Cow::Borrowed("SELECT TRUE"), Vec::new()).await?;
         Ok(postgres)
@@ -98,7 +101,7 @@ impl Postgres {
     }
 
     pub(super) async fn read(&self, sql: Cow<'static, str>, args: Vec<Value>) -> Result<Vec<Row>, Error> {
-        self.session.read(sql, &args).await
+        Box::pin(self.session.read(sql, &args)).await
     }
 
     /// The same for what ends in few rows at once: alone or with others that wait.
@@ -107,30 +110,35 @@ impl Postgres {
         if let Some(lane) = lane {
             tokio::spawn(answer_look_ups(Arc::clone(&self.session), lane));
         }
-        match ticket.outcome(lanes::IN_LINE_MAX).await {
+        match ticket.outcome(lanes::STANDSTILL_MAX, self.patience).await {
             Ended::Answered(outcome) => outcome,
-            Ended::Left(LookUp { sql, args }) => self.session.read(sql, &args).await,
+            // Apart from the rest: it is rare, and large, and would make every request as large as itself.
+            Ended::Left(LookUp { sql, args }) => Box::pin(self.session.read(sql, &args)).await,
         }
     }
 
     /// The rows for each of `asked`, in its order.
     pub(super) async fn read_each(&self, sql: &'static str, asked: Vec<Vec<Value>>) -> Result<Vec<Vec<Row>>, Error> {
         let asked: Vec<LookUp> = asked.into_iter().map(|args| LookUp { sql: Cow::Borrowed(sql), args }).collect();
-        self.session.look_up_together(&asked).await
+        Box::pin(self.session.look_up_together(&asked)).await
     }
 
     /// One round trip, alone or with others that wait. A caller that goes away while it waits has asked for nothing;
     /// later it is left to the database, which either commits it or not.
     pub(super) async fn apply(&self, batch: Batch) -> Result<(), Error> {
-        let Some(kind) = self.rules.kind(&batch.0) else { return self.session.run(&joint::alone(&batch.0)).await };
+        let Some(kind) = self.rules.kind(&batch.0) else { return Box::pin(self.run_alone(batch)).await };
         let (ticket, lane) = self.writes.push(joint::Waiting { kind, batch });
         if let Some(lane) = lane {
             tokio::spawn(empty_the_line(Arc::clone(&self.session), lane));
         }
-        match ticket.outcome(lanes::IN_LINE_MAX).await {
+        match ticket.outcome(lanes::STANDSTILL_MAX, self.patience).await {
             Ended::Answered(outcome) => outcome,
-            Ended::Left(joint::Waiting { batch, .. }) => self.session.run(&joint::alone(&batch.0)).await,
+            Ended::Left(joint::Waiting { batch, .. }) => Box::pin(self.run_alone(batch)).await,
         }
+    }
+
+    async fn run_alone(&self, batch: Batch) -> Result<(), Error> {
+        self.session.run(&joint::alone(&batch.0)).await
     }
 
     /// Connections in use, and what stands in line for one.

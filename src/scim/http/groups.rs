@@ -34,9 +34,9 @@ pub(super) async fn create(call: &Call<'_>, sent: Value) -> Result<Answer, Refus
 
 pub(super) async fn one(call: &Call<'_>, id: &str, conditions: &Conditions, sent: Value) -> Result<Answer, Refused> {
     match call.method {
-        Method::PUT => replace(call, id, conditions, sent).await,
-        Method::PATCH => modify(call, id, conditions, sent).await,
-        Method::DELETE => delete(call, id, conditions).await,
+        Method::PUT => Box::pin(replace(call, id, conditions, sent)).await,
+        Method::PATCH => Box::pin(modify(call, id, conditions, sent)).await,
+        Method::DELETE => Box::pin(delete(call, id, conditions)).await,
         _ => read(call, id, conditions).await,
     }
 }

@@ -277,7 +277,7 @@ async fn dispatch(call: &Call<'_>, route: Route, body: Body) -> Result<Answer, R
             let sent = if has_body { call.json(body).await? } else { Value::Null };
             operate(call, Operation { id: Some(id), resources, conditions, sent }).await
         }
-        Route::Bulk => bulk::post(call, body).await,
+        Route::Bulk => Box::pin(bulk::post(call, body)).await,
         Route::Me => Err(ScimError::status(404, "a connection's token is no user's, so there is nothing at /Me").into()),
         route => discovery::get(call, &route),
     }

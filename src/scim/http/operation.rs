@@ -23,14 +23,16 @@ pub(super) struct Operation {
 
 /// Carries it out: POST creates, PUT, PATCH and DELETE change (the method is the call's), anything else reads.
 ///
+/// What changes something is put on the heap: it is twice as large as what reads, which would be as large as it otherwise.
+///
 /// # Errors
 /// 428 where the connection wants an `If-Match` and there is none; then whatever the resource's own function refuses.
 pub(super) async fn operate(call: &Call<'_>, operation: Operation) -> Result<Answer, Refused> {
     let Operation { id, resources, conditions, sent } = operation;
     let Some(id) = id else {
         return match resources {
-            Resources::Users => users::create(call, sent).await,
-            Resources::Groups => groups::create(call, sent).await,
+            Resources::Users => Box::pin(users::create(call, sent)).await,
+            Resources::Groups => Box::pin(groups::create(call, sent)).await,
         };
     };
     if call.connection.options.require_if_match && has_to_match(&call.method) && !conditions.names_version() {
