@@ -184,6 +184,11 @@ impl Survey {
             self.refuse("sync_rejected", external_id, &seen.dn, reasons.clone());
             return place("rejected", Some(told(reasons)));
         }
+        // Who left does not come back as what is not imported.
+        let has_left = known.is_some_and(|known| !known.listed && known.state == IdentityState::Deleted);
+        if let (true, Some(("skip", reasons))) = (has_left, &refused) {
+            return place("skip", Some(told(reasons)));
+        }
         self.pending.insert(id, digest(&hash));
         if let Some(known) = listed {
             self.change(against, known, &mapped, (&before, &after), (same_mapping && !same_entry, &hash));
