@@ -216,6 +216,10 @@ impl Mapping for Compiled {
         Some((self.plan.from.as_str(), self.plan.to.as_str()))
     }
 
+    fn reads_stored(&self) -> bool {
+        !self.plan.old.is_empty()
+    }
+
     fn follows_the_clock(&self) -> bool {
         self.plan.nodes.iter().any(|node| match node {
             Node::Now => true,
@@ -260,6 +264,7 @@ mod tests {
             assert!(compiled(rule).follows_the_clock(), "{rule}");
         }
         assert_eq!(compiled("name = $cn").direction(), Some(("ldap", "profile")));
+        assert!(compiled("name = $cn ?? old.name").reads_stored() && !compiled("name = $cn").reads_stored());
     }
 
     #[test]

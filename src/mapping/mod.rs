@@ -34,6 +34,10 @@ pub trait Mapping: Send + Sync {
     fn direction(&self) -> Option<(&'static str, &'static str)> {
         None
     }
+    /// Does it look at the stored profile?
+    fn reads_stored(&self) -> bool {
+        true
+    }
     /// May the same input come to something else at another time?
     fn follows_the_clock(&self) -> bool {
         true

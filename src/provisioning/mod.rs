@@ -33,7 +33,7 @@ use serde_json::{Map, Value};
 /// What stopped a write. A [`Refusal`] is the rules' own answer; the rest stopped us.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("refused: {0:?}")]
+    #[error("refused: {0}")]
     Refused(Refusal),
     #[error(transparent)]
     Store(#[from] store::Error),

@@ -341,7 +341,8 @@ impl Provisioner {
         let done = match &decision {
             Decision::Write(plan) => taken(plan, event),
             Decision::Nothing => return Ok(Taken::Unchanged),
-            Decision::Refused(_) => Taken::Unchanged,
+            // What a refusal leaves in the inbox is the run's to write, once.
+            Decision::Refused(refusal) => return Ok(Taken::Refused(refusal.clone())),
         };
         self.settle(&desk, decision, known.as_ref(), fence.batch(connection)).await?;
         Ok(done)
@@ -405,8 +406,6 @@ fn step(decision: Decision<UserPlan>, event: UserEvent) -> Step {
             Step::Write(plan, done)
         }
         Decision::Nothing => Step::Done(Taken::Unchanged),
-        // Its rows are written where it is alone.
-        Decision::Refused(Refusal::EmailElsewhere { .. }) => Step::Alone,
         Decision::Refused(refusal) => Step::Done(Taken::Refused(refusal)),
     }
 }

@@ -15,6 +15,11 @@ statements! {
         server = excluded.server, newest_mark = excluded.newest_mark, newest_id = excluded.newest_id, \
         completed_at = excluded.completed_at, failures = excluded.failures, last_error = excluded.last_error, \
         next_at = excluded.next_at, failed_at = excluded.failed_at, version = sync_state.version + 1";
+    /// What a failure says and nothing else, unless a run ended since.
+    NOTE_FAILURE = "INSERT INTO sync_state (tenant_id, connection_id, failures, failed_at, last_error, next_at) \
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, connection_id) DO UPDATE SET failures = excluded.failures, \
+        failed_at = excluded.failed_at, last_error = excluded.last_error, next_at = excluded.next_at, version = sync_state.version + 1 \
+        WHERE sync_state.failures = $7 AND sync_state.completed_at IS NOT DISTINCT FROM $8";
 }
 
 /// A row; without one, nothing was ever seen.
@@ -71,6 +76,23 @@ pub fn save(batch: &mut Batch, connection: &Connection, state: &SyncState) {
             state.last_error.as_ref(),
             state.next_at,
             state.failed_at,
+        ],
+    );
+}
+
+/// Notes a failure outside a run: nothing if one ended since `before` was read. Of `after`, only what a failure says counts.
+pub fn note_failure(batch: &mut Batch, connection: &Connection, (before, after): (&SyncState, &SyncState)) {
+    batch.any(
+        NOTE_FAILURE,
+        args![
+            &connection.tenant_id,
+            &connection.id,
+            after.failures,
+            after.failed_at,
+            after.last_error.as_ref(),
+            after.next_at,
+            before.failures,
+            before.completed_at,
         ],
     );
 }

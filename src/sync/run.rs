@@ -17,7 +17,7 @@ use super::inbox;
 use super::lease::Lease;
 use super::members::{GroupSeen, GroupSurvey, Groups, resolve};
 use super::schedule;
-use super::survey::{Against, Missing, Placed, REFUSED_MAX, Refused, Survey};
+use super::survey::{Against, Elsewhere, Missing, Placed, REFUSED_MAX, Refused, Survey};
 use super::wanted::Wanted;
 use crate::clock::{Clock, Entropy, Micros, SECOND};
 use crate::ldap::advice::advice;
@@ -491,7 +491,7 @@ impl<'a> Runner<'a> {
             Ok(left) => Counts::add(&mut counts.people, "left", u64::from(left)),
             // One person is no reason to keep all the others.
             Err(provisioning::Error::Refused(reason)) => {
-                tracing::warn!(connection = %self.connection.id, external_id = id, ?reason, "somebody who is missing stays");
+                tracing::warn!(connection = %self.connection.id, external_id = id, %reason, "somebody who is missing stays");
                 Counts::add(&mut counts.people, "failed", 1);
             }
             Err(provisioning::Error::Store(reason)) if is_of_one_write(&reason) => {
@@ -585,7 +585,7 @@ impl<'a> Runner<'a> {
             match self.provisioner.take_in_group(request, fence, (mappings.groups.as_deref(), &seen.entry), &may_leave).await {
                 Ok(taken) => taken,
                 Err(provisioning::Error::Refused(refusal)) => {
-                    refuse(refused, "sync_group", &external_id, &seen.dn, vec![(String::new(), format!("{refusal:?}"))]);
+                    refuse(refused, "sync_group", &external_id, &seen.dn, refusal.reasons());
                     Counts::add(&mut counts.groups, "rejected", 1);
                     return Ok(false);
                 }
@@ -654,7 +654,10 @@ impl<'a> Runner<'a> {
             runs::use_up_syncs(&mut batch, connection, confirmed.runs(), now);
         }
         runs::forget_old_syncs(&mut batch, connection, now - KEPT_FOR);
-        inbox::settle(self.store, connection, refused, refused.len() >= REFUSED_MAX, (self.entropy, now), &mut batch).await?;
+        // Of whoever was not written nobody knows whether they could be.
+        let left_out = [&found.held.everything, &found.held.barring, &found.held.changes].iter().any(|why| !why.is_empty());
+        let is_partial = refused.len() >= REFUSED_MAX || left_out;
+        inbox::settle(self.store, connection, refused, is_partial, (self.entropy, now), &mut batch).await?;
         sync_state::save(&mut batch, connection, &self.next_state(found, now));
         fence.guard(connection, &mut batch);
         self.store.apply(batch).await?;
@@ -709,9 +712,10 @@ impl<'a> Runner<'a> {
 /// # Errors
 /// The store's.
 pub async fn note_failure(store: &Store, connection: &Connection, now: Micros, why: &str) -> Result<(), crate::store::Error> {
-    let state = after_failure(connection, sync_state::find(store, connection).await?, now, why.to_owned());
+    let before = sync_state::find(store, connection).await?;
+    let state = after_failure(connection, before.clone(), now, why.to_owned());
     let mut batch = Batch::default();
-    sync_state::save(&mut batch, connection, &state);
+    sync_state::note_failure(&mut batch, connection, (&before, &state));
     store.apply(batch).await
 }
 
@@ -744,14 +748,15 @@ fn count(taken: Taken, id: String, dn: String, counts: &mut Counts, refused: &mu
             refuse(refused, "sync_rejected", &id, &dn, reasons);
             "barred"
         }
-        Taken::Refused(provisioning::plan::Refusal::Rejected { reasons }) => {
-            refuse(refused, "sync_rejected", &id, &dn, reasons);
+        Taken::Refused(provisioning::plan::Refusal::EmailElsewhere { inbox, log }) => {
+            if refused.len() < REFUSED_MAX {
+                let elsewhere = Some(Box::new(Elsewhere { detail: inbox.detail, log }));
+                refused.push(Refused { kind: inbox.kind, subject: id, dn, elsewhere, ..Refused::default() });
+            }
             "rejected"
         }
-        // Has an inbox row of its own already.
-        Taken::Refused(provisioning::plan::Refusal::EmailElsewhere { .. }) => "rejected",
         Taken::Refused(refusal) => {
-            refuse(refused, "sync_rejected", &id, &dn, vec![(String::new(), format!("{refusal:?}"))]);
+            refuse(refused, "sync_rejected", &id, &dn, refusal.reasons());
             "rejected"
         }
         Taken::Failed { reason } => {
@@ -764,7 +769,7 @@ fn count(taken: Taken, id: String, dn: String, counts: &mut Counts, refused: &mu
 
 fn refuse(refused: &mut Vec<Refused>, kind: &'static str, subject: &str, dn: &str, reasons: Vec<(String, String)>) {
     if refused.len() < REFUSED_MAX {
-        refused.push(Refused { kind, subject: subject.to_owned(), dn: dn.to_owned(), reasons });
+        refused.push(Refused { kind, subject: subject.to_owned(), dn: dn.to_owned(), reasons, elsewhere: None });
     }
 }
 

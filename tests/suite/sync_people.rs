@@ -185,9 +185,18 @@ async fn an_address_that_another_connection_feeds_waits_in_the_inbox_and_the_run
         assert_eq!(corp.sync(), json!({"created": 2, "rejected": 1}));
         let inbox = corp.inbox().await;
         assert_eq!((inbox.len(), &inbox[0]["kind"]), (1, &json!("email_match")), "{inbox:?}");
+        let detail = inbox[0]["detail"].as_str().unwrap();
+        assert!(detail.contains("uid=u000001,") && detail.contains("ldap|other|"), "{detail}");
+        // Told once, whatever how many runs find it.
+        let before = corp.footprint().await;
+        assert_eq!(corp.sync(), json!({"rejected": 1, "unchanged": 2}));
+        assert_eq!((corp.footprint().await, corp.inbox().await), (before, inbox));
         // Rejected is not missing, and two people of one directory may share an address.
         slapd.modify(&(replace("u000001", "mail", "u000000@example.test")));
         assert_eq!(corp.sync(), json!({"created": 1, "unchanged": 2}));
+        let closed = corp.inbox().await;
+        assert_eq!((closed.len(), &closed[0]["state"], &closed[0]["occurrences"]), (1, &json!("resolved"), &json!(1)));
+        assert_eq!(corp.count("log WHERE kind = 'conflict.opened'").await, 1);
     })
     .await;
 }
@@ -237,6 +246,11 @@ async fn whoever_the_directory_disables_is_blocked_even_where_the_profile_would_
         let before = corp.footprint().await;
         assert_eq!(corp.sync(), json!({"rejected": 1, "unchanged": 2}));
         assert_eq!(corp.footprint().await, before);
+        // Whoever is enabled and too large is refused in words.
+        slapd.modify(&replace("u000001", "title", "back"));
+        assert_eq!(corp.sync(), json!({"rejected": 1, "unchanged": 2}));
+        let detail = corp.inbox().await[0]["detail"].clone();
+        assert!(detail.as_str().unwrap().contains("the profile would be larger than 65536 bytes: let the mapping take less"), "{detail}");
         slapd.modify(&format!("{} modify\ndelete: description\n-\ndelete: title\n\n", dn("u000001")));
         assert_eq!(corp.sync(), json!({"unchanged": 2, "updated": 1}));
         assert_eq!(corp.person("u000001").await["blocked"], json!(false));
