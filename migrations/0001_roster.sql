@@ -432,6 +432,8 @@ CREATE TABLE sync_state (
     failed_at BIGINT,
     last_error TEXT,
     next_at BIGINT NOT NULL DEFAULT 0,
+    -- The run that undid another: nothing begins by itself until somebody runs one.
+    paused_by TEXT,
     version BIGINT NOT NULL DEFAULT 1,
     PRIMARY KEY (tenant_id, connection_id),
     FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE

@@ -7,6 +7,7 @@ mod outcome;
 mod rows;
 #[cfg(test)]
 pub(in crate::provisioning) mod tests;
+pub mod undo;
 
 pub use outcome::PROFILE_BYTES_MAX;
 
@@ -72,6 +73,8 @@ pub enum UserEvent {
     Revived,
     Deleted,
     LoggedIn,
+    /// What a run did to the person was undone.
+    Undone,
 }
 
 impl UserEvent {
@@ -83,6 +86,7 @@ impl UserEvent {
             Self::Revived => "scim.user.revived",
             Self::Deleted => "scim.user.deleted",
             Self::LoggedIn => "login",
+            Self::Undone => "sync.user.undone",
         }
     }
 

@@ -190,6 +190,8 @@ pub struct UserPlan {
     pub leaves_groups: bool,
     /// When the person logged in, if this is a login: the profile counts it.
     pub login: Option<i64>,
+    /// Who is removed here leaves no tombstone: they should never have been, and may come anew.
+    pub forgets: bool,
     /// The record was not taken and its reasons; all that is written is that its source bars the person.
     pub rejected: Option<Vec<(String, String)>>,
 }

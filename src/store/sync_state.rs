@@ -7,14 +7,17 @@ use crate::clock::Micros;
 use crate::model::connection::Connection;
 
 statements! {
-    FIND_STATE = "SELECT area, id_attribute, server, newest_mark, newest_id, completed_at, failures, last_error, next_at, failed_at \
+    FIND_STATE = "SELECT area, id_attribute, server, newest_mark, newest_id, completed_at, failures, last_error, next_at, failed_at, paused_by \
         FROM sync_state WHERE tenant_id = $1 AND connection_id = $2";
     SAVE_STATE = "INSERT INTO sync_state (tenant_id, connection_id, area, id_attribute, server, newest_mark, newest_id, completed_at, \
-        failures, last_error, next_at, failed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+        failures, last_error, next_at, failed_at, paused_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
         ON CONFLICT (tenant_id, connection_id) DO UPDATE SET area = excluded.area, id_attribute = excluded.id_attribute, \
         server = excluded.server, newest_mark = excluded.newest_mark, newest_id = excluded.newest_id, \
         completed_at = excluded.completed_at, failures = excluded.failures, last_error = excluded.last_error, \
-        next_at = excluded.next_at, failed_at = excluded.failed_at, version = sync_state.version + 1";
+        next_at = excluded.next_at, failed_at = excluded.failed_at, paused_by = excluded.paused_by, \
+        version = sync_state.version + 1";
+    PAUSE = "INSERT INTO sync_state (tenant_id, connection_id, paused_by) VALUES ($1, $2, $3) \
+        ON CONFLICT (tenant_id, connection_id) DO UPDATE SET paused_by = excluded.paused_by, version = sync_state.version + 1";
     /// What a failure says and nothing else, unless a run ended since.
     NOTE_FAILURE = "INSERT INTO sync_state (tenant_id, connection_id, failures, failed_at, last_error, next_at) \
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, connection_id) DO UPDATE SET failures = excluded.failures, \
@@ -41,6 +44,8 @@ pub struct SyncState {
     pub last_error: Option<String>,
     /// No scheduled run before this.
     pub next_at: Micros,
+    /// The run that undid another: nothing begins by itself until somebody runs one.
+    pub paused_by: Option<String>,
 }
 
 pub async fn find(store: &Store, connection: &Connection) -> Result<SyncState, Error> {
@@ -57,6 +62,7 @@ pub async fn find(store: &Store, connection: &Connection) -> Result<SyncState, E
         last_error: row.opt_text(7)?,
         next_at: row.int(8)?,
         failed_at: row.opt_int(9)?,
+        paused_by: row.opt_text(10)?,
     })
 }
 
@@ -76,8 +82,14 @@ pub fn save(batch: &mut Batch, connection: &Connection, state: &SyncState) {
             state.last_error.as_ref(),
             state.next_at,
             state.failed_at,
+            state.paused_by.as_ref(),
         ],
     );
+}
+
+/// Nothing begins by itself until a run ends: `by` undid one.
+pub fn pause(batch: &mut Batch, connection: &Connection, by: &str) {
+    batch.one(PAUSE, args![&connection.tenant_id, &connection.id, by]);
 }
 
 /// Notes a failure outside a run: nothing if one ended since `before` was read. Of `after`, only what a failure says counts.

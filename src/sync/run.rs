@@ -132,6 +132,13 @@ impl Counts {
             *counts.entry(what).or_default() += by;
         }
     }
+
+    /// Did anything of anybody change?
+    fn wrote(&self) -> bool {
+        let people = ["created", "updated", "revived", "left", "barred"];
+        let groups = ["created", "updated", "joined", "left_members", "left"];
+        people.iter().any(|what| self.people.contains_key(what)) || groups.iter().any(|what| self.groups.contains_key(what))
+    }
 }
 
 impl<'a> Runner<'a> {
@@ -165,7 +172,7 @@ impl<'a> Runner<'a> {
             lease.release().await?;
             return Ok(None);
         }
-        let run_id = self.run_id();
+        let run_id = run_id(self.clock, self.entropy);
         let mut batch = Batch::default();
         runs::start_sync(&mut batch, self.connection, &run_id, self.clock.now());
         lease.fence.guard(self.connection, &mut batch);
@@ -218,12 +225,6 @@ impl<'a> Runner<'a> {
         }
         lease.keep()?;
         self.finish(&lease.fence, run_id, &found, (&items, &hash, &confirmed), (&counts, &refused)).await
-    }
-
-    fn run_id(&self) -> String {
-        let now = self.clock.now();
-        // The hour first, as of the runs of pushes, so that a list is in order of time.
-        format!("run_{}_{:010}{}", now.div_euclid(HOUR), now.rem_euclid(HOUR), hex(&self.entropy.bytes::<3>()))
     }
 
     async fn session(&self) -> Result<Session, Error> {
@@ -624,8 +625,13 @@ impl<'a> Runner<'a> {
         let same = standing.into_iter().find(|run| is_held && run.list_hash.as_deref() == Some(hash));
         let told = same.as_ref().map_or(run_id, |run| run.id.as_str()).to_owned();
         match (&same, is_held) {
-            // The same list waits already: one row of it is enough.
-            (Some(_), _) => runs::forget_sync(&mut batch, connection, run_id),
+            // The same list waits already: one row of it is enough. What else the run wrote is known by the run's own row.
+            (Some(_), _) if !counts.wrote() => runs::forget_sync(&mut batch, connection, run_id),
+            (Some(_), _) => {
+                let text = summary.to_string();
+                let end = SyncEnd { state: "superseded", summary: &text, list_hash: None, at: now };
+                runs::end_sync(&mut batch, connection, run_id, &end);
+            }
             (None, true) => {
                 let text = summary.to_string();
                 runs::end_sync(
@@ -675,6 +681,7 @@ impl<'a> Runner<'a> {
             failures: 0,
             last_error: None,
             failed_at: None,
+            paused_by: None,
             next_at: now + schedule::every(self.connection).unwrap_or(0),
             ..before
         };
@@ -705,6 +712,12 @@ impl<'a> Runner<'a> {
         fence.guard(connection, &mut batch);
         Ok(self.store.apply(batch).await?)
     }
+}
+
+/// The id of a run that begins now: the hour first, as of the runs of pushes, so that a list is in order of time.
+pub(super) fn run_id(clock: &Clock, entropy: &Entropy) -> String {
+    let now = clock.now();
+    format!("run_{}_{:010}{}", now.div_euclid(HOUR), now.rem_euclid(HOUR), hex(&entropy.bytes::<3>()))
 }
 
 /// Notes that a run could not even begin.

@@ -63,6 +63,7 @@ mod sync_groups;
 mod sync_guard;
 mod sync_people;
 mod sync_schedule;
+mod sync_undo;
 mod token_rotation;
 mod traffic;
 mod writing;

@@ -529,7 +529,7 @@ on_both! {
         let once = find().await.unwrap();
         assert_eq!((once.failures, once.failed_at, once.next_at, once.completed_at), (1, Some(7), 307, None));
         // What a run saved stays beside it.
-        let done = SyncState { completed_at: Some(9), server: Some("ldaps://a".into()), ..SyncState::default() };
+        let done = SyncState { completed_at: Some(9), server: Some("ldaps://a".into()), paused_by: None, ..SyncState::default() };
         test.store.apply(batch(|b| sync_state::save(b, &connection, &done))).await.unwrap();
         // Read before that run ended: it says nothing any more.
         note(&once, 8).await;

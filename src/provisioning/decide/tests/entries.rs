@@ -3,7 +3,7 @@
 use super::*;
 
 /// What a directory says of ann. `said` is the mapping's result.
-fn entry(said: Value) -> SourceRecord {
+pub(super) fn entry(said: Value) -> SourceRecord {
     let Value::Object(mut payload) = said else { panic!("an object") };
     payload.insert("dn".into(), "uid=ann,dc=x".into());
     SourceRecord {
@@ -17,7 +17,7 @@ fn entry(said: Value) -> SourceRecord {
     }
 }
 
-fn followed() -> World {
+pub(super) fn followed() -> World {
     let mut world = World::new();
     world.connection.kind = ConnectionKind::Ldap;
     world.connection.options = Options::defaults(ConnectionKind::Ldap);
@@ -25,13 +25,13 @@ fn followed() -> World {
     world
 }
 
-fn desk(world: &World) -> Desk<'_> {
+pub(super) fn desk(world: &World) -> Desk<'_> {
     let root_attributes = world.connection.options.root_attributes(false);
     Desk { side: Side::Sync, root_attributes, ..world.desk() }
 }
 
 /// A run meets the entry.
-fn meet(world: &mut World, record: &SourceRecord) -> Decision<UserPlan> {
+pub(super) fn meet(world: &mut World, record: &SourceRecord) -> Decision<UserPlan> {
     let decision = match &world.known {
         None => create(&desk(world), record, IdentityId::new("i-1"), world.newcomer(record)),
         Some(known) => {
@@ -42,7 +42,7 @@ fn meet(world: &mut World, record: &SourceRecord) -> Decision<UserPlan> {
     world.take(decision)
 }
 
-fn ann() -> SourceRecord {
+pub(super) fn ann() -> SourceRecord {
     entry(json!({"username": "ann", "name": "Ann", "email": "ann@x.example", "blocked": false}))
 }
 
