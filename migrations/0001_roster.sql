@@ -446,6 +446,8 @@ CREATE TABLE sync_state (
     spent BIGINT NOT NULL DEFAULT 0,
     -- The last delta that found nothing, whose row the next such takes away.
     idle_run TEXT,
+    -- The run that undid another: nothing begins by itself until somebody runs one.
+    paused_by TEXT,
     version BIGINT NOT NULL DEFAULT 1,
     PRIMARY KEY (tenant_id, connection_id),
     FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE

@@ -58,7 +58,7 @@ async fn of_connection(app: &App, provisioner: &Provisioner, connection: &Connec
             match provisioner.end_grace(&request, id, before).await {
                 Ok(gone) => went += u64::from(gone),
                 // One person is no reason to keep all the others.
-                Err(Error::Refused(reason)) => tracing::warn!(identity = %id, ?reason, "not removed, though the grace is over"),
+                Err(Error::Refused(reason)) => tracing::warn!(identity = %id, %reason, "not removed, though the grace is over"),
                 Err(error) => return Err(error),
             }
         }

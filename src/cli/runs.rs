@@ -1,5 +1,7 @@
 //! `rosterd runs …`
 
+mod undo;
+
 use super::context::{Context, PAGE, TenantArg};
 use super::{Global, output};
 use crate::clock::rfc3339;
@@ -19,6 +21,8 @@ pub enum RunsCommand {
     Show(ShowArgs),
     /// Let through what a run holds: the client's next attempt passes, or the directory's next run does it
     Confirm(ConfirmArgs),
+    /// Put back what a run over a directory changed, where nothing newer changed the same; the connection is paused then
+    Undo(undo::UndoArgs),
 }
 
 #[derive(Debug, Args)]
@@ -58,6 +62,7 @@ pub async fn run(global: &Global, command: RunsCommand) -> anyhow::Result<ExitCo
         RunsCommand::List(args) => list(&context, args).await,
         RunsCommand::Show(args) => show(&context, args).await,
         RunsCommand::Confirm(args) => confirm(&context, args).await,
+        RunsCommand::Undo(args) => undo::undo(&context, args).await,
     };
     context.store.close().await;
     outcome.map(|()| ExitCode::SUCCESS)

@@ -78,11 +78,18 @@ impl Compiled {
         if let Some(hit) = &evaluation.gate {
             let gate = &self.plan.gates[usize::from(hit.gate)];
             if let Some(failure) = &hit.failure {
-                return refused(if gate.deny { "deny" } else { "skip" }, gate.line, failure.message);
+                let mut refused = refused(if gate.deny { "deny" } else { "skip" }, gate.line, failure.message);
+                refused.given.extend(self.barred(hit.bars));
+                return refused;
             }
             let reason = hit.reason.to_owned();
-            let gate = if gate.deny { super::Gate::Deny { reason } } else { super::Gate::Skip { reason } };
-            return Mapped { gate: Some(gate), ..Mapped::default() };
+            return match gate.deny {
+                true => Mapped { gate: Some(super::Gate::Deny { reason }), ..Mapped::default() },
+                false => {
+                    let given = self.barred(hit.bars).into_iter().collect();
+                    Mapped { given, gate: Some(super::Gate::Skip { reason }), ..Mapped::default() }
+                }
+            };
         }
         let given = self.rules.iter().zip(evaluation.given.iter()).map(|(rule, given)| match given {
             // Not an attribute's error: `absent reject` refuses the record, which is the policy's to say.
@@ -94,6 +101,12 @@ impl Compiled {
             Gave::Failed { failure, .. } => Given::Error(failure.message.to_owned()),
         });
         Mapped { given: self.rules.iter().cloned().zip(given).collect(), ..Mapped::default() }
+    }
+
+    /// The one result that counts of a record that is left out: its source bars the person. That it does not says nothing.
+    fn barred(&self, bars: bool) -> Option<(Rule, Given)> {
+        let rule = self.rules.iter().find(|rule| &*rule.target == "blocked").filter(|_| bars)?;
+        Some((rule.clone(), Given::Value(true.into())))
     }
 }
 
@@ -203,6 +216,10 @@ impl Mapping for Compiled {
         Some((self.plan.from.as_str(), self.plan.to.as_str()))
     }
 
+    fn reads_stored(&self) -> bool {
+        !self.plan.old.is_empty()
+    }
+
     fn follows_the_clock(&self) -> bool {
         self.plan.nodes.iter().any(|node| match node {
             Node::Now => true,
@@ -247,6 +264,30 @@ mod tests {
             assert!(compiled(rule).follows_the_clock(), "{rule}");
         }
         assert_eq!(compiled("name = $cn").direction(), Some(("ldap", "profile")));
+        assert!(compiled("name = $cn ?? old.name").reads_stored() && !compiled("name = $cn").reads_stored());
+    }
+
+    #[test]
+    fn of_what_is_left_out_nothing_counts_but_that_its_source_bars_the_person() {
+        let gates =
+            "skip when $title == \"temp\" because \"temps wait\"\nskip when int($departmentNumber) > 3 because \"many\"\n";
+        let mapping = compiled(&format!("{gates}name = $cn\nblocked = $employeeType == \"off\""));
+        let map = |entry: serde_json::Value| {
+            let serde_json::Value::Object(payload) = entry else { panic!("an object") };
+            mapping.map(&Input { payload: &payload, stored: None, now: 0, seed: [0; 32] })
+        };
+        let before: serde_json::Map<String, serde_json::Value> = [("name".to_owned(), "Ann".into())].into_iter().collect();
+        let skipped = map(serde_json::json!({"cn": "Anna", "title": "temp", "employeeType": "off"}));
+        assert!(matches!(skipped.gate, Some(crate::mapping::Gate::Skip { .. })));
+        assert_eq!((skipped.given.len(), skipped.is_true("blocked")), (1, true));
+        assert_eq!(skipped.to_text(Some(&before)), r#"{"name":"Ann","blocked":true}"#);
+        let kept = map(serde_json::json!({"cn": "Anna", "title": "temp", "employeeType": "on"}));
+        assert_eq!((kept.given.len(), kept.to_text(Some(&before)).as_str()), (0, r#"{"name":"Ann"}"#));
+        assert_eq!(kept.to_text(None), "{}");
+        let undecided = map(serde_json::json!({"cn": "Anna", "departmentNumber": "many", "employeeType": "off"}));
+        assert!(undecided.given[0].0.required && undecided.is_true("blocked"), "{undecided:?}");
+        let undecided = map(serde_json::json!({"cn": "Anna", "departmentNumber": "many", "employeeType": "on"}));
+        assert!(undecided.given[0].0.required && !undecided.is_true("blocked"), "{undecided:?}");
     }
 
     #[test]

@@ -34,6 +34,10 @@ pub trait Mapping: Send + Sync {
     fn direction(&self) -> Option<(&'static str, &'static str)> {
         None
     }
+    /// Does it look at the stored profile?
+    fn reads_stored(&self) -> bool {
+        true
+    }
     /// May the same input come to something else at another time?
     fn follows_the_clock(&self) -> bool {
         true
@@ -146,7 +150,8 @@ pub enum Given {
 /// Stops a record before it reaches the profile.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Gate {
-    /// Not imported: the identity keeps the resource and has no profile.
+    /// Not imported: the identity keeps the resource and has no profile; of somebody who has one, nothing counts but a `blocked`
+    /// that is true.
     Skip { reason: String },
     /// Imported but barred: a `policy` block with this reason.
     Deny { reason: String },
@@ -165,8 +170,15 @@ pub struct Mapped {
 impl Mapped {
     /// The values alone, as stored in `identities.mapped`. A rule that gave nothing to go by (keep, an error) is
     /// still on record with what it gave before, so that `on_change` compares with the last real result. An extra never
-    /// passes for the value of a rule.
+    /// passes for the value of a rule. What is skipped is not taken, and what was given before stays on record.
     pub fn to_text(&self, previous: Option<&Map<String, Value>>) -> String {
+        if let Some(Gate::Skip { .. }) = &self.gate {
+            let mut object = previous.cloned().unwrap_or_default();
+            if self.is_true("blocked") {
+                object.insert("blocked".into(), true.into());
+            }
+            return Value::Object(object).to_string();
+        }
         let is_target = |name: &str| self.given.iter().any(|(rule, _)| &*rule.target == name);
         let mut object: Map<String, Value> =
             self.extras.iter().filter(|(name, _)| !is_target(name)).map(|(name, value)| (name.clone(), value.clone())).collect();

@@ -35,7 +35,7 @@ pub fn user(plan: &UserPlan) -> Batch {
         IdentityWrite::Seen(identity) => identities::seen(&mut batch, identity),
         IdentityWrite::Remove { identity, expected } => {
             identities::delete(&mut batch, identity, *expected);
-            if let Some(external_id) = &identity.external_id {
+            if let Some(external_id) = identity.external_id.as_ref().filter(|_| !plan.forgets) {
                 let tombstone = user_id::tombstone(&identity.connection_id, external_id);
                 users::bury_identity(&mut batch, tenant, &tombstone, "deleted by its source", identity.updated_at);
             }
@@ -47,7 +47,10 @@ pub fn user(plan: &UserPlan) -> Batch {
         _ => {}
     }
     if let ProfileWrite::Remove { user, reason } = &plan.profile {
-        users::delete(&mut batch, user, reason, identity.updated_at);
+        users::delete(&mut batch, user);
+        if !plan.forgets {
+            users::bury(&mut batch, user, reason, identity.updated_at);
+        }
     }
     identities::delete_values(&mut batch, identity, &plan.values.gone);
     identities::insert_values(&mut batch, identity, &plan.values.new);

@@ -7,6 +7,7 @@ mod outcome;
 mod rows;
 #[cfg(test)]
 pub(in crate::provisioning) mod tests;
+pub mod undo;
 
 pub use outcome::PROFILE_BYTES_MAX;
 
@@ -14,7 +15,7 @@ use super::plan::{Decision, IdentityWrite, ProfileWrite, Refusal, UserPlan, Valu
 use super::policy::Changes;
 use super::user_id;
 use crate::clock::{Entropy, Micros};
-use crate::mapping::{Given, Input, Mapped, Mapping};
+use crate::mapping::{Gate, Given, Input, Mapped, Mapping};
 use crate::model::connection::{Connection, Deprovision, Repost, SetUserRootAttributes};
 use crate::model::dn::dn_key;
 use crate::model::fold::fold;
@@ -72,6 +73,8 @@ pub enum UserEvent {
     Revived,
     Deleted,
     LoggedIn,
+    /// What a run did to the person was undone.
+    Undone,
 }
 
 impl UserEvent {
@@ -83,6 +86,7 @@ impl UserEvent {
             Self::Revived => "scim.user.revived",
             Self::Deleted => "scim.user.deleted",
             Self::LoggedIn => "login",
+            Self::Undone => "sync.user.undone",
         }
     }
 
@@ -322,6 +326,11 @@ fn taken_in(desk: &Desk<'_>, event: UserEvent, record: &SourceRecord, before: Be
         }
     };
     let previous: Option<Map<String, Value>> = old.mapped.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    // Who left and is there again as what is not imported has not come back.
+    let has_left = !old.listed && old.state == IdentityState::Deleted;
+    if is_sync && has_left && matches!(mapped.gate, Some(Gate::Skip { .. })) {
+        return Decision::Nothing;
+    }
     let counted = i64::from(!old.listed);
     let mapped_text = mapped.to_text(previous.as_ref());
     let is_same = is_same && old.mapped.as_ref() == Some(&mapped_text);
@@ -350,13 +359,16 @@ fn taken_in(desk: &Desk<'_>, event: UserEvent, record: &SourceRecord, before: Be
     Decision::Write(Box::new(rows::finish(desk, event, identity, values, outcome, counted)))
 }
 
-/// What an entry of a directory is called: by the mapping's result, where there is one.
+/// What an entry of a directory is called: by the mapping's result, where there is one. Who was called something and is skipped
+/// by now is still called so.
 fn entry_names(identity: &mut Identity, record: &SourceRecord, mapped: &Mapped) {
     let name = |target| mapped.text(target).map(str::to_owned);
-    identity.user_name = name("username").or(identity.user_name.take());
     // Two people of a directory may be called alike, for a moment or for good: it is no key.
     identity.user_name_key = None;
-    identity.label = name("name").or_else(|| identity.user_name.clone()).or(identity.label.take());
+    if mapped.gate.is_none() {
+        identity.user_name = name("username").or(identity.user_name.take());
+        identity.label = name("name").or_else(|| identity.user_name.clone()).or(identity.label.take());
+    }
     identity.dn_key = record.payload.get("dn").and_then(Value::as_str).map(dn_key);
     identity.missing_runs = 0;
     // Where no rule says it, `with_record` kept what was said before.
@@ -381,9 +393,12 @@ fn with_record(
     mapped: String,
 ) -> Identity {
     identity.external_id.clone_from(&record.external_id);
-    identity.user_name.clone_from(&record.user_name);
-    identity.user_name_key = record.user_name.as_deref().map(fold);
-    identity.label.clone_from(&record.label);
+    // An entry of a directory is called what its mapping says: `entry_names`.
+    if record.side != Side::Sync {
+        identity.user_name.clone_from(&record.user_name);
+        identity.user_name_key = record.user_name.as_deref().map(fold);
+        identity.label.clone_from(&record.label);
+    }
     identity.active = record.active;
     identity.state = match (record.active, identity.state) {
         (Some(false), _) | (None, IdentityState::DisabledAtSource) => IdentityState::DisabledAtSource,

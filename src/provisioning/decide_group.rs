@@ -35,6 +35,8 @@ pub enum Synced {
     Created,
     Updated,
     Deleted,
+    /// What a run did to the group was undone.
+    Undone,
 }
 
 impl GroupEvent {
@@ -47,6 +49,7 @@ impl GroupEvent {
             Self::Synced(Synced::Created) => "sync.group.created",
             Self::Synced(Synced::Updated) => "sync.group.updated",
             Self::Synced(Synced::Deleted) => "sync.group.deleted",
+            Self::Synced(Synced::Undone) => "sync.group.undone",
         }
     }
 }
@@ -142,6 +145,12 @@ pub fn write(
     Decision::Write(Box::new(plan(moment, event, write, moves, warnings.unwrap_or_default(), 0)))
 }
 
+/// Members move and nothing else.
+pub fn moved(moment: &Moment<'_>, event: GroupEvent, current: Group, moves: Moves) -> GroupPlan {
+    let group = Group { updated_at: moment.now, ..current };
+    plan(moment, event, GroupWrite::Touch { group, expected: None }, moves, Vec::new(), 0)
+}
+
 pub fn delete(moment: &Moment<'_>, current: Group, expected: Option<i64>) -> Decision<GroupPlan> {
     delete_as(moment, GroupEvent::Deleted, current, expected)
 }
@@ -169,6 +178,15 @@ fn plan(
     if moves != Moves::default() {
         detail.insert("joined".into(), moves.joins.len().into());
         detail.insert("left".into(), moves.leaves.len().into());
+    }
+    // What an undo of the run has to know: who joined stands in the rows themselves.
+    if matches!(event, GroupEvent::Synced(_)) {
+        if !moves.leaves.is_empty() {
+            detail.insert("left_members".into(), moves.leaves.clone().into());
+        }
+        if matches!(write, GroupWrite::Update { .. }) {
+            detail.insert("document".into(), "changed".into());
+        }
     }
     if !warnings.is_empty() {
         detail.insert("warnings".into(), warnings.into());

@@ -1,6 +1,6 @@
 //! The one write path. Every source ends here: `decide` turns a record, the state it meets and the policy into a
-//! plan (pure), `apply` turns the plan into one batch, the shells in [`push`], [`push_group`] and [`login`] read before
-//! and store after. Owns the rules of the roster (design §3). Refuses to know SCIM, HTTP or SQL.
+//! plan (pure), `apply` turns the plan into one batch, the shells in [`push`], [`push_group`], [`sync`],
+//! [`login`] and [`undo`] read before and store after. Owns the rules of the roster (design §3). Refuses to know SCIM, HTTP or SQL.
 
 pub mod apply;
 pub mod budget;
@@ -18,6 +18,7 @@ pub mod rounds;
 pub mod sync;
 pub mod sync_group;
 pub mod turns;
+pub mod undo;
 pub mod user_id;
 
 use crate::clock::{Clock, Entropy};
@@ -33,7 +34,7 @@ use serde_json::{Map, Value};
 /// What stopped a write. A [`Refusal`] is the rules' own answer; the rest stopped us.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("refused: {0:?}")]
+    #[error("refused: {0}")]
     Refused(Refusal),
     #[error(transparent)]
     Store(#[from] store::Error),

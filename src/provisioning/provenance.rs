@@ -36,6 +36,23 @@ impl Source {
         ])
     }
 
+    /// From what [`Provenance::explain`] spelled out.
+    fn from_explained(value: &Value) -> Option<(Self, u32)> {
+        let text = |name: &str| value.get(name)?.as_str().map(str::to_owned);
+        let source = Self {
+            connection: text("connection")?,
+            connection_id: text("connection_id")?,
+            identity_id: text("identity_id")?,
+            mapping: text("mapping")?,
+            mapping_version: value.get("mapping_version")?.as_i64()?,
+            event: text("event")?,
+            history_id: text("history_id")?,
+            actor: text("actor")?,
+            at: value.get("at")?.as_i64()?,
+        };
+        Some((source, u32::try_from(value.get("line")?.as_u64()?).ok()?))
+    }
+
     fn from_json(value: &Value) -> Option<Self> {
         let text = |at: usize| value.get(at)?.as_str().map(str::to_owned);
         Some(Self {
@@ -106,6 +123,28 @@ impl Provenance {
         self.drop_unnamed();
     }
 
+    /// Some path that another event than `history_id` wrote, and that event.
+    pub fn newest_beside(&self, history_id: &str) -> Option<(&str, &Source)> {
+        let mut all = self.attributes.iter().map(|(path, (source, _))| (path.as_str(), &self.sources[*source]));
+        all.find(|(_, source)| source.history_id != history_id)
+    }
+
+    /// Puts back why `path` was so, as [`Provenance::explain`] spelled it out; null: nobody had written it.
+    pub fn restore(&mut self, path: &str, explained: &Value) {
+        match Source::from_explained(explained) {
+            Some((source, line)) => {
+                let known = self.sources.iter().position(|known| *known == source);
+                let at = known.unwrap_or(self.sources.len());
+                if known.is_none() {
+                    self.sources.push(source);
+                }
+                self.attributes.insert(path.to_owned(), (at, line));
+            }
+            None => drop(self.attributes.remove(path)),
+        }
+        self.drop_unnamed();
+    }
+
     fn drop_unnamed(&mut self) {
         let mut kept = Vec::with_capacity(self.sources.len());
         let mut moved = vec![None; self.sources.len()];
@@ -163,6 +202,20 @@ mod tests {
         assert_eq!(provenance.of("name").map(|(s, _)| s.event.as_str()), Some("created"));
         provenance.record(&source("replaced"), [("email", 9), ("name", 6)]);
         assert_eq!(provenance.sources.len(), 1);
+    }
+
+    #[test]
+    fn what_was_spelled_out_is_put_back_as_it_was() {
+        let mut provenance = Provenance::default();
+        provenance.record(&source("created"), [("email", 9), ("name", 6)]);
+        let before = provenance.clone();
+        let by = Provenance::explain(&source("created"), 9);
+        provenance.record(&source("patched"), [("email", 9), ("nickname", 3)]);
+        assert_eq!(provenance.newest_beside("h-created").map(|(path, _)| path), Some("email"));
+        provenance.restore("email", &by);
+        provenance.restore("nickname", &Value::Null);
+        assert_eq!(provenance, before);
+        assert_eq!(provenance.newest_beside("h-created"), None);
     }
 
     #[test]

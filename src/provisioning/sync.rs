@@ -15,8 +15,8 @@ use crate::model::identity::{Identity, IdentityState};
 use crate::model::ids::IdentityId;
 use crate::profile::{Side, SourceRecord};
 use crate::store::identities::Found;
-use crate::store::{self, Batch, Store, identities};
-use serde_json::{Map, Value};
+use crate::store::{self, Batch, Store, groups, identities};
+use serde_json::{Map, Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -294,7 +294,7 @@ impl Provisioner {
         }
     }
 
-    async fn known_with_blocks(&self, connection: &Connection, found: Found) -> Result<Known, Error> {
+    pub(super) async fn known_with_blocks(&self, connection: &Connection, found: Found) -> Result<Known, Error> {
         let Found { identity, user, in_groups } = found;
         let mut known = known(identity, user, in_groups);
         if let Some(user) = known.user.as_ref().filter(|user| user.blocked) {
@@ -341,7 +341,8 @@ impl Provisioner {
         let done = match &decision {
             Decision::Write(plan) => taken(plan, event),
             Decision::Nothing => return Ok(Taken::Unchanged),
-            Decision::Refused(_) => Taken::Unchanged,
+            // What a refusal leaves in the inbox is the run's to write, once.
+            Decision::Refused(refusal) => return Ok(Taken::Refused(refusal.clone())),
         };
         self.settle(&desk, decision, known.as_ref(), fence.batch(connection)).await?;
         Ok(done)
@@ -362,7 +363,12 @@ impl Provisioner {
             let last = connection.options.deprovision == Deprovision::Delete && self.is_last(connection, &known).await?;
             let mapping = self.mapping_of_sync(connection).await?;
             let desk = self.desk(request, &*mapping);
-            let decision = decide::delete(&desk, known.clone(), last);
+            let mut decision = decide::delete(&desk, known.clone(), last);
+            if let (Decision::Write(plan), true) = (&mut decision, known.in_groups) {
+                // The rows go; an undo of the run knows the groups from here.
+                let groups = groups::direct_of(&self.store, &connection.tenant_id, known.identity.id.as_str()).await?;
+                plan.log[0].detail = Some(json!({ "groups": groups }).to_string());
+            }
             match self.settle(&desk, decision, Some(&known), fence.batch(connection)).await {
                 Err(Error::Store(reason @ (store::Error::Stale | store::Error::Conflict))) => {
                     self.still_ours(request, fence).await?;
@@ -405,8 +411,6 @@ fn step(decision: Decision<UserPlan>, event: UserEvent) -> Step {
             Step::Write(plan, done)
         }
         Decision::Nothing => Step::Done(Taken::Unchanged),
-        // Its rows are written where it is alone.
-        Decision::Refused(Refusal::EmailElsewhere { .. }) => Step::Alone,
         Decision::Refused(refusal) => Step::Done(Taken::Refused(refusal)),
     }
 }

@@ -179,6 +179,8 @@ fn rank(sql: &str) -> u8 {
     let table = if words.next() == Some("UPDATE") { words.next() } else { words.nth(1) };
     match table {
         Some("users") => 0,
+        // Before the profiles that would take them along.
+        Some("identities") if sql.starts_with("DELETE") => 0,
         Some("identities") => 1,
         _ => 2,
     }

@@ -52,6 +52,9 @@ statements! {
         WHERE m.tenant_id = $1 AND m.member_id = up.id AND up.depth < 20) \
         SELECT nearest.id, (SELECT g.name FROM groups g WHERE g.tenant_id = $1 AND g.id = nearest.id AND g.listed LIMIT 1), \
         nearest.depth FROM (SELECT id, min(depth) AS depth FROM up GROUP BY id) AS nearest ORDER BY nearest.id";
+    ADDED = "SELECT m.member_id, m.added_at FROM members m WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.member_id > $3 \
+        ORDER BY m.member_id LIMIT $4";
+    DIRECT_OF = "SELECT m.group_id FROM members m WHERE m.tenant_id = $1 AND m.member_id = $2 ORDER BY m.group_id LIMIT 1000";
     COUNT_MEMBERS_TO = "SELECT count(*) FROM (SELECT 1 FROM members m WHERE m.tenant_id = $1 AND m.group_id = $2 LIMIT $3) AS few";
     /// Does `$3` hold `$2`, at any depth? `CROSS JOIN` here and below is for SQLite: it keeps to that order and looks members up.
     FIND_CYCLE = "WITH RECURSIVE up(id, depth) AS (\
@@ -245,6 +248,29 @@ pub async fn has_more_members_than(store: &Store, tenant: &TenantId, group: &str
 pub async fn count_members(store: &Store, tenant: &TenantId, group: &str, most: i64) -> Result<i64, Error> {
     let rows = store.read(COUNT_MEMBERS_TO, args![tenant, group, most]).await?;
     rows.first().map_or(Ok(0), |row| row.int(0))
+}
+
+/// The groups that somebody is in, not by way of others; at most 1,000.
+pub async fn direct_of(store: &Store, tenant: &TenantId, member: &str) -> Result<Vec<String>, Error> {
+    store.read(DIRECT_OF, args![tenant, member]).await?.iter().map(|row| row.text(0)).collect()
+}
+
+/// Who joined the group in one of these moments and is in it still.
+pub async fn joined_at(store: &Store, tenant: &TenantId, group: &str, at: &[i64]) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    let mut after = String::new();
+    loop {
+        let rows = store.read(ADDED, args![tenant, group, after.as_str(), MEMBERS_PER_READ]).await?;
+        for row in &rows {
+            after = row.text(0)?;
+            if at.contains(&row.int(1)?) {
+                found.push(after.clone());
+            }
+        }
+        if i64::try_from(rows.len()) != Ok(MEMBERS_PER_READ) {
+            return Ok(found);
+        }
+    }
 }
 
 /// Which of `ids` are in the group now.

@@ -25,6 +25,7 @@ pub mod positions;
 mod postgres;
 pub mod query_sql;
 pub mod retention;
+pub mod run_changes;
 pub mod runs;
 pub mod schema_extensions;
 pub mod sessions;

@@ -37,9 +37,14 @@ statements! {
     START_SYNC = "INSERT INTO runs (tenant_id, id, connection_id, kind, state, summary, created_at, updated_at) \
         VALUES ($1, $2, $3, 'sync', 'running', '{}', $4, $4)";
     BREAK_OFF = "UPDATE runs SET state = 'broken off', version = version + 1, updated_at = $3, finished_at = $3 \
-        WHERE tenant_id = $1 AND connection_id = $2 AND kind = 'sync' AND state = 'running'";
+        WHERE tenant_id = $1 AND connection_id = $2 AND kind <> 'push' AND state = 'running'";
     END_SYNC = "UPDATE runs SET state = $3, summary = $4, list_hash = $5, version = version + 1, updated_at = $6, finished_at = $6 \
-        WHERE tenant_id = $1 AND id = $2 AND kind = 'sync' AND state = 'running'";
+        WHERE tenant_id = $1 AND id = $2 AND kind <> 'push' AND state = 'running'";
+    /// What such a run did is undone, by a run of its own.
+    START_UNDO = "INSERT INTO runs (tenant_id, id, connection_id, kind, state, summary, created_at, updated_at) \
+        VALUES ($1, $2, $3, 'undo', 'running', '{}', $4, $4)";
+    UNDONE = "UPDATE runs SET state = 'undone', version = version + 1, updated_at = $4 \
+        WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND kind = 'sync'";
     /// Another run holds another list by now, or nothing: the older one can't be confirmed any more. Or a confirmation was used.
     SUPERSEDE_SYNCS = "UPDATE runs SET state = 'superseded', version = version + 1, updated_at = $4, finished_at = $4 \
         WHERE tenant_id = $1 AND connection_id = $2 AND kind = 'sync' AND state = 'held' AND id <> $3";
@@ -52,7 +57,7 @@ statements! {
     FORGET_SYNC = "DELETE FROM runs WHERE tenant_id = $1 AND id = $2 AND kind = 'sync' AND state = 'running'";
     /// A run that found nothing, once the next one found nothing either.
     FORGET_IDLE = "DELETE FROM runs WHERE tenant_id = $1 AND id = $2 AND kind = 'sync' AND state = 'done'";
-    FORGET_OLD_SYNCS = "DELETE FROM runs WHERE tenant_id = $1 AND connection_id = $2 AND kind = 'sync' AND finished_at < $3 \
+    FORGET_OLD_SYNCS = "DELETE FROM runs WHERE tenant_id = $1 AND connection_id = $2 AND kind <> 'push' AND finished_at < $3 \
         AND state <> 'held' AND state <> 'confirmed'";
     CONFIRM = "UPDATE runs SET state = 'confirmed', version = version + 1, updated_at = $4, finished_at = $4 \
         WHERE tenant_id = $1 AND id = $2 AND state = 'held' AND list_hash = $3";
@@ -71,7 +76,7 @@ pub struct Run {
     pub id: String,
     pub connection_id: ConnectionId,
     pub kind: String,
-    /// `held` or `confirmed`; of a sync also `running`, `done`, `failed`, `broken off` and `superseded`.
+    /// `held` or `confirmed`; of a sync also `running`, `done`, `failed`, `broken off`, `superseded` and `undone`.
     pub state: String,
     /// JSON text.
     pub summary: String,
@@ -197,6 +202,18 @@ pub fn forget_spent(batch: &mut Batch, connection: &Connection, kind: &str) {
 pub fn start_sync(batch: &mut Batch, connection: &Connection, id: &str, now: i64) {
     batch.any(BREAK_OFF, args![&connection.tenant_id, &connection.id, now]);
     batch.one(START_SYNC, args![&connection.tenant_id, id, &connection.id, now]);
+}
+
+/// What a run over a directory did begins to be undone.
+pub fn start_undo(batch: &mut Batch, connection: &Connection, id: &str, now: i64) {
+    batch.any(BREAK_OFF, args![&connection.tenant_id, &connection.id, now]);
+    batch.one(START_UNDO, args![&connection.tenant_id, id, &connection.id, now]);
+}
+
+/// What the run did is undone.
+pub fn mark_undone(batch: &mut Batch, connection: &Connection, run: &str, audit: &Audit) {
+    batch.one(UNDONE, args![&connection.tenant_id, &connection.id, run, audit.at]);
+    audit.log(batch, &connection.tenant_id, "run.undone", Some(connection.id.as_str()), run);
 }
 
 /// How a run over a directory ended: stale if somebody else wrote that already.

@@ -15,7 +15,7 @@ pub(super) use statements;
 
 /// Every fixed statement of the store: `(name, text)`.
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    let files: [&[(&str, &str)]; 20] = [
+    let files: [&[(&str, &str)]; 21] = [
         super::audit::ALL,
         super::connections::ALL,
         super::events::ALL,
@@ -27,6 +27,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         super::organizations::ALL,
         super::positions::ALL,
         super::retention::ALL,
+        super::run_changes::ALL,
         super::runs::ALL,
         super::schema_extensions::ALL,
         super::sessions::ALL,

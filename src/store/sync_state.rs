@@ -8,19 +8,28 @@ use crate::model::connection::Connection;
 
 statements! {
     FIND_STATE = "SELECT area, id_attribute, server, newest_mark, newest_id, completed_at, failures, last_error, next_at, failed_at, \
-        full_at, question, people_place, groups_place, folders, restless, spent, idle_run FROM sync_state WHERE tenant_id = $1 AND connection_id = $2";
+        full_at, question, people_place, groups_place, folders, restless, spent, idle_run, paused_by FROM sync_state WHERE tenant_id = $1 AND connection_id = $2";
     /// A run begins to write: until it ends nobody goes on from the places before it.
     PUT_AWAY_PLACES = "UPDATE sync_state SET people_place = NULL, groups_place = NULL, version = version + 1 \
         WHERE tenant_id = $1 AND connection_id = $2";
     SAVE_STATE = "INSERT INTO sync_state (tenant_id, connection_id, area, id_attribute, server, newest_mark, newest_id, completed_at, \
-        failures, last_error, next_at, failed_at, full_at, question, people_place, groups_place, folders, restless, spent, idle_run) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
+        failures, last_error, next_at, failed_at, full_at, question, people_place, groups_place, folders, restless, spent, idle_run, paused_by) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) \
         ON CONFLICT (tenant_id, connection_id) DO UPDATE SET area = excluded.area, id_attribute = excluded.id_attribute, \
         server = excluded.server, newest_mark = excluded.newest_mark, newest_id = excluded.newest_id, \
         completed_at = excluded.completed_at, failures = excluded.failures, last_error = excluded.last_error, \
         next_at = excluded.next_at, failed_at = excluded.failed_at, full_at = excluded.full_at, question = excluded.question, \
         people_place = excluded.people_place, groups_place = excluded.groups_place, folders = excluded.folders, \
-        restless = excluded.restless, spent = excluded.spent, idle_run = excluded.idle_run, version = sync_state.version + 1";
+        restless = excluded.restless, spent = excluded.spent, idle_run = excluded.idle_run, paused_by = excluded.paused_by, \
+        version = sync_state.version + 1";
+    PAUSE = "INSERT INTO sync_state (tenant_id, connection_id, paused_by) VALUES ($1, $2, $3) \
+        ON CONFLICT (tenant_id, connection_id) DO UPDATE SET paused_by = excluded.paused_by, \
+        full_at = NULL, people_place = NULL, groups_place = NULL, version = sync_state.version + 1";
+    /// What a failure says and nothing else, unless a run ended since.
+    NOTE_FAILURE = "INSERT INTO sync_state (tenant_id, connection_id, failures, failed_at, last_error, next_at) \
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, connection_id) DO UPDATE SET failures = excluded.failures, \
+        failed_at = excluded.failed_at, last_error = excluded.last_error, next_at = excluded.next_at, version = sync_state.version + 1 \
+        WHERE sync_state.failures = $7 AND sync_state.completed_at IS NOT DISTINCT FROM $8";
 }
 
 /// A row; without one, nothing was ever seen.
@@ -58,6 +67,8 @@ pub struct SyncState {
     pub spent: i64,
     /// The last delta that found nothing.
     pub idle_run: Option<String>,
+    /// The run that undid another: nothing begins by itself until somebody runs one.
+    pub paused_by: Option<String>,
 }
 
 pub async fn find(store: &Store, connection: &Connection) -> Result<SyncState, Error> {
@@ -82,6 +93,7 @@ pub async fn find(store: &Store, connection: &Connection) -> Result<SyncState, E
         restless: row.opt_text(15)?,
         spent: row.int(16)?,
         idle_run: row.opt_text(17)?,
+        paused_by: row.opt_text(18)?,
     })
 }
 
@@ -114,6 +126,29 @@ pub fn save(batch: &mut Batch, connection: &Connection, state: &SyncState) {
             state.restless.as_ref(),
             state.spent,
             state.idle_run.as_ref(),
+            state.paused_by.as_ref(),
+        ],
+    );
+}
+
+/// Nothing begins by itself until a run ends, and that one reads everything: `by` undid one.
+pub fn pause(batch: &mut Batch, connection: &Connection, by: &str) {
+    batch.one(PAUSE, args![&connection.tenant_id, &connection.id, by]);
+}
+
+/// Notes a failure outside a run: nothing if one ended since `before` was read. Of `after`, only what a failure says counts.
+pub fn note_failure(batch: &mut Batch, connection: &Connection, (before, after): (&SyncState, &SyncState)) {
+    batch.any(
+        NOTE_FAILURE,
+        args![
+            &connection.tenant_id,
+            &connection.id,
+            after.failures,
+            after.failed_at,
+            after.last_error.as_ref(),
+            after.next_at,
+            before.failures,
+            before.completed_at,
         ],
     );
 }

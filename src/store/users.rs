@@ -107,9 +107,13 @@ pub fn bury_identity(batch: &mut Batch, tenant: &TenantId, tombstone: &str, reas
     batch.any(INSERT_TOMBSTONE, args![tenant, "identity", tombstone, reason, now]);
 }
 
-/// Removes the profile with its blocks and history; its user_id is never borne again.
-pub fn delete(batch: &mut Batch, u: &User, reason: &str, now: i64) {
+/// Removes the profile with its blocks and history.
+pub fn delete(batch: &mut Batch, u: &User) {
     batch.one(DELETE, args![&u.tenant_id, &u.id, u.version]);
+}
+
+/// The user_id of somebody who was removed is never borne again.
+pub fn bury(batch: &mut Batch, u: &User, reason: &str, now: i64) {
     batch.any(INSERT_TOMBSTONE, args![&u.tenant_id, "user_id", u.user_id.as_str(), reason, now]);
 }
 

@@ -1,16 +1,19 @@
 //! The inbox rows of a sync: entries nobody can be made of. A row is opened once and closed by the run that no longer finds
-//! the reason; a run that finds the same again writes nothing.
+//! the reason; a run that finds the same again writes nothing. Refuses to touch what a login opened.
 
 use super::survey::Refused;
 use crate::clock::{Entropy, Micros};
 use crate::model::connection::Connection;
 use crate::model::event::InboxEntry;
 use crate::store::{Batch, Store, events};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::collections::{HashMap, HashSet};
 
-/// Kinds of rows that only runs open and close.
-const KINDS: [&str; 5] = ["sync_rejected", "sync_id_twice", "sync_without_id", "sync_failed", "sync_group"];
+/// Kinds of rows that runs open and close.
+const KINDS: [&str; 6] = ["sync_rejected", "sync_id_twice", "sync_without_id", "sync_failed", "sync_group", EMAIL_MATCH];
+
+/// A login opens rows of this kind as well: those name no entry.
+pub const EMAIL_MATCH: &str = "email_match";
 
 /// Which rows a run may close.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +43,8 @@ impl Closes<'_> {
 pub async fn standing(store: &Store, connection: &Connection, kinds: &[&str]) -> Result<Vec<String>, crate::store::Error> {
     let mut subjects = Vec::new();
     for kind in kinds {
-        subjects.extend(events::open_of_kind(store, connection, kind).await?.into_iter().map(|row| row.subject));
+        let rows = events::open_of_kind(store, connection, kind).await?.into_iter();
+        subjects.extend(rows.filter(|row| *kind != EMAIL_MATCH || names_an_entry(&row.detail)).map(|row| row.subject));
     }
     Ok(subjects)
 }
@@ -60,19 +64,20 @@ pub async fn settle(
     let mut open: HashMap<(String, String), String> = HashMap::new();
     for kind in KINDS {
         for row in events::open_of_kind(store, connection, kind).await? {
-            open.insert((kind.to_owned(), row.subject), row.detail);
+            if kind != EMAIL_MATCH || names_an_entry(&row.detail) {
+                open.insert((kind.to_owned(), row.subject), row.detail);
+            }
         }
     }
-    let (mut new, mut standing) = (Vec::new(), HashSet::new());
+    let (mut new, mut standing, mut log) = (Vec::new(), HashSet::new(), Vec::new());
     for one in refused {
         let key = (one.kind.to_owned(), one.subject.clone());
-        let reasons: Vec<_> =
-            one.reasons.iter().map(|(attribute, reason)| json!({"attribute": attribute, "reason": reason})).collect();
-        let detail = json!({"dn": one.dn, "reasons": reasons}).to_string();
+        let detail = detail(one);
         // Two entries of one id are one row.
         if !standing.insert(key.clone()) || open.get(&key) == Some(&detail) {
             continue;
         }
+        log.extend(one.elsewhere.as_ref().map(|elsewhere| elsewhere.log.clone()));
         new.push(InboxEntry {
             id: entropy.uuid(now),
             connection_id: connection.id.clone(),
@@ -85,7 +90,26 @@ pub async fn settle(
     let is_over = |key: &(String, String)| !standing.contains(key) && closes.closes(&key.0, &key.1);
     let gone: Vec<(String, String)> = open.into_keys().filter(is_over).collect();
     let tenant = &connection.tenant_id;
+    events::insert_log(batch, tenant, &log);
     events::open_conflicts_together(batch, tenant, &new);
     events::resolve(batch, connection, &gone, now);
     Ok(())
+}
+
+/// What a row says: the entry, and why it is not taken or whose address it has.
+fn detail(refused: &Refused) -> String {
+    let mut detail: Map<String, Value> = Map::new();
+    detail.insert("dn".into(), refused.dn.as_str().into());
+    match &refused.elsewhere {
+        Some(elsewhere) => detail.extend(serde_json::from_str::<Map<String, Value>>(&elsewhere.detail).unwrap_or_default()),
+        None => {
+            let reason = |(attribute, reason): &(String, String)| json!({"attribute": attribute, "reason": reason});
+            detail.insert("reasons".into(), refused.reasons.iter().map(reason).collect());
+        }
+    }
+    Value::Object(detail).to_string()
+}
+
+fn names_an_entry(detail: &str) -> bool {
+    serde_json::from_str::<Map<String, Value>>(detail).is_ok_and(|detail| detail.contains_key("dn"))
 }

@@ -18,6 +18,7 @@ pub mod members;
 pub mod run;
 pub mod schedule;
 pub mod survey;
+pub mod undo;
 pub mod wanted;
 
 use crate::provisioning;

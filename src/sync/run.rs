@@ -190,6 +190,13 @@ impl Counts {
             *counts.entry(what).or_default() += by;
         }
     }
+
+    /// Did anything of anybody change?
+    fn wrote(&self) -> bool {
+        let people = ["created", "updated", "revived", "left", "barred"];
+        let groups = ["created", "updated", "joined", "left_members", "left"];
+        people.iter().any(|what| self.people.contains_key(what)) || groups.iter().any(|what| self.groups.contains_key(what))
+    }
 }
 
 impl<'a> Runner<'a> {
@@ -224,7 +231,7 @@ impl<'a> Runner<'a> {
             lease.release().await?;
             return Ok(None);
         }
-        let run_id = self.run_id();
+        let run_id = run_id(self.clock, self.entropy);
         let mut batch = Batch::default();
         runs::start_sync(&mut batch, self.connection, &run_id, self.clock.now());
         lease.fence.guard(self.connection, &mut batch);
@@ -319,12 +326,6 @@ impl<'a> Runner<'a> {
         Ok(self.store.apply(batch).await?)
     }
 
-    fn run_id(&self) -> String {
-        let now = self.clock.now();
-        // The hour first, as of the runs of pushes, so that a list is in order of time.
-        format!("run_{}_{:010}{}", now.div_euclid(HOUR), now.rem_euclid(HOUR), hex(&self.entropy.bytes::<3>()))
-    }
-
     async fn session(&self) -> Result<Session, Error> {
         let connected = connect(self.settings).await.map_err(|not| {
             let unusable = |failure: &crate::ldap::failure::Failure| {
@@ -351,4 +352,10 @@ impl<'a> Runner<'a> {
         let Settings { server, users, groups, .. } = self.settings;
         Wanted::of(&reads, &beside, &users.id_attribute, *server, groups.is_some())
     }
+}
+
+/// The id of a run that begins now: the hour first, as of the runs of pushes, so that a list is in order of time.
+pub(super) fn run_id(clock: &Clock, entropy: &Entropy) -> String {
+    let now = clock.now();
+    format!("run_{}_{:010}{}", now.div_euclid(HOUR), now.rem_euclid(HOUR), hex(&entropy.bytes::<3>()))
 }

@@ -18,6 +18,8 @@ pub enum Standing {
     Off,
     /// The next run begins then, or as soon as possible after it.
     Due(Micros),
+    /// A run was undone: it waits for `rosterd sync`.
+    Paused,
     /// It failed so often that it waits for a change of the connection, or for `rosterd sync`.
     Quarantined,
 }
@@ -25,6 +27,9 @@ pub enum Standing {
 /// When the next run begins by itself. No wait is as long as a clock that was wrong once would make it.
 pub fn standing(connection: &Connection, state: &SyncState, now: Micros) -> Standing {
     let Some(every) = every(connection) else { return Standing::Off };
+    if state.paused_by.is_some() {
+        return Standing::Paused;
+    }
     // Whoever changed the connection after a failure wants to see whether that helped.
     if state.failed_at.is_some_and(|failed| connection.updated_at > failed) {
         return Standing::Due(connection.updated_at);
@@ -73,6 +78,13 @@ mod tests {
             created_at: 10 * HOUR,
             updated_at: 10 * HOUR,
         }
+    }
+
+    #[test]
+    fn after_an_undo_nothing_begins_by_itself_whatever_is_changed() {
+        let state = SyncState { paused_by: Some("run_1".into()), failed_at: Some(1), ..SyncState::default() };
+        assert_eq!(standing(&connection(Some(3_600)), &state, 100 * HOUR), Standing::Paused);
+        assert_eq!(standing(&connection(None), &state, 100 * HOUR), Standing::Off);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::ldap::search::{Complete, Unreadable};
 use crate::mapping::{Absent, Gate, Given, Input, Mapped, Mapping, Rule};
 use crate::model::connection::Connection;
 use crate::model::dn::dn_key;
+use crate::model::event::LogEntry;
 use crate::model::identity::IdentityState;
 use crate::provisioning::decide::entry_hash;
 use crate::provisioning::sync::Entry;
@@ -49,13 +50,24 @@ pub struct Placed<'a> {
 }
 
 /// An entry that nobody can be made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Refused {
     /// As an inbox row.
     pub kind: &'static str,
     pub subject: String,
     pub dn: String,
     pub reasons: Vec<(String, String)>,
+    /// Whose address the entry has.
+    pub elsewhere: Option<Box<Elsewhere>>,
+}
+
+/// The address of an entry is a profile's that another connection feeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Elsewhere {
+    /// JSON text: the profile.
+    pub detail: String,
+    /// Tells of the row when it is opened.
+    pub log: LogEntry,
 }
 
 /// What was found so far.
@@ -130,9 +142,16 @@ impl Survey {
         let followed = identities::followed_among(against.store, against.connection, &ids).await?;
         let followed: HashMap<String, Followed> =
             followed.into_iter().map(|followed| (followed.external_id.clone(), followed)).collect();
+        let stored = match against.mapping.reads_stored() {
+            true => profiles(against, &ids).await?,
+            false => HashMap::new(),
+        };
         for seen in entries {
             let placed = match &seen.entry {
-                Ok(entry) => self.place(against, seen, entry, followed.get(&entry.external_id)),
+                Ok(entry) => {
+                    let known = followed.get(&entry.external_id);
+                    self.place(against, seen, entry, (known, stored.get(&entry.external_id)))
+                }
                 Err(why) => {
                     let reason = format!("the id {why}");
                     self.without_id.insert(dn_key(&seen.dn), seen.dn.clone());
@@ -163,7 +182,14 @@ impl Survey {
         }
     }
 
-    fn place<'e>(&mut self, against: &Against<'_>, seen: &'e Seen, entry: &'e Entry, known: Option<&Followed>) -> Placed<'e> {
+    /// `stored`: the person's profile, for a mapping that looks at it.
+    fn place<'e>(
+        &mut self,
+        against: &Against<'_>,
+        seen: &'e Seen,
+        entry: &'e Entry,
+        (known, stored): (Option<&Followed>, Option<&Map<String, Value>>),
+    ) -> Placed<'e> {
         let external_id = entry.external_id.as_str();
         let place = |change, reason| Placed { change, external_id, dn: &seen.dn, reason };
         self.note(against, seen, entry);
@@ -193,7 +219,7 @@ impl Survey {
         if same_entry && !follows_the_clock {
             return place("unchanged", None);
         }
-        let input = Input { payload: &entry.payload, stored: None, now: against.now, seed: [0; 32] };
+        let input = Input { payload: &entry.payload, stored, now: against.now, seed: [0; 32] };
         let mapped = against.mapping.map(&input);
         let before: Map<String, Value> =
             known.and_then(|known| serde_json::from_str(known.mapped.as_deref()?).ok()).unwrap_or_default();
@@ -211,6 +237,11 @@ impl Survey {
         if let (None, Some(("rejected", reasons))) = (listed, &refused) {
             self.refuse("sync_rejected", external_id, &seen.dn, reasons.clone());
             return place("rejected", Some(told(reasons)));
+        }
+        // Who left does not come back as what is not imported.
+        let has_left = known.is_some_and(|known| !known.listed && known.state == IdentityState::Deleted);
+        if let (true, Some(("skip", reasons))) = (has_left, &refused) {
+            return place("skip", Some(told(reasons)));
         }
         self.pending.insert(id, digest(&hash));
         if let Some(known) = listed {
@@ -294,7 +325,7 @@ impl Survey {
 
     fn refuse(&mut self, kind: &'static str, subject: &str, dn: &str, reasons: Vec<(String, String)>) {
         if self.refused.len() < REFUSED_MAX {
-            self.refused.push(Refused { kind, subject: subject.to_owned(), dn: dn.to_owned(), reasons });
+            self.refused.push(Refused { kind, subject: subject.to_owned(), dn: dn.to_owned(), reasons, elsewhere: None });
         }
     }
 
@@ -422,6 +453,13 @@ impl Survey {
         }
         Ok(missing)
     }
+}
+
+/// The profiles of those who have one: what is judged is what the writer will make of it.
+async fn profiles(against: &Against<'_>, external_ids: &[String]) -> Result<HashMap<String, Map<String, Value>>, store::Error> {
+    let found = identities::found_among(against.store, against.connection, external_ids).await?;
+    let profile = |found: identities::Found| Some((found.identity.external_id?, serde_json::from_str(&found.user?.doc).ok()?));
+    Ok(found.into_iter().filter_map(profile).collect())
 }
 
 /// What a change of somebody is confirmed by: this change and no later one.

@@ -68,6 +68,7 @@ mod sync_people;
 mod sync_schedule;
 mod sync_year_samba;
 mod sync_year_slapd;
+mod sync_undo;
 mod token_rotation;
 mod traffic;
 mod writing;

@@ -163,6 +163,35 @@ on_both_gateways! {
         assert_eq!(json!(blocks), json!([{"kind": "policy", "reason": "interns wait"}]));
     }
 
+    async fn a_push_that_is_skipped_blocks_its_person_if_it_says_so_and_takes_nothing_else(store) {
+        let gateway = Gateway::start(store).await;
+        let text = "mapping words from scim to profile\n\
+            skip when $userType == \"Robot\" because \"no robots\"\nname = $displayName\nblocked = $active == false\n";
+        let caller = with_mapping(&gateway, text, &[]).await;
+        let mut body = user("ann@acme.example");
+        body["displayName"] = "Ann".into();
+        body["active"] = true.into();
+        let id = caller.create("Users", &body).await;
+        body["userType"] = "Robot".into();
+        body["displayName"] = "Robot".into();
+        assert_eq!(caller.send("PUT", &format!("/Users/{id}"), Some(&body)).await.status, 200);
+        let mut database = Database::open(gateway.database_url()).await;
+        let state = "SELECT u.blocked, u.doc FROM users u";
+        let before = database.rows(state).await;
+        assert_eq!(before[0]["blocked"], json!(false));
+        body["active"] = false.into();
+        assert_eq!(caller.send("PUT", &format!("/Users/{id}"), Some(&body)).await.status, 200);
+        let blocked = database.rows(state).await;
+        assert_eq!((&blocked[0]["blocked"], &blocked[0]["doc"]), (&json!(true), &before[0]["doc"]));
+        // Active again, and still skipped: they stay as they are.
+        body["active"] = true.into();
+        assert_eq!(caller.send("PUT", &format!("/Users/{id}"), Some(&body)).await.status, 200);
+        assert_eq!(database.rows(state).await[0]["blocked"], json!(true));
+        body.as_object_mut().expect("an object").remove("userType");
+        assert_eq!(caller.send("PUT", &format!("/Users/{id}"), Some(&body)).await.status, 200);
+        assert_eq!(database.rows(state).await[0]["blocked"], json!(false));
+    }
+
     async fn a_required_value_that_fails_refuses_the_record_with_every_reason(store) {
         let gateway = Gateway::start(store).await;
         let text = "mapping words from scim to profile\n\

@@ -3,7 +3,10 @@
 use crate::support::postgres::{Cluster, Fsync};
 use crate::support::stores::{TestStore, both_stores, on_both};
 use rosterd::args;
+use rosterd::model::connection::{Connection, ConnectionKind, Options};
+use rosterd::model::ids::{ConnectionId, TenantId};
 use rosterd::secret::Secret;
+use rosterd::store::sync_state::{self, SyncState};
 use rosterd::store::{Backend, Batch, Error, Keys, Row, SchemaState, Store, StoreOptions, Value, statements};
 use std::time::Duration;
 
@@ -493,6 +496,47 @@ on_both! {
         let held = batch(|b| { b.guard_lease("", "relay", 3); b.any(TENANT, tenant("held")); });
         test.store.apply(held).await.unwrap();
         assert_eq!(names(&test.store).await, ["held"]);
+    }
+
+    async fn a_failure_outside_a_run_touches_its_own_columns_and_nothing_once_a_run_ended(test) {
+        with_tenants(&test.store, &["t"]).await;
+        test.store.apply(batch(|b| b.one(CONNECTION, args!["t", "c", "corp", Option::<&str>::None, Value::Bytes(None)]))).await.unwrap();
+        let connection = Connection {
+            tenant_id: TenantId::new("t"),
+            id: ConnectionId::new("c"),
+            name: "corp".into(),
+            kind: ConnectionKind::Ldap,
+            organization_id: None,
+            options: Options::defaults(ConnectionKind::Ldap),
+            version: 1,
+            created_at: 0,
+            updated_at: 0,
+        };
+        let find = || sync_state::find(&test.store, &connection);
+        let never = find().await.unwrap();
+        let failed = |before: &SyncState, at: i64| SyncState {
+            failures: before.failures + 1,
+            failed_at: Some(at),
+            last_error: Some("no password".into()),
+            next_at: at + 300,
+            ..SyncState::default()
+        };
+        let note = async |before: &SyncState, at: i64| {
+            let after = failed(before, at);
+            test.store.apply(batch(|b| sync_state::note_failure(b, &connection, (before, &after)))).await.unwrap();
+        };
+        note(&never, 7).await;
+        let once = find().await.unwrap();
+        assert_eq!((once.failures, once.failed_at, once.next_at, once.completed_at), (1, Some(7), 307, None));
+        // What a run saved stays beside it.
+        let done = SyncState { completed_at: Some(9), server: Some("ldaps://a".into()), paused_by: None, ..SyncState::default() };
+        test.store.apply(batch(|b| sync_state::save(b, &connection, &done))).await.unwrap();
+        // Read before that run ended: it says nothing any more.
+        note(&once, 8).await;
+        assert_eq!(find().await.unwrap(), done);
+        note(&done, 10).await;
+        let after = find().await.unwrap();
+        assert_eq!((after.failures, after.server, after.completed_at), (1, done.server, Some(9)));
     }
 
     async fn of_many_that_claim_at_once_one_wins(test) {

@@ -47,6 +47,26 @@ async fn an_empty_answer_and_most_people_gone_are_held_however_small_the_directo
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_judged_is_what_is_written_though_the_mapping_looks_at_the_stored_profile() {
+    on_both(async |postgres| {
+        let slapd = Slapd::start(5);
+        let corp = Corp::start(postgres, &slapd, "--set budget=1,0%").await;
+        corp.mapping("mapping own from ldap to profile\nusername = $uid\napp_metadata.first = old.app_metadata.first ?? $cn\n");
+        corp.run("connection update corp --mapping own").succeeded();
+        assert_eq!(corp.sync(), json!({"created": 5}));
+        let before = corp.person("u000002").await;
+        let rename =
+            |at: usize| format!("dn: uid=u{at:06},ou=people,{SUFFIX}\nchangetype: modify\nreplace: cn\ncn: Other {at}\n\n");
+        slapd.modify(&(0..5).map(rename).collect::<String>());
+        // Nothing changes of anybody: nothing is held as a mass change.
+        assert_eq!(corp.sync(), json!({"updated": 5}));
+        assert_eq!(corp.person("u000002").await["doc"], before["doc"]);
+        assert_eq!(corp.sync(), json!({"unchanged": 5}));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_confirmed_happens_and_nothing_else() {
     on_both(async |postgres| {
         let slapd = Slapd::start(12);

@@ -185,9 +185,18 @@ async fn an_address_that_another_connection_feeds_waits_in_the_inbox_and_the_run
         assert_eq!(corp.sync(), json!({"created": 2, "rejected": 1}));
         let inbox = corp.inbox().await;
         assert_eq!((inbox.len(), &inbox[0]["kind"]), (1, &json!("email_match")), "{inbox:?}");
+        let detail = inbox[0]["detail"].as_str().unwrap();
+        assert!(detail.contains("uid=u000001,") && detail.contains("ldap|other|"), "{detail}");
+        // Told once, whatever how many runs find it.
+        let before = corp.footprint().await;
+        assert_eq!(corp.sync(), json!({"rejected": 1, "unchanged": 2}));
+        assert_eq!((corp.footprint().await, corp.inbox().await), (before, inbox));
         // Rejected is not missing, and two people of one directory may share an address.
         slapd.modify(&(replace("u000001", "mail", "u000000@example.test")));
         assert_eq!(corp.sync(), json!({"created": 1, "unchanged": 2}));
+        let closed = corp.inbox().await;
+        assert_eq!((closed.len(), &closed[0]["state"], &closed[0]["occurrences"]), (1, &json!("resolved"), &json!(1)));
+        assert_eq!(corp.count("log WHERE kind = 'conflict.opened'").await, 1);
     })
     .await;
 }
@@ -237,6 +246,11 @@ async fn whoever_the_directory_disables_is_blocked_even_where_the_profile_would_
         let before = corp.footprint().await;
         assert_eq!(corp.sync(), json!({"rejected": 1, "unchanged": 2}));
         assert_eq!(corp.footprint().await, before);
+        // Whoever is enabled and too large is refused in words.
+        slapd.modify(&replace("u000001", "title", "back"));
+        assert_eq!(corp.sync(), json!({"rejected": 1, "unchanged": 2}));
+        let detail = corp.inbox().await[0]["detail"].clone();
+        assert!(detail.as_str().unwrap().contains("the profile would be larger than 65536 bytes: let the mapping take less"), "{detail}");
         slapd.modify(&format!("{} modify\ndelete: description\n-\ndelete: title\n\n", dn("u000001")));
         assert_eq!(corp.sync(), json!({"unchanged": 2, "updated": 1}));
         assert_eq!(corp.person("u000001").await["blocked"], json!(false));
@@ -270,6 +284,76 @@ async fn whoever_the_directory_disables_is_blocked_even_where_the_database_refus
         assert_eq!(corp.sync(), json!({"unchanged": 2, "updated": 1}));
         let back = corp.person("u000001").await;
         assert_eq!((&back["blocked"], &back["doc"]["email"]), (&json!(false), &json!("back@example.test")));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_the_directory_disables_is_blocked_though_a_gate_skips_the_entry_or_cant_be_decided() {
+    on_both(async |postgres| {
+        let slapd = Slapd::start(4);
+        let corp = Corp::start(postgres, &slapd, "").await;
+        corp.mapping(
+            "mapping own from ldap to profile\nskip when $employeeType == \"temp\" because \"temps wait\"\n\
+             skip when int($departmentNumber) > 100 because \"not ours\"\n\
+             username = $uid\nemail = $mail\nname = $cn\nblocked = $title == \"gone\"\n",
+        );
+        corp.run("connection update corp --mapping own").succeeded();
+        assert_eq!(corp.sync(), json!({"created": 4}));
+        let before = corp.person("u000001").await;
+        slapd.modify(&(replace("u000001", "employeeType", "temp") + &replace("u000002", "departmentNumber", "many")));
+        assert_eq!(corp.sync(), json!({"rejected": 1, "unchanged": 2, "updated": 1}));
+        let skipped = corp.person("u000001").await;
+        assert_eq!((&skipped["blocked"], &skipped["state"], &skipped["doc"]), (&json!(false), &json!("active"), &before["doc"]));
+        slapd.modify(&(replace("u000001", "title", "gone") + &replace("u000002", "title", "gone")));
+        assert_eq!(corp.sync(), json!({"barred": 1, "unchanged": 2, "updated": 1}));
+        for uid in ["u000001", "u000002"] {
+            let barred = corp.person(uid).await;
+            assert_eq!((&barred["blocked"], &barred["state"]), (&json!(true), &json!("disabled_at_source")), "{uid}");
+        }
+        let footprint = corp.footprint().await;
+        assert_eq!(corp.sync(), json!({"rejected": 1, "unchanged": 3}));
+        assert_eq!(corp.footprint().await, footprint);
+        // Enabled, but still left out: nobody is let in by what is not taken.
+        slapd.modify(&replace("u000001", "title", "back"));
+        corp.sync();
+        assert_eq!(corp.person("u000001").await["blocked"], json!(true));
+        slapd.modify(&replace("u000001", "employeeType", "regular"));
+        corp.sync();
+        let back = corp.person("u000001").await;
+        assert_eq!((&back["blocked"], &back["state"]), (&json!(false), &json!("active")));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_left_and_is_there_again_as_what_is_skipped_has_not_come_back() {
+    on_both(async |postgres| {
+        let slapd = Slapd::start(4);
+        let corp = Corp::start(postgres, &slapd, "").await;
+        corp.mapping(
+            "mapping own from ldap to profile\nskip when $employeeType == \"temp\" because \"temps wait\"\nusername = $uid\nname = $cn\n",
+        );
+        corp.run("connection update corp --mapping own").succeeded();
+        assert_eq!(corp.sync(), json!({"created": 4}));
+        let away = format!("{} modrdn\nnewrdn: uid=u000003\ndeleteoldrdn: 0\nnewsuperior: ou=empty,{SUFFIX}\n\n", dn("u000003"));
+        let home = format!(
+            "dn: uid=u000003,ou=empty,{SUFFIX}\nchangetype: modrdn\nnewrdn: uid=u000003\ndeleteoldrdn: 0\nnewsuperior: ou=people,{SUFFIX}\n\n"
+        );
+        slapd.modify(&away);
+        assert_eq!(corp.sync(), json!({"left": 1, "unchanged": 3}));
+        slapd.modify(&(home + &replace("u000003", "employeeType", "temp")));
+        let before = corp.footprint().await;
+        for _ in 0..2 {
+            assert_eq!(corp.sync(), json!({"unchanged": 3}));
+            let gone = corp.person("u000003").await;
+            assert_eq!((&gone["state"], &gone["listed"], &gone["blocked"]), (&json!("deleted"), &json!(false), &json!(true)));
+        }
+        assert_eq!(corp.footprint().await, before);
+        slapd.modify(&replace("u000003", "employeeType", "regular"));
+        assert_eq!(corp.sync(), json!({"revived": 1, "unchanged": 3}));
+        let back = corp.person("u000003").await;
+        assert_eq!((&back["state"], &back["listed"], &back["blocked"]), (&json!("active"), &json!(true), &json!(false)));
     })
     .await;
 }

@@ -453,6 +453,8 @@ pub struct GateHit<'a> {
     /// The condition could not be decided. The run ends all the same (a `deny` that can't be decided lets nobody in),
     /// but nothing may be taken away from anybody for it.
     pub failure: Option<crate::value::Failure<'a>>,
+    /// The rule for `blocked` says true all the same: what is left out of an entry is no reason to let its person stay.
+    pub bars: bool,
 }
 
 /// The code a failed rule carries into logs.

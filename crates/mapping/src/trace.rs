@@ -30,6 +30,8 @@ pub struct GateReport {
     pub reason: String,
     /// The condition could not be decided: the code.
     pub failed: Option<Code>,
+    /// The rule for `blocked` gives true all the same.
+    pub bars: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -144,7 +146,7 @@ impl<'p> WithTrace<'p> {
         let gate = evaluation.gate.map(|hit| {
             let gate = &plan.gates[usize::from(hit.gate)];
             let failed = hit.failure.map(|failure| failure.code);
-            GateReport { deny: gate.deny, line: gate.line, reason: hit.reason.to_owned(), failed }
+            GateReport { deny: gate.deny, line: gate.line, reason: hit.reason.to_owned(), failed, bars: hit.bars }
         });
         let rules = self.rules.into_iter().zip(evaluation.given).enumerate();
         Report { gate, rules: rules.map(|(index, (did, given))| rule_report(plan, index, did, given)).collect() }

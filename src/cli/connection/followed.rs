@@ -31,6 +31,10 @@ impl Followed {
             Standing::Off => String::from("begins only by hand (schedule=off)"),
             Standing::Due(at) if at <= self.now => String::from("due now"),
             Standing::Due(at) => format!("next {}", rfc3339(at)),
+            Standing::Paused => {
+                let by = self.state.paused_by.as_deref().unwrap_or_default();
+                format!("paused since a run was undone ({by}): look with `rosterd sync --dry-run`, go on with `rosterd sync`")
+            }
             Standing::Quarantined => {
                 format!("stopped after {FAILURES_MAX} failures: change what is wrong, or try `rosterd sync`")
             }
@@ -48,6 +52,7 @@ impl Followed {
         let (standing, next) = match self.standing {
             Standing::Off => ("off", None),
             Standing::Due(at) => ("scheduled", Some(rfc3339(at))),
+            Standing::Paused => ("paused", None),
             Standing::Quarantined => ("quarantined", None),
         };
         json!({
@@ -58,6 +63,7 @@ impl Followed {
             "server": self.state.server,
             "failures": self.state.failures,
             "last_error": self.state.last_error,
+            "paused_by": self.state.paused_by,
         })
     }
 }

@@ -299,7 +299,8 @@ fn traced(plan: &Plan, report: trace::Report, mapped: &Mapped, unused: Vec<&str>
     let gate = report.gate.map(|gate| {
         let word = if gate.deny { "deny" } else { "skip" };
         let failed = gate.failed.map(|code| format!(" (it could not be decided: {code})")).unwrap_or_default();
-        (word, format!("line {}: {}{failed}", gate.line, gate.reason))
+        let bars = if gate.bars && !gate.deny { "; blocked all the same" } else { "" };
+        (word, format!("line {}: {}{failed}{bars}", gate.line, gate.reason))
     });
     let mut rows: Vec<Row> = report.rules.iter().map(|rule| row(plan, rule)).collect();
     for ((row, report), (rule, given)) in rows.iter_mut().zip(&report.rules).zip(&mapped.given) {

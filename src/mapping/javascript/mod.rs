@@ -144,6 +144,10 @@ impl Mapping for JavascriptMapping {
         true
     }
 
+    fn reads_stored(&self) -> bool {
+        false
+    }
+
     /// The payload is the raw entry as stored: [`Entry::from_json`]. A script sees no stored profile.
     fn map(&self, input: &Input<'_>) -> Mapped {
         let outcome = Entry::from_json(input.payload).and_then(|entry| self.run(&entry, input.now).outcome);

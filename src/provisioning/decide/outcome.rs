@@ -310,6 +310,12 @@ pub(super) fn written(
         note("identities", Value::Null, &provenance);
     }
     provenance.record(&source(desk, event, identity, &outcome.history_id), wrote.iter().copied());
+    // Of a block that goes nothing else is left to put back.
+    let lifted = blocks.iter().filter(|block| outcome.lifts.contains(&(block.kind, block.origin.clone())));
+    let lifted: Vec<Value> = lifted.map(block_json).collect();
+    if let (Some(Value::Object(entry)), false) = (before.get_mut("blocked"), lifted.is_empty()) {
+        entry.insert("lifted".into(), lifted.into());
+    }
     outcome.changed = before.keys().cloned().collect();
     outcome.before = Some(Value::Object(before).to_string());
     let expected = user.version;
@@ -323,7 +329,13 @@ pub(super) fn written(
 
 /// Document and the columns read from it. Matching may see an address that a directory feeds (whatever is pushed, an
 /// LDAP entry) or that the login's source has verified.
-fn with_document(desk: &Desk<'_>, mut user: User, doc: &Profile, mapped: &Mapped, changes: &Changes) -> Result<User, Refusal> {
+pub(super) fn with_document(
+    desk: &Desk<'_>,
+    mut user: User,
+    doc: &Profile,
+    mapped: &Mapped,
+    changes: &Changes,
+) -> Result<User, Refusal> {
     user.doc = doc.to_text();
     if user.doc.len() > PROFILE_BYTES_MAX {
         return Err(Refusal::TooLarge { bytes_max: PROFILE_BYTES_MAX });
@@ -379,6 +391,31 @@ pub(super) fn block_diff(
         }
     }
     (added, lifted)
+}
+
+/// A block as a history row keeps it.
+fn block_json(block: &Block) -> Value {
+    json!({
+        "kind": block.kind.as_str(),
+        "origin": block.origin,
+        "since": block.since,
+        "actor": block.actor,
+        "reason": block.reason,
+        "expires_at": block.expires_at,
+    })
+}
+
+/// The same, read.
+pub(super) fn block_of(value: &Value) -> Option<Block> {
+    let text = |name: &str| value.get(name)?.as_str().map(str::to_owned);
+    Some(Block {
+        kind: BlockKind::parse(&text("kind")?)?,
+        origin: text("origin")?,
+        since: value.get("since")?.as_i64()?,
+        actor: text("actor")?,
+        reason: text("reason")?,
+        expires_at: value.get("expires_at").and_then(Value::as_i64),
+    })
 }
 
 /// The line that moved a source block; 0 where a gate or the source's DELETE moved the blocks.

@@ -100,6 +100,7 @@ pub(super) fn finish(
         slot: moment.slot(),
         // Back from a DELETE: it may have left a row behind, of somebody who was added while they went.
         leaves_groups: event == UserEvent::Revived && counted > 0,
+        forgets: false,
         rejected: outcome.rejected,
         identity,
     }

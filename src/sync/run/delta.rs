@@ -204,7 +204,7 @@ impl Runner<'_> {
         let mut people = read.map_err(|stop| self.of(stop, "people", "user_base"))?;
         let restless: Vec<String> =
             state.restless.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let mut again = inbox::standing(store, connection, &["sync_failed", "sync_rejected"]).await?;
+        let mut again = inbox::standing(store, connection, &["sync_failed", "sync_rejected", inbox::EMAIL_MATCH]).await?;
         again.truncate(AGAIN_MAX);
         again.extend(restless.iter().cloned());
         self.by_ids(&mut session, area, &wanted.attributes, (&mut people, again)).await?;

@@ -38,8 +38,13 @@ impl Runner<'_> {
         let same = standing.into_iter().find(|run| is_held && run.list_hash.as_deref() == Some(hash));
         let told = same.as_ref().map_or(run_id, |run| run.id.as_str()).to_owned();
         match (&same, is_held) {
-            // The same list waits already: one row of it is enough.
-            (Some(_), _) => runs::forget_sync(&mut batch, connection, run_id),
+            // The same list waits already: one row of it is enough. What else the run wrote is known by the run's own row.
+            (Some(_), _) if !counts.wrote() => runs::forget_sync(&mut batch, connection, run_id),
+            (Some(_), _) => {
+                let text = summary.to_string();
+                let end = SyncEnd { state: "superseded", summary: &text, list_hash: None, at: now };
+                runs::end_sync(&mut batch, connection, run_id, &end);
+            }
             (None, true) => {
                 let text = summary.to_string();
                 runs::end_sync(
@@ -67,8 +72,10 @@ impl Runner<'_> {
         if found.held.everything.is_empty() {
             runs::use_up_syncs(&mut batch, connection, confirmed.runs(), now);
         }
+        // Of whoever was not written nobody knows whether they could be.
+        let left_out = [&found.held.everything, &found.held.barring, &found.held.changes].iter().any(|why| !why.is_empty());
         let closes = match &found.way {
-            _ if refused.len() >= REFUSED_MAX => Closes::None,
+            _ if refused.len() >= REFUSED_MAX || left_out => Closes::None,
             Way::Full { .. } => Closes::All,
             Way::Delta { memory, .. } => Closes::Of(&memory.seen),
         };
@@ -105,6 +112,7 @@ impl Runner<'_> {
             failures: 0,
             last_error: None,
             failed_at: None,
+            paused_by: None,
             next_at: now + schedule::every(self.connection).unwrap_or(0),
             ..before
         };
@@ -166,9 +174,10 @@ fn keep_places(state: &mut SyncState, found: &Found, counts: &Counts, now: Micro
 /// # Errors
 /// The store's.
 pub async fn note_failure(store: &Store, connection: &Connection, now: Micros, why: &str) -> Result<(), store::Error> {
-    let state = after_failure(connection, sync_state::find(store, connection).await?, now, why.to_owned());
+    let before = sync_state::find(store, connection).await?;
+    let state = after_failure(connection, before.clone(), now, why.to_owned());
     let mut batch = Batch::default();
-    sync_state::save(&mut batch, connection, &state);
+    sync_state::note_failure(&mut batch, connection, (&before, &state));
     store.apply(batch).await
 }
 

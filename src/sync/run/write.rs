@@ -15,7 +15,7 @@ use crate::sync::entry::digest;
 use crate::sync::guard::Absence;
 use crate::sync::lease::Lease;
 use crate::sync::members::{GroupSeen, Groups, resolve};
-use crate::sync::survey::{Missing, REFUSED_MAX, Refused, Survey};
+use crate::sync::survey::{Elsewhere, Missing, REFUSED_MAX, Refused, Survey};
 use std::collections::{BTreeMap, HashSet};
 
 /// How often groups are gone through in one run.
@@ -131,7 +131,7 @@ impl Runner<'_> {
             Ok(left) => Counts::add(&mut counts.people, "left", u64::from(left)),
             // One person is no reason to keep all the others.
             Err(provisioning::Error::Refused(reason)) => {
-                tracing::warn!(connection = %self.connection.id, external_id = id, ?reason, "somebody who is missing stays");
+                tracing::warn!(connection = %self.connection.id, external_id = id, %reason, "somebody who is missing stays");
                 Counts::add(&mut counts.people, "failed", 1);
                 counts.stuck += 1;
             }
@@ -250,7 +250,7 @@ impl Runner<'_> {
                 Ok(taken) => taken,
                 Err(provisioning::Error::Refused(Refusal::Taken { .. })) if !is_last => return Ok(true),
                 Err(provisioning::Error::Refused(refusal)) => {
-                    refuse(refused, "sync_group", &external_id, &seen.dn, vec![(String::new(), format!("{refusal:?}"))]);
+                    refuse(refused, "sync_group", &external_id, &seen.dn, refusal.reasons());
                     Counts::add(&mut counts.groups, "rejected", 1);
                     return Ok(false);
                 }
@@ -283,14 +283,15 @@ pub(super) fn count(taken: Taken, id: String, dn: String, counts: &mut Counts, r
             refuse(refused, "sync_rejected", &id, &dn, reasons);
             "barred"
         }
-        Taken::Refused(Refusal::Rejected { reasons }) => {
-            refuse(refused, "sync_rejected", &id, &dn, reasons);
+        Taken::Refused(Refusal::EmailElsewhere { inbox, log }) => {
+            if refused.len() < REFUSED_MAX {
+                let elsewhere = Some(Box::new(Elsewhere { detail: inbox.detail, log }));
+                refused.push(Refused { kind: inbox.kind, subject: id, dn, elsewhere, ..Refused::default() });
+            }
             "rejected"
         }
-        // Has an inbox row of its own already.
-        Taken::Refused(Refusal::EmailElsewhere { .. }) => "rejected",
         Taken::Refused(refusal) => {
-            refuse(refused, "sync_rejected", &id, &dn, vec![(String::new(), format!("{refusal:?}"))]);
+            refuse(refused, "sync_rejected", &id, &dn, refusal.reasons());
             "rejected"
         }
         Taken::Failed { reason } => {
@@ -303,6 +304,6 @@ pub(super) fn count(taken: Taken, id: String, dn: String, counts: &mut Counts, r
 
 pub(super) fn refuse(refused: &mut Vec<Refused>, kind: &'static str, subject: &str, dn: &str, reasons: Vec<(String, String)>) {
     if refused.len() < REFUSED_MAX {
-        refused.push(Refused { kind, subject: subject.to_owned(), dn: dn.to_owned(), reasons });
+        refused.push(Refused { kind, subject: subject.to_owned(), dn: dn.to_owned(), reasons, elsewhere: None });
     }
 }

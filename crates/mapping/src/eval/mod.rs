@@ -1,5 +1,6 @@
-//! Runs a plan on one entry. Owns the order of a run (gates, then rules), what happens to each rule's result
-//! (`required`, `absent reject`, `check`, `max`) and the bounds. Refuses: acting on policy words, I/O, clocks.
+//! Runs a plan on one entry. Owns the order of a run (gates, then rules; where a gate ends it, still whether `blocked` is
+//! true), what happens to each rule's result (`required`, `absent reject`, `check`, `max`) and the bounds. Refuses: acting
+//! on policy words, I/O, clocks.
 //!
 //! A rule that fails fails alone. Everything made lives in one arena that is reset before the next entry.
 
@@ -158,8 +159,9 @@ pub fn run<'a, T: Trace>(
     };
     for (index, gate) in (0..).zip(&plan.gates) {
         machine.trace.gate(index);
-        if let Some(hit) = machine.gate(index, gate) {
+        if let Some(mut hit) = machine.gate(index, gate) {
             let several = machine.several();
+            hit.bars = machine.bars();
             return Evaluation { gate: Some(hit), given: &[], several };
         }
     }
@@ -182,13 +184,28 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
                     Ok(Value::String(text)) => text,
                     _ => "",
                 };
-                Some(GateHit { gate: index, reason, failure: None })
+                Some(GateHit { gate: index, reason, failure: None, bars: false })
             }
             Err(fault) => {
                 let failure = self.shown(fault.failure, rule::sensitive(self.plan, [gate.condition]));
-                Some(GateHit { gate: index, reason: failure.message, failure: Some(failure) })
+                Some(GateHit { gate: index, reason: failure.message, failure: Some(failure), bars: false })
             }
         }
+    }
+
+    /// Does the rule for `blocked` give true, though a gate ended the run? With steps of its own: a gate may have used them up.
+    fn bars(&mut self) -> bool {
+        let plan = self.plan;
+        let Some(blocked) = plan.rules.iter().position(|rule| &*rule.target == "blocked") else { return false };
+        let read: Vec<u16> = rule::reachable(plan, rule::roots(&plan.rules[blocked]))
+            .filter_map(|node| if let Node::New(rule) = &plan.nodes[node as usize] { Some(*rule) } else { None })
+            .collect();
+        (self.fuel, self.reserve) = (FUEL, 0);
+        self.lets.fill(Memo::Unset);
+        for &index in plan.order.iter().filter(|&&index| usize::from(index) == blocked || read.contains(&index)) {
+            self.given[usize::from(index)] = self.by_nodes(index);
+        }
+        matches!(self.given[blocked], Given::Value(Value::Bool(true)))
     }
 
     /// The slots of which one of several values was taken.

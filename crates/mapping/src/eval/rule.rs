@@ -29,7 +29,7 @@ impl<'a, T: Trace> Machine<'a, '_, T> {
     }
 
     #[inline(never)]
-    fn by_nodes(&mut self, index: u16) -> Given<'a> {
+    pub fn by_nodes(&mut self, index: u16) -> Given<'a> {
         let rule = &self.plan.rules[usize::from(index)];
         self.stream.begin(Drawer::Rule(index));
         match self.rule(rule) {

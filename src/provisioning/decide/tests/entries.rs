@@ -3,7 +3,7 @@
 use super::*;
 
 /// What a directory says of ann. `said` is the mapping's result.
-fn entry(said: Value) -> SourceRecord {
+pub(super) fn entry(said: Value) -> SourceRecord {
     let Value::Object(mut payload) = said else { panic!("an object") };
     payload.insert("dn".into(), "uid=ann,dc=x".into());
     SourceRecord {
@@ -17,7 +17,7 @@ fn entry(said: Value) -> SourceRecord {
     }
 }
 
-fn followed() -> World {
+pub(super) fn followed() -> World {
     let mut world = World::new();
     world.connection.kind = ConnectionKind::Ldap;
     world.connection.options = Options::defaults(ConnectionKind::Ldap);
@@ -25,13 +25,13 @@ fn followed() -> World {
     world
 }
 
-fn desk(world: &World) -> Desk<'_> {
+pub(super) fn desk(world: &World) -> Desk<'_> {
     let root_attributes = world.connection.options.root_attributes(false);
     Desk { side: Side::Sync, root_attributes, ..world.desk() }
 }
 
 /// A run meets the entry.
-fn meet(world: &mut World, record: &SourceRecord) -> Decision<UserPlan> {
+pub(super) fn meet(world: &mut World, record: &SourceRecord) -> Decision<UserPlan> {
     let decision = match &world.known {
         None => create(&desk(world), record, IdentityId::new("i-1"), world.newcomer(record)),
         Some(known) => {
@@ -42,7 +42,7 @@ fn meet(world: &mut World, record: &SourceRecord) -> Decision<UserPlan> {
     world.take(decision)
 }
 
-fn ann() -> SourceRecord {
+pub(super) fn ann() -> SourceRecord {
     entry(json!({"username": "ann", "name": "Ann", "email": "ann@x.example", "blocked": false}))
 }
 
@@ -159,4 +159,49 @@ fn who_left_and_is_there_again_loses_the_block_of_having_left_though_no_rule_spe
     let back = plan(meet(&mut world, &entry(json!({"username": "ann"}))));
     assert_eq!(kinds(&back), ["sync.user.revived"]);
     assert_eq!(world.blocks(), [(BlockKind::Admin, "left the company".to_owned())], "others' blocks stay");
+}
+
+/// The mapping language's answer under a gate that skips: nothing but that the source bars the person.
+fn skipped(world: &mut World, blocked: bool) -> SourceRecord {
+    world.mapping = Said::with(if blocked { vec![rule("blocked")] } else { Vec::new() });
+    entry(json!({"skip": "temps wait", "blocked": blocked, "title": "temp"}))
+}
+
+#[test]
+fn a_skipped_entry_that_is_disabled_locks_its_person_out_and_takes_nothing_else() {
+    let mut world = followed();
+    meet(&mut world, &ann());
+    let before = world.known();
+    let record = skipped(&mut world, false);
+    meet(&mut world, &record);
+    assert_eq!((world.blocks().len(), world.known().identity.state), (0, IdentityState::Active));
+    let record = skipped(&mut world, true);
+    meet(&mut world, &record);
+    assert_eq!(world.blocks(), [(BlockKind::Source, "inactive at the source".to_owned())]);
+    let identity = world.known().identity;
+    assert_eq!((identity.user_name.as_deref(), identity.label.as_deref()), (Some("ann"), Some("Ann")), "still called so");
+    assert_eq!((identity.state, world.user().doc), (IdentityState::DisabledAtSource, before.user.unwrap().doc));
+    let given: Value = serde_json::from_str(&identity.mapped.unwrap()).unwrap();
+    assert_eq!(given, json!({"username": "ann", "name": "Ann", "email": "ann@x.example", "blocked": true}));
+    // Enabled again, and still skipped: the person stays as they are.
+    let record = skipped(&mut world, false);
+    meet(&mut world, &record);
+    assert_eq!((world.blocks().len(), world.known().identity.state), (1, IdentityState::DisabledAtSource));
+    world.mapping = followed().mapping;
+    meet(&mut world, &ann());
+    assert_eq!((world.blocks().len(), world.known().identity.state), (0, IdentityState::Active));
+}
+
+#[test]
+fn who_left_does_not_come_back_as_what_is_skipped() {
+    let mut world = followed();
+    meet(&mut world, &ann());
+    let left = delete(&desk(&world), world.known(), true);
+    world.take(left);
+    let record = skipped(&mut world, false);
+    assert_eq!(meet(&mut world, &record), Decision::Nothing);
+    assert_eq!((world.known().identity.listed, world.blocks().len()), (false, 1));
+    world.mapping = followed().mapping;
+    assert_eq!(kinds(&plan(meet(&mut world, &ann()))), ["sync.user.revived"]);
+    assert_eq!(world.blocks().len(), 0);
 }

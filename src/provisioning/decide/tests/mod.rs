@@ -7,6 +7,7 @@ mod events_and_states;
 mod logins;
 mod profiles;
 mod sequences;
+mod undoing;
 
 use super::*;
 use crate::mapping::{Absent, Gate, Given, Merge, Reads, Rule, WritePolicy};

@@ -98,7 +98,11 @@ impl Build {
         let entry = json::read(arena, &names, text.as_bytes()).unwrap();
         let evaluation = run(arena, &self.plan, &entry, environment, &mut NoTrace);
         if let Some(hit) = evaluation.gate {
-            return json!({ "gate": hit.gate, "reason": hit.reason, "failed": hit.failure.map(|f| f.code.as_str()) });
+            let mut shown = json!({ "gate": hit.gate, "reason": hit.reason, "failed": hit.failure.map(|f| f.code.as_str()) });
+            if hit.bars {
+                shown["bars"] = true.into();
+            }
+            return shown;
         }
         let mut out = to_map(&self.plan, &evaluation);
         for (rule, given) in self.plan.rules.iter().zip(evaluation.given) {

@@ -29,6 +29,39 @@ fn a_gate_that_cannot_be_decided_ends_the_run_and_says_so() {
 }
 
 #[test]
+fn a_gate_hides_no_blocked_that_is_true_whatever_it_is_made_of() {
+    let mut build = Build::new();
+    let (a, b, x) = (build.one(A), build.one(B), build.text("x"));
+    let is_x = build.node(Node::Compare { operator: Comparison::Equal, left: a, right: x });
+    let bars = build.node(Node::Compare { operator: Comparison::Equal, left: b, right: x });
+    let shared = build.bind("shared", bars);
+    build.gate(false, is_x, x);
+    build.rule("first", shared);
+    let first = build.node(Node::New(0));
+    build.rule("blocked", first);
+    let gate = |bars: bool| {
+        let mut shown = json!({"gate": 0, "reason": "x", "failed": null});
+        if bars {
+            shown["bars"] = true.into();
+        }
+        shown
+    };
+    assert_eq!(build.run(&json!({"a": "x", "b": "x"})), gate(true));
+    assert_eq!(build.run(&json!({"a": "x", "b": "y"})), gate(false));
+    assert_eq!(build.run(&json!({"a": "x"})), gate(false));
+    assert_eq!(build.run(&json!({"a": "y", "b": "x"})), json!({"first": true, "blocked": true}));
+    // Nor does one that can't be decided.
+    let mut undecided = Build::new();
+    let (a, b) = (undecided.one(A), undecided.one(B));
+    undecided.gate(false, a, a);
+    let x = undecided.text("x");
+    let bars = undecided.node(Node::Compare { operator: Comparison::Equal, left: b, right: x });
+    undecided.rule("blocked", bars);
+    assert_eq!(undecided.run(&json!({"a": "text", "b": "x"}))["bars"], json!(true));
+    assert_eq!(undecided.run(&json!({"a": "text", "b": "y"})).get("bars"), None);
+}
+
+#[test]
 fn a_failure_stays_with_its_rule_and_with_those_that_build_on_it() {
     let mut build = Build::new();
     let a = build.one(A);
