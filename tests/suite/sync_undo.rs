@@ -211,8 +211,8 @@ async fn changed_values_and_members_are_as_before_but_those_that_changed_once_mo
         assert_eq!(corp.person("u000001").await["doc"]["email"], "other1@example.test");
         // Mended, and followed again.
         slapd.modify(
-            &(set("u000000", "mail", "u000000@example.test")
-                + &set("u000001", "mail", "u000001@example.test")
+            &(set("u000000", "mail", "u000000@example.test\nmail: second0@example.test")
+                + &set("u000001", "mail", "u000001@example.test\nmail: second1@example.test")
                 + &member("add", "staff", "u000002")
                 + &member("delete", "first", "u000003")),
         );
