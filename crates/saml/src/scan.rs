@@ -97,11 +97,11 @@ impl<'t> Scanner<'t> {
         let parts = pseudo_attributes(&rest[..end]);
         let is_accepted = parts.is_some_and(|parts| {
             let mut names = parts.iter().map(|(name, _)| *name);
-            let in_order = match (names.next(), names.next(), names.next(), names.next()) {
-                (Some("version"), None | Some("encoding" | "standalone"), None, None) => true,
-                (Some("version"), Some("encoding"), Some("standalone"), None) => true,
-                _ => false,
-            };
+            let in_order = matches!(
+                (names.next(), names.next(), names.next(), names.next()),
+                (Some("version"), None | Some("encoding" | "standalone"), None, None)
+                    | (Some("version"), Some("encoding"), Some("standalone"), None)
+            );
             in_order
                 && parts.iter().all(|(name, value)| match *name {
                     "version" => *value == "1.0",

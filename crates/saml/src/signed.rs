@@ -57,9 +57,11 @@ pub fn verify(document: &Document<'_>, shaped: Shaped<'_, '_>, trust: Trust<'_>)
         (Some(signed), _) => {
             let reduced = signed_text(document.text, signed, trust)?;
             if signed.local == "Assertion" {
+                is_what_was_looked_at(&scan(reduced.text(), Limits::MESSAGE)?, signed)?;
                 return Ok(Signed { assertion: reduced, envelope: Envelope::of(document, false)? });
             }
             let inside = scan(reduced.text(), Limits::MESSAGE)?;
+            is_what_was_looked_at(&inside, signed)?;
             let envelope = Envelope::of(&inside, true)?;
             // What was signed is looked at anew: only it counts from here on.
             let structured = response(&inside)?;
@@ -84,16 +86,17 @@ fn signed_text(text: &str, signed: SignedElement<'_>, trust: Trust<'_>) -> Resul
         let known: Vec<&str> = trust.certificates.iter().map(|certificate| certificate.fingerprint()).collect();
         Rule::SignatureInvalid.refusal().expected(known.join(" "))
     })?;
-    let message = Message::from_bytes(bytes.as_str().as_bytes().to_vec(), usize::MAX)?;
-    let document = scan(message.text(), Limits::MESSAGE)?;
+    Message::from_bytes(bytes.into_bytes(), usize::MAX)
+}
+
+/// The library went by a reference to it: so its word is checked.
+fn is_what_was_looked_at(document: &Document<'_>, signed: SignedElement<'_>) -> Result<(), Refusal> {
     let root = document.root();
     let namespace = if signed.local == "Response" { PROTOCOL } else { ASSERTION };
     let is_same = root.is(namespace, signed.local) && root.attribute("ID") == Some(signed.id);
     require_with(Rule::SignedPart, is_same, |refusal| {
         refusal.expected(format!("{} {}", signed.local, signed.id)).received(root.local())
-    })?;
-    drop(document);
-    Ok(message)
+    })
 }
 
 /// The assertion inside, vouched for by its own signature or by the one around the whole.
@@ -112,7 +115,11 @@ fn vouched_for(plaintext: Message, is_vouched_for: bool, trust: Trust<'_>) -> Re
     let document = scan(plaintext.text(), Limits::MESSAGE)?;
     let root = assertion(&document)?;
     match of_lone_assertion(root)? {
-        Some(signed) => signed_text(plaintext.text(), signed, trust),
+        Some(signed) => {
+            let reduced = signed_text(plaintext.text(), signed, trust)?;
+            is_what_was_looked_at(&scan(reduced.text(), Limits::MESSAGE)?, signed)?;
+            Ok(reduced)
+        }
         None => {
             require(Rule::EncryptedUnsigned, is_vouched_for)?;
             drop(document);

@@ -34,8 +34,8 @@ impl SignedBytes {
         Self(canonical)
     }
 
-    pub fn as_str(&self) -> &str {
-        &self.0
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0.into_bytes()
     }
 }
 

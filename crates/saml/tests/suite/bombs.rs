@@ -59,12 +59,12 @@ fn within_all_limits_a_message_costs_little() {
         })
         .collect();
     let attributes: String = (0..64).map(|number| format!(" n0x0:b{number}=\"\"")).collect();
-    let inside = format!("<n0x0:c{attributes}/>").repeat(250);
+    let inside = format!("<n0x0:c{attributes}/>").repeat(420);
     let xml = with_status(&format!("{scopes}{inside}{}", "</a>".repeat(25)));
     assert!(xml.len() > 300 * 1024 && xml.len() < 384 * 1024, "{}", xml.len());
     let began = Instant::now();
     accepts(&xml);
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 }
 
 #[test]

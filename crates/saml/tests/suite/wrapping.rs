@@ -153,7 +153,7 @@ fn xsw_14_an_encrypted_assertion_beside_the_signed_one() {
 
 #[test]
 fn an_evil_assertion_of_another_namespace_is_counted_too() {
-    let evil = evil().assertion().replace(ASSERTION, "urn:oasis:names:tc:SAML:1.0:assertion");
+    let evil = evil().assertion().replace(ASSERTION, "urn:oasis:names:tc:SAML:1.0:assertion").replace(" ID=", " AssertionID=");
     refuses(&Login::default().response(&format!("{evil}{}", signed_assertion())), Rule::SeveralAssertions);
     refuses(&Login::default().response(&evil), Rule::MisplacedAssertion);
 }
