@@ -1,6 +1,6 @@
 //! Messages made to cost more than they are worth: size, depth, count, compression. `refuses` measures each.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::mint::*;
 use rosterd_saml::redirect::Received;
@@ -13,7 +13,7 @@ fn with_status(inside: &str) -> String {
 #[test]
 fn a_message_of_more_than_the_limit_is_refused_before_it_is_decoded() {
     Gateway::default().refuses_field(&"A".repeat(512 * 1024 + 1), Rule::MessageTooLarge);
-    Gateway::default().refuses_field(&"A".repeat(100 * 1024 * 1024), Rule::MessageTooLarge);
+    Gateway::default().refuses_field(&"A".repeat(16 * 1024 * 1024), Rule::MessageTooLarge);
     let large = field(&with_status(&" ".repeat(384 * 1024)));
     Gateway::default().refuses_field(&large[..512 * 1024], Rule::Truncated);
 }
@@ -62,23 +62,21 @@ fn within_all_limits_a_message_costs_little() {
     let inside = format!("<n0x0:c{attributes}/>").repeat(420);
     let xml = with_status(&format!("{scopes}{inside}{}", "</a>".repeat(25)));
     assert!(xml.len() > 300 * 1024 && xml.len() < 384 * 1024, "{}", xml.len());
-    let began = Instant::now();
-    accepts(&xml);
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    let (_, took) = timed(|| accepts(&xml));
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 #[test]
 fn a_compression_bomb_is_not_inflated() {
-    let bomb = miniz_oxide::deflate::compress_to_vec(&vec![b' '; 64 * 1024 * 1024], 9);
+    let bomb = miniz_oxide::deflate::compress_to_vec(&vec![b' '; 16 * 1024 * 1024], 9);
     let encoded = {
         use base64::Engine;
         base64::engine::general_purpose::STANDARD.encode(bomb)
     };
     let query = format!("SAMLRequest={}", encoded.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D"));
-    let began = Instant::now();
-    let refusal = Received::from_query(&query).unwrap_err();
-    assert_eq!(refusal.rule, Rule::MessageTooLarge);
-    assert!(began.elapsed() < Duration::from_secs(1));
+    let (refused, took) = timed(|| Received::from_query(&query));
+    assert_eq!(refused.unwrap_err().rule, Rule::MessageTooLarge);
+    assert!(took < Duration::from_secs(1), "{took:?}");
     // What comes by POST is never inflated, whatever it is.
     Gateway::default().refuses_field(&encoded[..1024], Rule::NotUtf8);
 }

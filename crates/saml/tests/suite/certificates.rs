@@ -54,7 +54,7 @@ fn a_connection_without_a_certificate_accepts_nobody() {
 
 #[test]
 fn weak_keys_are_no_certificates() {
-    for key in [rsa_key(1024), ec_key(Nid::X9_62_PRIME192V1), ec_key(Nid::SECP256K1), ed25519_key()] {
+    for key in [rsa_key("short", 1024), ec_key(Nid::X9_62_PRIME192V1), ec_key(Nid::SECP256K1), ed25519_key()] {
         assert_eq!(Certificate::from_der(&key.der()).unwrap_err().rule, Rule::WeakCertificate);
     }
 }

@@ -128,7 +128,7 @@ fn addresses_that_are_scripts_are_refused() {
 
 #[test]
 fn a_key_that_cannot_be_used_is_told_and_leaves_the_others() {
-    let weak = rsa_key(1024);
+    let weak = rsa_key("short", 1024);
     let broken = key("", rsa()).replace("<ds:X509Certificate>", "<ds:X509Certificate>AAAA");
     let metadata =
         read(&entity(IDP, &format!("{}{broken}{}{}{}", key("", &weak), key("", rsa()), key("", rsa()), sign_on()))).unwrap();
