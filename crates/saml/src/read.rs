@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use crate::document::{ASSERTION, Document, Node, XSI};
+use crate::document::{ASSERTION, Node, XSI};
 use crate::limits::Limits;
 use crate::rule::{Refusal, Rule, require, require_with};
 use crate::scan::scan;
@@ -103,15 +103,9 @@ impl AuthenticAssertion {
 
 /// What was signed, read.
 pub fn read(signed: Signed) -> Result<AuthenticAssertion, Refusal> {
-    let document = scan(signed.assertion.text(), Limits::MESSAGE)?;
-    let Some(assertion) = assertion_of(&document) else { return Err(Rule::NoAssertion.refusal()) };
-    let assertion = read_assertion(assertion)?;
-    Ok(AuthenticAssertion { envelope: signed.envelope, assertion })
-}
-
-fn assertion_of<'d, 't>(document: &'d Document<'t>) -> Option<Node<'d, 't>> {
-    let root = document.root();
-    if root.is(ASSERTION, "Assertion") { Some(root) } else { root.named(ASSERTION, "Assertion").next() }
+    let document = scan(signed.text(), Limits::MESSAGE)?;
+    let (assertion, envelope) = signed.parts(&document)?;
+    Ok(AuthenticAssertion { assertion: read_assertion(assertion)?, envelope })
 }
 
 fn read_assertion(node: Node<'_, '_>) -> Result<Assertion, Refusal> {

@@ -2,8 +2,8 @@
 //! came out of it. What comes of it is text that a trusted key vouches for, and nothing else of the message.
 
 use crate::decrypt::{Decryption, open};
-use crate::document::{ASSERTION, Document, PROTOCOL};
-use crate::limits::{EXPANDED_BYTES_MAX, Limits};
+use crate::document::{ASSERTION, Document, Node, PROTOCOL};
+use crate::limits::Limits;
 use crate::rule::{Refusal, Rule, require, require_with};
 use crate::scan::scan;
 use crate::signature::{Shaped, SignedElement, of_lone_assertion};
@@ -19,11 +19,39 @@ pub struct Trust<'a> {
     pub decryption: &'a Decryption,
 }
 
-/// An assertion a trusted key vouches for, and what is known of the Response around it.
+/// Text a trusted key vouches for: an Assertion, or the Response it is in.
 pub struct Signed {
-    /// A document that is the Assertion, or the Response it is in.
-    pub(crate) assertion: Message,
-    pub(crate) envelope: Envelope,
+    text: Message,
+    /// What it has to be, if a signature's reference led to it.
+    claimed: Option<Claim>,
+    /// What is known of the Response, if it is not this text.
+    envelope: Option<Envelope>,
+}
+
+struct Claim {
+    local: &'static str,
+    id: String,
+}
+
+impl Signed {
+    pub(crate) fn text(&self) -> &str {
+        self.text.text()
+    }
+
+    /// The assertion in the document that [`Signed::text`] is, and the Response around it, looked at anew: only what was signed
+    /// counts from here on.
+    pub(crate) fn parts<'d, 't>(&self, document: &'d Document<'t>) -> Result<(Node<'d, 't>, Envelope), Refusal> {
+        if let Some(claimed) = &self.claimed {
+            is_what_was_looked_at(document, claimed.local, &claimed.id)?;
+        }
+        match &self.envelope {
+            Some(envelope) => Ok((assertion(document)?, envelope.clone())),
+            None => match response(document)?.carried {
+                Carried::Plain(node) => Ok((node, Envelope::of(document, true)?)),
+                Carried::Encrypted(_) => Err(Rule::NoAssertion.refusal()),
+            },
+        }
+    }
 }
 
 /// The Response itself. Unless it is signed these are a stranger's words, good for refusing and nothing else.
@@ -54,26 +82,19 @@ impl Envelope {
 /// What is signed of the message.
 pub fn verify(document: &Document<'_>, shaped: Shaped<'_, '_>, trust: Trust<'_>) -> Result<Signed, Refusal> {
     match (shaped.signed, shaped.structured.carried) {
-        (Some(signed), _) => {
-            let reduced = signed_text(document.text, signed, trust)?;
-            if signed.local == "Assertion" {
-                is_what_was_looked_at(&scan(reduced.text(), Limits::MESSAGE)?, signed)?;
-                return Ok(Signed { assertion: reduced, envelope: Envelope::of(document, false)? });
-            }
-            let inside = scan(reduced.text(), Limits::MESSAGE)?;
-            is_what_was_looked_at(&inside, signed)?;
-            let envelope = Envelope::of(&inside, true)?;
-            // What was signed is looked at anew: only it counts from here on.
-            let structured = response(&inside)?;
-            let assertion = match structured.carried {
-                Carried::Plain(_) => None,
-                Carried::Encrypted(node) => Some(opened(node, true, trust)?),
-            };
-            Ok(Signed { assertion: assertion.unwrap_or(reduced), envelope })
+        (Some(signed), Carried::Plain(_)) => {
+            let text = signed_text(document.text, signed, trust)?;
+            let envelope = if signed.local == "Assertion" { Some(Envelope::of(document, false)?) } else { None };
+            Ok(Signed { text, claimed: Some(Claim::of(signed)), envelope })
         }
-        (None, Carried::Encrypted(node)) => {
-            Ok(Signed { assertion: opened(node, false, trust)?, envelope: Envelope::of(document, false)? })
+        (Some(signed), Carried::Encrypted(_)) => {
+            let text = signed_text(document.text, signed, trust)?;
+            let inside = scan(text.text(), Limits::MESSAGE)?;
+            is_what_was_looked_at(&inside, signed.local, signed.id)?;
+            let Carried::Encrypted(node) = response(&inside)?.carried else { return Err(Rule::SignedPart.refusal()) };
+            opened(node, true, trust, Envelope::of(&inside, true)?)
         }
+        (None, Carried::Encrypted(node)) => opened(node, false, trust, Envelope::of(document, false)?),
         (None, Carried::Plain(_)) => Err(Rule::Unsigned.refusal()),
     }
 }
@@ -90,40 +111,39 @@ fn signed_text(text: &str, signed: SignedElement<'_>, trust: Trust<'_>) -> Resul
 }
 
 /// The library went by a reference to it: so its word is checked.
-fn is_what_was_looked_at(document: &Document<'_>, signed: SignedElement<'_>) -> Result<(), Refusal> {
+fn is_what_was_looked_at(document: &Document<'_>, local: &str, id: &str) -> Result<(), Refusal> {
     let root = document.root();
-    let namespace = if signed.local == "Response" { PROTOCOL } else { ASSERTION };
-    let is_same = root.is(namespace, signed.local) && root.attribute("ID") == Some(signed.id);
-    require_with(Rule::SignedPart, is_same, |refusal| {
-        refusal.expected(format!("{} {}", signed.local, signed.id)).received(root.local())
-    })
+    let namespace = if local == "Response" { PROTOCOL } else { ASSERTION };
+    let is_same = root.is(namespace, local) && root.attribute("ID") == Some(id);
+    require_with(Rule::SignedPart, is_same, |refusal| refusal.expected(format!("{local} {id}")).received(root.local()))
+}
+
+impl Claim {
+    fn of(signed: SignedElement<'_>) -> Self {
+        Self { local: signed.local, id: signed.id.to_owned() }
+    }
 }
 
 /// The assertion inside, vouched for by its own signature or by the one around the whole.
-fn opened(encrypted: crate::document::Node<'_, '_>, is_vouched_for: bool, trust: Trust<'_>) -> Result<Message, Refusal> {
+fn opened(encrypted: Node<'_, '_>, is_vouched_for: bool, trust: Trust<'_>, envelope: Envelope) -> Result<Signed, Refusal> {
     let opened = open(encrypted, trust.decryption)?;
     let vouched = vouched_for(opened.plaintext, is_vouched_for, trust);
-    // A stranger may have changed the ciphertext: what became of it is nobody's business.
-    if opened.is_malleable && !is_vouched_for {
-        return vouched.map_err(|_| Rule::DecryptionFailed.refusal());
-    }
-    vouched
+    let (text, claimed) = if opened.is_malleable && !is_vouched_for {
+        // A stranger may have changed the ciphertext: what became of it is nobody's business.
+        vouched.map_err(|_| Rule::DecryptionFailed.refusal())?
+    } else {
+        vouched?
+    };
+    Ok(Signed { text, claimed, envelope: Some(envelope) })
 }
 
-fn vouched_for(plaintext: Message, is_vouched_for: bool, trust: Trust<'_>) -> Result<Message, Refusal> {
-    require(Rule::MessageTooLarge, plaintext.text().len() <= EXPANDED_BYTES_MAX)?;
+fn vouched_for(plaintext: Message, is_vouched_for: bool, trust: Trust<'_>) -> Result<(Message, Option<Claim>), Refusal> {
     let document = scan(plaintext.text(), Limits::MESSAGE)?;
-    let root = assertion(&document)?;
-    match of_lone_assertion(root)? {
-        Some(signed) => {
-            let reduced = signed_text(plaintext.text(), signed, trust)?;
-            is_what_was_looked_at(&scan(reduced.text(), Limits::MESSAGE)?, signed)?;
-            Ok(reduced)
-        }
-        None => {
-            require(Rule::EncryptedUnsigned, is_vouched_for)?;
-            drop(document);
-            Ok(plaintext)
-        }
+    let signed = of_lone_assertion(assertion(&document)?)?;
+    if let Some(signed) = signed {
+        return Ok((signed_text(plaintext.text(), signed, trust)?, Some(Claim::of(signed))));
     }
+    require(Rule::EncryptedUnsigned, is_vouched_for)?;
+    drop(document);
+    Ok((plaintext, None))
 }
