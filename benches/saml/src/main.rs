@@ -26,7 +26,10 @@ const ATTRIBUTES: [(&str, &str); 10] = [
     ("http://schemas.microsoft.com/identity/claims/tenantid", "3f2a5b60-0c1e-4d7b-9a4d-3f5f0e6f9d21"),
     ("http://schemas.microsoft.com/identity/claims/objectidentifier", "8e6c7a10-77aa-4f2e-8a0f-1c2d3e4f5a6b"),
     ("http://schemas.microsoft.com/identity/claims/displayname", "Alice Example-Longname"),
-    ("http://schemas.microsoft.com/ws/2008/06/identity/claims/groups", "0c7c0d1e-5a55-4c8e-9e8e-6d1f2a3b4c5d"),
+    (
+        "http://schemas.microsoft.com/ws/2008/06/identity/claims/groups",
+        "0c7c0d1e-5a55-4c8e-9e8e-6d1f2a3b4c5d;1d8d1e2f-6b66-4d9f-8f9f-7e2f3b4c5d6e;2e9e2f30-7c77-4ea0-90a0-8f304c5d6e7f",
+    ),
     (
         "http://schemas.microsoft.com/identity/claims/identityprovider",
         "https://sts.windows.net/3f2a5b60-0c1e-4d7b-9a4d-3f5f0e6f9d21/",
@@ -50,7 +53,7 @@ fn main() {
 
 fn mint_into(folder: &Path) {
     let mut login = mint::Login::default();
-    let statements = ATTRIBUTES.map(|(name, value)| mint::attribute(name, &[value])).concat();
+    let statements = ATTRIBUTES.map(|(name, value)| mint::attribute(name, &value.split(';').collect::<Vec<_>>())).concat();
     login.attributes = format!("<saml:AttributeStatement>{statements}</saml:AttributeStatement>");
     let certificate = STANDARD.encode(mint::rsa().der());
     let how = mint::How {
