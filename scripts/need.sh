@@ -41,7 +41,7 @@ compiles_xmlsec() {
     printf '#include <xmlsec/xmlsec.h>\n#include <openssl/evp.h>\nint main(void) { return 0; }\n' |
         cc -x c - -o /dev/null $(pkg-config --cflags --libs xmlsec1 openssl)
 }
-has_clang() { command -v clang && ls /usr/lib/llvm-*/lib/libclang*.so*; }
+has_clang() { command -v clang && ls /usr/lib/llvm-*/lib/libclang.so*; }
 need "pkg-config libxml2-dev libxmlsec1-dev libxslt1-dev libssl-dev" compiles_xmlsec
 need "clang libclang-dev" has_clang
 # What `make run` prints to try it is a curl line.
