@@ -12,9 +12,9 @@ if ! PATH=$tools/bin:$PATH cargo deny --version >/dev/null 2>&1; then
 fi
 export PATH=$tools/bin:$PATH
 
-cargo deny --locked check bans licenses sources
+cargo deny --locked --workspace check bans licenses sources
 if cargo deny --locked fetch db >"$tools.advisories.log" 2>&1; then
-    cargo deny --locked check --disable-fetch advisories
+    cargo deny --locked --workspace check --disable-fetch advisories
 else
     echo "Advisories were NOT checked: their database could not be fetched from here ($tools.advisories.log says why)."
 fi

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 seconds=${1:?seconds per target}
 shift
 features=()
-targets=(mapping_syntax mapping_format mapping_eval mapping_import)
+targets=(mapping_syntax mapping_format mapping_eval mapping_import saml_response saml_scan)
 if [ "${1:-}" = --gateway ]; then
     shift
     features=(--features gateway)

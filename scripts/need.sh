@@ -35,6 +35,15 @@ fi
 
 # SQLite and the cryptography of TLS are C, compiled into the binary.
 need "gcc libc6-dev" compiles_c
+# XML signatures: libxmlsec1 over libxml2 and OpenSSL, found by pkg-config and xmlsec1-config, bound by bindgen (libclang).
+compiles_xmlsec() {
+    # shellcheck disable=SC2046 # several flags in one word
+    printf '#include <xmlsec/xmlsec.h>\n#include <openssl/evp.h>\nint main(void) { return 0; }\n' |
+        cc -x c - -o /dev/null $(pkg-config --cflags --libs xmlsec1 openssl)
+}
+has_clang() { command -v clang && ls /usr/lib/llvm-*/lib/libclang.so*; }
+need "pkg-config libxml2-dev libxmlsec1-dev libxslt1-dev libssl-dev" compiles_xmlsec
+need "clang libclang-dev" has_clang
 # What `make run` prints to try it is a curl line.
 need "curl" command -v curl
 case $purpose in

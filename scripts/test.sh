@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # scripts/test.sh [soak]
-# Every test: unit tests, the mapping language and some fuzzing of it, documentation examples, then the suite, which
+# Every test: unit tests, the mapping language, SAML messages, some fuzzing of both, documentation examples, then the suite, which
 # talks to the release binary, a PostgreSQL it starts itself and the pinned conformance tools. With `soak`, long fuzzing
 # and the suite.
 set -euo pipefail
@@ -30,10 +30,15 @@ if [ "${1:-}" = soak ]; then
     scripts/fuzz.sh 600 --gateway
     # The suite's tests ask it (tests/suite/support/form.rs).
     export ROSTERD_TEST_FORM=long
+    # SAML's tests once more, each signature judged by a second library that has to agree.
+    run saml-oracle --manifest-path crates/saml/oracle/Cargo.toml
     run soak --test suite -- --nocapture
 else
     run unit --lib --bins
     run language -p rosterd-mapping
+    run saml -p rosterd-saml
+    # A rule of SAML that no test would miss, or another table than the one that is committed.
+    scripts/saml-rules.py --check
     # Bounded here, with a fixed seed; the long form is `make soak`.
     scripts/fuzz.sh 15
     run examples --doc
@@ -41,5 +46,5 @@ else
 fi
 
 echo
-echo "Unit tests, the mapping language (its unit tests, then file by file), examples and the suite, in this order:"
+echo "Unit tests, the mapping language (its unit tests, then file by file), SAML, examples and the suite, in this order:"
 cat "$logs/summary"

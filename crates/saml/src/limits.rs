@@ -1,0 +1,29 @@
+//! What a message may be at most. Checked while reading, so that nothing larger is ever built.
+
+/// A form field or a query, as received.
+pub const ENCODED_BYTES_MAX: usize = 512 * 1024;
+/// A message after base64.
+pub const MESSAGE_BYTES_MAX: usize = 384 * 1024;
+/// A message that was inflated or decrypted.
+pub const EXPANDED_BYTES_MAX: usize = 256 * 1024;
+/// Metadata of one entity, or of a federation.
+pub const METADATA_BYTES_MAX: usize = 2 * 1024 * 1024;
+pub const RELAY_STATE_BYTES_MAX: usize = 1024;
+
+/// Bounds of one document.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub depth_max: usize,
+    pub elements_max: usize,
+    pub attributes_max: usize,
+    pub namespaces_max: usize,
+    /// Whether comments are passed over. In a message they are refused: they cut values in two for some readers.
+    pub has_comments: bool,
+}
+
+impl Limits {
+    pub const MESSAGE: Self =
+        Self { depth_max: 32, elements_max: 4_000, attributes_max: 64, namespaces_max: 32, has_comments: false };
+    /// A federation lists its members in one document.
+    pub const METADATA: Self = Self { elements_max: 100_000, has_comments: true, ..Self::MESSAGE };
+}

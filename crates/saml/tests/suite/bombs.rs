@@ -1,0 +1,88 @@
+//! Messages made to cost more than they are worth: size, depth, count, compression. `refuses` measures each.
+
+use std::time::Duration;
+
+use crate::mint::*;
+use rosterd_saml::redirect::Received;
+use rosterd_saml::rule::Rule;
+
+fn with_status(inside: &str) -> String {
+    Login::default().signed_assertion(rsa()).replacen("<samlp:Status>", &format!("{inside}<samlp:Status>"), 1)
+}
+
+#[test]
+fn a_message_of_more_than_the_limit_is_refused_before_it_is_decoded() {
+    Gateway::default().refuses_field(&"A".repeat(512 * 1024 + 1), Rule::MessageTooLarge);
+    Gateway::default().refuses_field(&"A".repeat(16 * 1024 * 1024), Rule::MessageTooLarge);
+    let large = field(&with_status(&" ".repeat(384 * 1024)));
+    Gateway::default().refuses_field(&large[..512 * 1024], Rule::Truncated);
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    for depth in [33, 1_000, 30_000] {
+        refuses(&with_status(&format!("{}{}", "<a>".repeat(depth), "</a>".repeat(depth))), Rule::TooDeep);
+    }
+    accepts(&with_status(&format!("{}{}", "<a>".repeat(31), "</a>".repeat(31))));
+}
+
+#[test]
+fn many_elements_are_refused() {
+    refuses(&with_status(&"<a/>".repeat(4_000)), Rule::TooManyElements);
+    refuses(&with_status(&"<a/>".repeat(60_000)), Rule::TooManyElements);
+    accepts(&with_status(&"<a/>".repeat(3_900)));
+}
+
+#[test]
+fn many_attributes_are_refused() {
+    let attributes = |count: usize| (0..count).map(|number| format!(" a{number}=\"\"")).collect::<String>();
+    refuses(&with_status(&format!("<a{}/>", attributes(65))), Rule::TooManyAttributes);
+    refuses(&with_status(&format!("<a{}/>", attributes(25_000))), Rule::TooManyAttributes);
+    accepts(&with_status(&format!("<a{}/>", attributes(64))));
+}
+
+#[test]
+fn many_namespaces_are_refused() {
+    let declarations = |count: usize| (0..count).map(|number| format!(" xmlns:n{number}=\"urn:{number}\"")).collect::<String>();
+    refuses(&with_status(&format!("<a{}/>", declarations(33))), Rule::TooManyNamespaces);
+    refuses(&with_status(&format!("<a{}/>", declarations(12_000))), Rule::TooManyNamespaces);
+    accepts(&with_status(&format!("<a{}/>", declarations(32))));
+}
+
+#[test]
+fn within_all_limits_a_message_costs_little() {
+    // The most prefixes in scope, the most attributes that have to be looked up in them, of all of it the most that fits.
+    let scopes: String = (0..25)
+        .map(|depth| {
+            let declared: String = (0..32).map(|number| format!(" xmlns:n{depth}x{number}=\"urn:{depth}:{number}\"")).collect();
+            format!("<a{declared}>")
+        })
+        .collect();
+    let attributes: String = (0..64).map(|number| format!(" n0x0:b{number}=\"\"")).collect();
+    let inside = format!("<n0x0:c{attributes}/>").repeat(420);
+    let xml = with_status(&format!("{scopes}{inside}{}", "</a>".repeat(25)));
+    assert!(xml.len() > 300 * 1024 && xml.len() < 384 * 1024, "{}", xml.len());
+    let (_, took) = timed(|| accepts(&xml));
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[test]
+fn a_compression_bomb_is_not_inflated() {
+    let bomb = miniz_oxide::deflate::compress_to_vec(&vec![b' '; 16 * 1024 * 1024], 9);
+    let encoded = {
+        use base64::Engine;
+        base64::engine::general_purpose::STANDARD.encode(bomb)
+    };
+    let query = format!("SAMLRequest={}", encoded.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D"));
+    let (refused, took) = timed(|| Received::from_query(&query));
+    assert_eq!(refused.unwrap_err().rule, Rule::MessageTooLarge);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    // What comes by POST is never inflated, whatever it is.
+    Gateway::default().refuses_field(&encoded[..1024], Rule::NotUtf8);
+}
+
+#[test]
+fn a_long_line_of_references_costs_little() {
+    let inside = "&#x41;".repeat(60_000);
+    accepts(&with_status(&format!("<a>{inside}</a>")));
+}
