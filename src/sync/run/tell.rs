@@ -143,8 +143,8 @@ impl Runner<'_> {
 fn keep_places(state: &mut SyncState, found: &Found, counts: &Counts, now: Micros) {
     match &found.way {
         Way::Full { why, .. } if why.is_its_turn() => (state.full_at, state.spent) = (Some(now), 0),
-        _ if found.held.is_none() => state.spent += found.takes,
-        _ => {}
+        // Whoever could not go is told of again, and goes then.
+        _ => state.spent += (found.takes - counts.stayed).max(0),
     }
     let Some(places) = found.way.places() else { return };
     state.question = Some(places.question.clone());
