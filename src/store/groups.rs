@@ -313,7 +313,8 @@ fn among_form(connection: &Connection, external_ids: &[String]) -> Form {
 /// The texts of this file that are built.
 pub fn forms(connection: &Connection, group: &str, ids: &[String]) -> Vec<Form> {
     let tenant = &connection.tenant_id;
-    let mut forms = vec![members_among(tenant, group, ids), listed(connection, ids), naming(connection, ids), holding(connection, ids)];
+    let mut forms =
+        vec![members_among(tenant, group, ids), listed(connection, ids), naming(connection, ids), holding(connection, ids)];
     forms.push(among_form(connection, ids));
     forms
 }

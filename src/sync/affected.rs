@@ -43,7 +43,8 @@ impl ToldGroups<'_> {
     /// The store's.
     pub async fn moved(&self, at: (&Store, &Connection)) -> Result<Vec<String>, store::Error> {
         let known = self.known(at).await?;
-        let is_elsewhere = |(id, dn): &&(String, &str)| known.get(id).is_some_and(|group| group.dn_key.as_ref() != Some(&dn_key(dn)));
+        let is_elsewhere =
+            |(id, dn): &&(String, &str)| known.get(id).is_some_and(|group| group.dn_key.as_ref() != Some(&dn_key(dn)));
         Ok(self.there.iter().filter(is_elsewhere).map(|(id, _)| id.clone()).collect())
     }
 }

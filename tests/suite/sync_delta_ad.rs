@@ -297,7 +297,9 @@ async fn an_account_whose_rights_are_taken_away_reads_everything_in_the_same_run
         samba.modify(&(["ann", "bob", "cid"].map(|name| ou.person(name)).concat() + &elsewhere.person("follower")));
         let follower = elsewhere.dn_of("follower");
         let admins = |how: &str| {
-            samba.modify(&format!("dn: CN=Domain Admins,CN=Users,{ROOT}\nchangetype: modify\n{how}: member\nmember: {follower}\n\n"));
+            samba.modify(&format!(
+                "dn: CN=Domain Admins,CN=Users,{ROOT}\nchangetype: modify\n{how}: member\nmember: {follower}\n\n"
+            ));
         };
         admins("add");
         let way = Way { option, ..WAYS[0] };

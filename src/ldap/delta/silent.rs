@@ -54,7 +54,8 @@ mod tests {
 
     #[test]
     fn an_attribute_that_changes_silently_is_found_however_it_is_written() {
-        for name in ["memberOf", "MEMBEROF", "memberOf;range=0-99", "tokenGroups", "msDS-User-Account-Control-Computed", "nsRole"] {
+        for name in ["memberOf", "MEMBEROF", "memberOf;range=0-99", "tokenGroups", "msDS-User-Account-Control-Computed", "nsRole"]
+        {
             assert_eq!(of(&["mail".into(), name.into()], "(objectClass=person)").as_deref(), Some(name));
         }
         assert_eq!(of(&["mail".into(), "member".into(), "memberOfNothing".into()], "(uid=*)"), None);
@@ -71,7 +72,12 @@ mod tests {
         ] {
             assert!(of_filter(filter).is_some(), "{filter}");
         }
-        for filter in ["(description=memberOf)", "(member=cn=memberOf,dc=x)", "(&(objectClass=user)(mail=*))", "(description=\\28memberOf=x\\29)"] {
+        for filter in [
+            "(description=memberOf)",
+            "(member=cn=memberOf,dc=x)",
+            "(&(objectClass=user)(mail=*))",
+            "(description=\\28memberOf=x\\29)",
+        ] {
             assert_eq!(of_filter(filter), None, "{filter}");
         }
     }
