@@ -49,7 +49,7 @@ pub async fn standing(store: &Store, connection: &Connection, kinds: &[&str]) ->
     Ok(subjects)
 }
 
-/// Brings the rows in line with what a run could not take.
+/// Brings the rows in line with what a run could not take; whether there was anything to do.
 ///
 /// # Errors
 /// The store's.
@@ -60,7 +60,7 @@ pub async fn settle(
     closes: Closes<'_>,
     (entropy, now): (&Entropy, Micros),
     batch: &mut Batch,
-) -> Result<(), crate::store::Error> {
+) -> Result<bool, crate::store::Error> {
     let mut open: HashMap<(String, String), String> = HashMap::new();
     for kind in KINDS {
         for row in events::open_of_kind(store, connection, kind).await? {
@@ -93,7 +93,7 @@ pub async fn settle(
     events::insert_log(batch, tenant, &log);
     events::open_conflicts_together(batch, tenant, &new);
     events::resolve(batch, connection, &gone, now);
-    Ok(())
+    Ok(!new.is_empty() || !gone.is_empty())
 }
 
 /// What a row says: the entry, and why it is not taken or whose address it has.
