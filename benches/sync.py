@@ -443,7 +443,7 @@ def measure(store, options, folder):
 
     def judged(goal, value, text):
         if value > GOALS[goal]:
-            missed.append(f"{title}: {text} of {GOALS[goal]}")
+            missed.append(f"{title}, {goal}: {text} of {GOALS[goal]}")
         return f"**{text}**"
 
     rows = [["run over " + f"{options.people:,} people", "seconds", "of R", "goal"], ["---"] * 4]
