@@ -9,6 +9,8 @@ use super::settings::{Area, Settings};
 
 /// Conditions in one question.
 const AT_ONCE: usize = 50;
+/// Entries that all questions together may come to: they are held in memory.
+pub const ENTRIES_MAX: usize = 20_000;
 
 /// A condition: one of these attributes names this entry.
 pub fn naming(attributes: &[&str], dn: &str) -> String {
@@ -30,7 +32,8 @@ pub async fn read(
     for some in conditions.chunks(AT_ONCE) {
         let filter = format!("(&{}(|{}))", area.filter, some.concat());
         let area = Area { filter, ..area.clone() };
-        let mut pages = Pages::new(settings, &area, attributes.to_vec());
+        let left = ENTRIES_MAX.saturating_sub(entries.len()).max(1);
+        let mut pages = Pages::new(settings, &area, attributes.to_vec()).at_most(left.min(settings.entries_max));
         loop {
             match pages.next(session).await {
                 Read::Page(page) => {

@@ -301,10 +301,22 @@ fn holding(connection: &Connection, ids: &[String]) -> Form {
     form("holding", sql, args![&connection.tenant_id, &connection.id], ids)
 }
 
+fn among_form(connection: &Connection, external_ids: &[String]) -> Form {
+    let list = in_list(3, external_ids.len());
+    let sql = format!(
+        "SELECT external_id, id, dn_key FROM groups WHERE tenant_id = $1 AND connection_id = $2 AND listed \
+         AND external_id IN ({list})"
+    );
+    form("among", sql, args![&connection.tenant_id, &connection.id], external_ids)
+}
+
 /// The texts of this file that are built.
 pub fn forms(connection: &Connection, group: &str, ids: &[String]) -> Vec<Form> {
     let tenant = &connection.tenant_id;
-    vec![members_among(tenant, group, ids), listed(connection, ids), naming(connection, ids), holding(connection, ids)]
+    let mut forms =
+        vec![members_among(tenant, group, ids), listed(connection, ids), naming(connection, ids), holding(connection, ids)];
+    forms.push(among_form(connection, ids));
+    forms
 }
 
 async fn external_ids(
@@ -318,6 +330,19 @@ async fn external_ids(
         let form = form(connection, chunk);
         for row in store.read_built(form.sql, form.args).await? {
             found.insert(row.text(0)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Those of these that are listed, by external id.
+pub async fn among(store: &Store, connection: &Connection, external_ids: &[String]) -> Result<HashMap<String, Placed>, Error> {
+    let mut found = HashMap::new();
+    for chunk in external_ids.chunks(IDS_PER_READ) {
+        let form = among_form(connection, chunk);
+        for row in store.read_built(form.sql, form.args).await? {
+            let one = Placed { external_id: row.text(0)?, id: row.text(1)?, dn_key: row.opt_text(2)? };
+            found.insert(one.external_id.clone(), one);
         }
     }
     Ok(found)

@@ -2,6 +2,7 @@
 //! another name by now, those in which somebody is who goes (directories shorten their lists without a word), and on Active
 //! Directory whose number somebody has as their primary group. Owns that list; refuses to judge what is in them.
 
+use super::changes::{self, Fell, Stop};
 use super::survey::Survey;
 use crate::ldap::by_id;
 use crate::ldap::connect::Session;
@@ -23,6 +24,31 @@ pub struct ToldGroups<'t> {
     pub gone: &'t [String],
 }
 
+impl ToldGroups<'_> {
+    /// Those that are stored. Active Directory tells of whatever went or changed anywhere in a domain: most are nobody's.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn known(
+        &self,
+        (store, connection): (&Store, &Connection),
+    ) -> Result<HashMap<String, groups::Placed>, store::Error> {
+        let ids: Vec<String> = self.there.iter().map(|(id, _)| id).chain(self.gone).cloned().collect();
+        groups::among(store, connection, &ids).await
+    }
+
+    /// The ids of those that are called otherwise by now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn moved(&self, at: (&Store, &Connection)) -> Result<Vec<String>, store::Error> {
+        let known = self.known(at).await?;
+        let is_elsewhere =
+            |(id, dn): &&(String, &str)| known.get(id).is_some_and(|group| group.dn_key.as_ref() != Some(&dn_key(dn)));
+        Ok(self.there.iter().filter(is_elsewhere).map(|(id, _)| id.clone()).collect())
+    }
+}
+
 /// The ids of the groups that are touched, as far as is known here, and the DNs that are new.
 ///
 /// # Errors
@@ -35,16 +61,15 @@ pub async fn by_names(
 ) -> Result<(BTreeSet<String>, Vec<String>), store::Error> {
     let mut arrived: Vec<String> = people.arrived.clone();
     let mut ids: Vec<String> = people.movers().chain(&people.leavers).cloned().collect();
+    let known = told.known((store, connection)).await?;
     for (external_id, dn) in &told.there {
-        let stored = groups::find_by_external_id(store, connection, external_id).await?;
-        if stored.as_ref().is_none_or(|group| group.dn_key.as_ref() != Some(&dn_key(dn))) {
+        let stored = known.get(external_id);
+        if stored.is_none_or(|group| group.dn_key.as_ref() != Some(&dn_key(dn))) {
             arrived.push((*dn).to_owned());
-            ids.extend(stored.map(|group| group.id.to_string()));
+            ids.extend(stored.map(|group| group.id.clone()));
         }
     }
-    for external_id in told.gone {
-        ids.extend(groups::find_by_external_id(store, connection, external_id).await?.map(|group| group.id.to_string()));
-    }
+    ids.extend(told.gone.iter().filter_map(|external_id| Some(known.get(external_id)?.id.clone())));
     let keys: Vec<String> = arrived.iter().map(|dn| dn_key(dn)).collect();
     let mut touched = groups::find_naming(store, connection, &keys).await?;
     touched.extend(groups::find_holding(store, connection, &ids).await?);
@@ -141,21 +166,23 @@ async fn domain(session: &mut Session, settings: &Settings) -> Result<Option<Vec
     Ok(found.iter().find_map(|entry| entry.find("objectSid")?.values.first().cloned()))
 }
 
-/// Active Directory: by the number of a group, the keys of the DNs of those whose primary group it is.
+/// Active Directory: by the number of a group, the keys of the DNs of those whose primary group it is. Of a group of more than
+/// [`by_id::ENTRIES_MAX`] the complete read tells.
 ///
 /// # Errors
-/// They were not read to the end.
+/// They were not read to the end, or one of them not at all.
 pub async fn primary_members(
     session: &mut Session,
     settings: &Settings,
     numbers: &BTreeSet<u32>,
-) -> Result<HashMap<u32, Vec<u128>>, Cause> {
+) -> Result<HashMap<u32, Vec<u128>>, Stop> {
     let conditions: Vec<String> = numbers.iter().map(|number| format!("({PRIMARY_GROUP}={number})")).collect();
     let attributes = [String::from(PRIMARY_GROUP)];
-    let (people, unreadable) = by_id::read(session, (settings, &settings.users), &conditions, &attributes).await?;
+    let read = by_id::read(session, (settings, &settings.users), &conditions, &attributes).await;
+    let (people, unreadable) = read.map_err(changes::of_a_cut)?;
     // Of whom nobody can say which group is theirs, a list of members is not one of all.
     if let Some(entry) = unreadable.into_iter().next() {
-        return Err(entry.cause);
+        return Err(Fell::Unreadable(entry.dn).into());
     }
     let mut members: HashMap<u32, Vec<u128>> = HashMap::new();
     for person in &people {

@@ -32,8 +32,14 @@ pub enum Fell {
     TooMuch { what: &'static str, max: usize },
     #[error("the directory limits how much it tells: {0}")]
     Limit(Cause),
+    #[error("the directory refuses to tell changes: {0}")]
+    Refused(Cause),
+    #[error("the directory no longer tells who was deleted")]
+    Blind,
     #[error("{0} changed and has no id")]
     Nameless(String),
+    #[error("{0} can't be read")]
+    Unreadable(String),
     #[error("two entries have the id {0}")]
     IdTwice(String),
     #[error("a folder was made, renamed, moved or removed")]
@@ -108,15 +114,20 @@ pub async fn read(
     }
 }
 
-/// A limit is met by reading page by page; whatever else ends a read would end that, too.
-fn of_a_cut(cause: Cause) -> Stop {
+/// A limit, or a right that was taken away, is met by reading everything; a directory that is busy would be so then, too, and a
+/// broken connection says nothing of the place.
+pub fn of_a_cut(cause: Cause) -> Stop {
     // RFC 4511 §A.2: timeLimitExceeded, sizeLimitExceeded, adminLimitExceeded.
-    let is_limit = match &cause {
-        Cause::TooMuch { .. } => true,
-        Cause::Answer(answer) => matches!(answer.code, 3 | 4 | 11),
-        _ => false,
-    };
-    if is_limit { Fell::Limit(cause).into() } else { cause.into() }
+    match &cause {
+        Cause::TooMuch { .. } => Fell::Limit(cause).into(),
+        Cause::Answer(answer) => match answer.code {
+            3 | 4 | 11 => Fell::Limit(cause).into(),
+            // busy, unavailable
+            51 | 52 => cause.into(),
+            _ => Fell::Refused(cause).into(),
+        },
+        _ => cause.into(),
+    }
 }
 
 #[derive(Default)]
@@ -209,6 +220,7 @@ mod tests {
     fn a_limit_of_the_directory_is_met_by_pages_and_an_end_of_the_connection_is_an_end() {
         let answer = |code| Cause::Answer(crate::ldap::failure::Answer { code, matched: String::new(), text: String::new() });
         assert!(matches!(of_a_cut(answer(4)), Stop::Fell(Fell::Limit(_))));
+        assert!(matches!(of_a_cut(answer(50)), Stop::Fell(Fell::Refused(_))));
         assert!(matches!(of_a_cut(answer(51)), Stop::Cause(_)));
         assert!(matches!(of_a_cut(Cause::Closed), Stop::Cause(_)));
     }

@@ -72,15 +72,13 @@ impl GroupPlaces {
     /// The store's.
     pub async fn told((store, connection): (&Store, &Connection), told: &ToldGroups<'_>) -> Result<Self, store::Error> {
         let mut places = Self::default();
+        let known = told.known((store, connection)).await?;
         for (external_id, dn) in &told.there {
-            if let Some(group) = groups::find_by_external_id(store, connection, external_id).await? {
-                places.stays(group.id.to_string(), group.dn_key, Some(&dn_key(dn)));
+            if let Some(group) = known.get(external_id) {
+                places.stays(group.id.clone(), group.dn_key.clone(), Some(&dn_key(dn)));
             }
         }
-        for external_id in told.gone {
-            let group = groups::find_by_external_id(store, connection, external_id).await?;
-            places.gone.extend(group.map(|group| group.id.to_string()));
-        }
+        places.gone.extend(told.gone.iter().filter_map(|external_id| Some(known.get(external_id)?.id.clone())));
         Ok(places)
     }
 

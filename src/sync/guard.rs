@@ -134,6 +134,12 @@ impl Seen {
     pub fn wanted(&self) -> i64 {
         self.leaving + self.barring + self.removals
     }
+
+    /// What is taken of it where this is held.
+    pub fn taken(&self, held: &Held) -> i64 {
+        let free = |why: &[Why], count: i64| if why.is_empty() && held.everything.is_empty() { count } else { 0 };
+        free(&held.absence, self.leaving) + free(&held.barring, self.barring) + free(&held.removals, self.removals)
+    }
 }
 
 impl Held {

@@ -45,7 +45,7 @@ pub async fn standing(store: &Store, connection: &Connection, kinds: &[&str]) ->
     Ok(subjects)
 }
 
-/// Brings the rows in line with what a run could not take.
+/// Brings the rows in line with what a run could not take; whether there was anything to do.
 ///
 /// # Errors
 /// The store's.
@@ -56,7 +56,7 @@ pub async fn settle(
     closes: Closes<'_>,
     (entropy, now): (&Entropy, Micros),
     batch: &mut Batch,
-) -> Result<(), crate::store::Error> {
+) -> Result<bool, crate::store::Error> {
     let mut open: HashMap<(String, String), String> = HashMap::new();
     for kind in KINDS {
         for row in events::open_of_kind(store, connection, kind).await? {
@@ -87,5 +87,5 @@ pub async fn settle(
     let tenant = &connection.tenant_id;
     events::open_conflicts_together(batch, tenant, &new);
     events::resolve(batch, connection, &gone, now);
-    Ok(())
+    Ok(!new.is_empty() || !gone.is_empty())
 }

@@ -49,9 +49,15 @@ impl Why {
     }
 
     /// Is it the complete read's turn? One that stands in for a delta counts with the deltas: neither the budget nor the next
-    /// complete read begins anew with it.
+    /// complete read begins anew with it. Nor with one that is there because somebody's word is waited for: what was held for a
+    /// budget that is used up would go without that word.
     pub fn is_its_turn(&self) -> bool {
-        !matches!(self, Self::Fell(_))
+        !matches!(self, Self::Fell(_) | Self::Waits)
+    }
+
+    /// Are the places from which it might go on worth nothing?
+    pub fn is_in_doubt(&self) -> bool {
+        matches!(self, Self::Fell(_))
     }
 }
 
@@ -154,5 +160,12 @@ mod tests {
     fn a_complete_read_that_stands_in_for_a_delta_is_not_its_turn() {
         assert!(!Why::Fell("it is Tuesday".into()).is_its_turn());
         assert!(Why::Due.is_its_turn() && Why::NoPlace.is_its_turn());
+    }
+
+    #[test]
+    fn what_waits_for_a_word_waits_on_in_the_next_run() {
+        assert!(!Why::Waits.is_its_turn() && !Why::Waits.is_in_doubt());
+        // However long: it is no complete read's turn while something is held.
+        assert_eq!(kind(&Facts { waits: true, now: 9_000, ..facts() }), Kind::Full(Why::Waits));
     }
 }

@@ -293,12 +293,13 @@ impl GroupSurvey {
         gone: impl Iterator<Item = &String>,
     ) -> Result<(), store::Error> {
         self.known = groups::total(store, connection, "group").await?;
-        for external_id in gone.filter(|id| !self.met.contains(&digest(id))).collect::<Vec<_>>() {
-            if let Some(group) = groups::find_by_external_id(store, connection, external_id).await? {
-                let members = groups::count_members(store, &connection.tenant_id, group.id.as_str(), 10_000_001).await?;
-                self.gone.push((external_id.clone(), members.max(1)));
-                self.differs = true;
-            }
+        let gone: Vec<String> = gone.filter(|id| !self.met.contains(&digest(id))).cloned().collect();
+        let mut known: Vec<groups::Placed> = groups::among(store, connection, &gone).await?.into_values().collect();
+        known.sort_unstable_by(|one, other| one.external_id.cmp(&other.external_id));
+        for group in known {
+            let members = groups::count_members(store, &connection.tenant_id, &group.id, 10_000_001).await?;
+            self.gone.push((group.external_id, members.max(1)));
+            self.differs = true;
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ use super::guard::Held;
 use super::kind::{Kind, Why};
 use super::lease::Lease;
 use super::members::{GroupSeen, GroupSurvey};
-use super::survey::{Missing, Placed, Survey};
+use super::survey::{Missing, Placed, REFUSED_MAX, Survey};
 use super::wanted::Wanted;
 use crate::clock::{Clock, Entropy, Micros, SECOND};
 use crate::ldap::advice::advice;
@@ -111,7 +111,7 @@ pub struct Found {
     pub held: Held,
     state: SyncState,
     server: String,
-    /// What it would take of the budget.
+    /// What it takes of the budget: without what is held, or was let through.
     takes: i64,
     way: Way,
 }
@@ -176,6 +176,8 @@ pub struct Report {
 struct Counts {
     people: BTreeMap<&'static str, u64>,
     groups: BTreeMap<&'static str, u64>,
+    /// Who was to go and could not.
+    stayed: i64,
     /// Somebody could not be written and has no row that says so: they have to be told of again.
     stuck: u64,
 }
@@ -202,7 +204,12 @@ impl<'a> Runner<'a> {
         let mut session = self.session().await?;
         let confirmed = Confirmed::read(self.store, self.connection).await?;
         let state = sync_state::find(self.store, self.connection).await?;
-        self.survey(&mut session, mappings, &confirmed, (None, &state, Why::Asked), tell).await
+        // It is judged with the budget that the next run would have.
+        let why = match self.due(mappings, &state).await? {
+            Kind::Full(why) => why,
+            Kind::Delta => Why::Fell(String::from("it is only looked at")),
+        };
+        self.survey(&mut session, mappings, &confirmed, (None, &state, why), tell).await
     }
 
     /// The whole of it.
@@ -300,6 +307,10 @@ impl<'a> Runner<'a> {
             self.write_groups(lease, &mut session, (mappings, &request), confirmed, &found, (&mut counts, &mut refused)).await?;
             self.seen_again(lease, &found).await?;
             Counts::add(&mut counts.people, "held", waits);
+        }
+        if found.way.is_delta() && refused.len() >= REFUSED_MAX {
+            // Somebody may have no row by which they are tried again.
+            counts.stuck += 1;
         }
         lease.keep()?;
         self.finish(&lease.fence, run_id, &found, (&items, &hash, confirmed), (&counts, &refused)).await

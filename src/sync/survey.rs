@@ -244,6 +244,8 @@ impl Survey {
     fn follow(&mut self, known: &Followed, dn: &str) {
         if known.missing_runs > 0 {
             self.seen_again.push(known.external_id.clone());
+            // The directory took them out of its groups when they went, and may have put them back.
+            self.arrived.push(dn.to_owned());
         }
         let key = dn_key(dn);
         if known.dn_key.as_ref() != Some(&key) {
@@ -401,7 +403,8 @@ impl Survey {
 }
 
 impl Survey {
-    /// Of a delta: who of those it says are gone is in the roster.
+    /// Of a delta: who of those it says are gone is in the roster. `counts` = it names who is there, so that it counts as a
+    /// complete read; what is told of one who went may be told twice, and is one miss however often.
     ///
     /// # Errors
     /// The store's.
@@ -409,7 +412,7 @@ impl Survey {
         &mut self,
         against: &Against<'_>,
         missing_runs: u32,
-        gone: &[String],
+        (gone, counts): (&[String], bool),
     ) -> Result<Missing, store::Error> {
         let known = groups::total(against.store, against.connection, "user").await?;
         let mut missing = Missing { known, ..Missing::default() };
@@ -418,7 +421,11 @@ impl Survey {
         for one in followed.into_iter().filter(|one| one.listed && !self.met.contains(&digest(&one.external_id))) {
             missing.all += 1;
             self.leavers.push(one.id.to_string());
-            missing.unconfirmed.push((one.external_id, absence(one.missing_runs, missing_runs)));
+            let absence = match absence(one.missing_runs, missing_runs) {
+                _ if !counts && missing_runs > 1 => Absence::Waits(one.missing_runs.max(1)),
+                absence => absence,
+            };
+            missing.unconfirmed.push((one.external_id, absence));
         }
         Ok(missing)
     }

@@ -258,7 +258,7 @@ async fn a_place_that_is_damaged_or_another_servers_or_too_old_is_worth_nothing(
     on_both(async |postgres| {
         let mut slapd = Slapd::start(3);
         let other = Slapd::start(3);
-        let corp = Corp::start(postgres, &slapd, "--set delta=auto").await;
+        let corp = Corp::with_groups(postgres, &slapd, "--set delta=auto").await;
         corp.sync();
         delta(&corp);
         let bytes = if postgres { "decode('00ff', 'hex')" } else { "x'00ff'" };
@@ -294,7 +294,7 @@ async fn a_place_that_is_damaged_or_another_servers_or_too_old_is_worth_nothing(
 async fn another_mapping_option_or_word_means_reading_everything() {
     let slapd = Slapd::start(3);
     on_both(async |postgres| {
-        let corp = Corp::start(postgres, &slapd, "--set delta=auto").await;
+        let corp = Corp::with_groups(postgres, &slapd, "--set delta=auto").await;
         let plan = corp.run("sync corp --dry-run --json").json();
         assert_eq!(plan["run"]["kind"], "full", "{plan}");
         corp.sync();
@@ -349,7 +349,7 @@ async fn what_would_be_held_is_left_to_a_complete_read_that_holds_it() {
 async fn a_few_at_a_time_are_no_way_around_the_budget() {
     on_both(async |postgres| {
         let slapd = Slapd::start(30);
-        let corp = Corp::start(postgres, &slapd, "--set budget=5,0% --set delta=auto").await;
+        let corp = Corp::with_groups(postgres, &slapd, "--set budget=5,0% --set delta=auto").await;
         corp.sync();
         let gone = |from: u32| (from..from + 2).map(|n| delete(&person_dn(&format!("u{n:06}")))).collect::<String>();
         for from in [0, 2] {
@@ -359,14 +359,24 @@ async fn a_few_at_a_time_are_no_way_around_the_budget() {
         slapd.modify(&gone(4));
         let report = everything(&corp, 3, "2 would go, and 4 went since the last complete read");
         assert_eq!(report["summary"]["people"]["left"], Value::Null, "{report}");
+        // They wait on, in each run that comes by itself, even when it would be the complete read's turn.
+        for full_at in ["full_at", "1"] {
+            Database::change(&corp.database, &format!("UPDATE sync_state SET full_at = {full_at}")).await;
+            let again = everything(&corp, 3, "a run is held");
+            assert_eq!(again["run_id"], report["run_id"]);
+        }
         assert_eq!(corp.count("users WHERE blocked").await, 4);
-        // A complete read in its turn begins the budget anew.
-        Database::change(&corp.database, "UPDATE sync_state SET full_at = 1").await;
-        Database::change(&corp.database, "UPDATE runs SET state = 'done' WHERE state = 'held'").await;
-        let report = everything(&corp, 0, "older than full_every");
+        // Somebody's word lets them go; they are no part of the budget, and who went before is.
+        corp.sync_ends(0, &format!("--confirm {}", report["run_id"].as_str().unwrap()));
+        assert_eq!(corp.count("users WHERE blocked").await, 6);
+        Database::change(&corp.database, "UPDATE sync_state SET full_at = completed_at").await;
+        slapd.modify(&delete(&person_dn("u000006")));
+        assert_eq!(delta(&corp)["people"], json!({"left": 1}));
+        slapd.modify(&gone(7));
+        everything(&corp, 3, "2 would go, and 5 went since the last complete read");
+        // One that is asked for begins the budget anew.
+        let report = corp.sync_ends(0, "--full");
         assert_eq!(report["summary"]["people"]["left"], json!(2));
-        slapd.modify(&gone(6));
-        assert_eq!(delta(&corp)["people"], json!({"left": 2}));
     })
     .await;
 }
@@ -375,14 +385,64 @@ async fn a_few_at_a_time_are_no_way_around_the_budget() {
 async fn one_miss_of_several_is_counted_by_a_delta_and_the_rest_by_complete_reads() {
     on_both(async |postgres| {
         let slapd = Slapd::start(20);
-        let corp = Corp::start(postgres, &slapd, "--set missing_runs=2 --set delta=auto").await;
+        let corp = Corp::with_groups(postgres, &slapd, "--set missing_runs=2 --set delta=auto").await;
         corp.sync();
         slapd.modify(&delete(&person_dn("u000003")));
+        Database::change(&corp.database, "CREATE TABLE kept AS SELECT people_place FROM sync_state").await;
         assert_eq!(delta(&corp)["people"], json!({"missing": 1}));
         assert_eq!(delta(&corp)["people"], json!({}), "nothing says so a second time");
+        // The same word once more is no other miss.
+        Database::change(&corp.database, "UPDATE sync_state SET people_place = (SELECT people_place FROM kept)").await;
+        assert_eq!(delta(&corp)["people"], json!({"missing": 1}));
         assert_eq!(corp.person("u000003").await["blocked"], json!(false));
         assert_eq!(corp.sync_ends(0, "--full")["summary"]["people"], json!({"left": 1, "unchanged": 19}));
         assert_eq!(corp.person("u000003").await["blocked"], json!(true));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_read_by_the_groups_they_are_in_is_read_whole_each_time() {
+    each_way(async |way, postgres| {
+        let slapd = Slapd::start_with(20, "moduleload memberof\n", "overlay memberof\n");
+        let everybody: Vec<String> = (0..20).map(|n| person_dn(&format!("u{n:06}"))).collect();
+        slapd.modify(&group("vpn", &everybody.iter().map(String::as_str).collect::<Vec<_>>()));
+        let filter = format!("(memberOf={})", group_dn("vpn"));
+        let corp = Corp::with_groups(postgres, &slapd, &format!("--set delta={way} --set user_filter={filter}")).await;
+        corp.sync();
+        slapd.modify(&member("vpn", "delete", &person_dn("u000003")));
+        let report = everything(&corp, 0, "no place");
+        assert_eq!(report["summary"]["people"]["left"], json!(1), "{report}");
+        assert!(report["summary"]["why_no_delta"].as_str().unwrap().starts_with("memberOf changes without a word"), "{report}");
+        // Nor is a mapping followed by changes that reads them where no groups are read.
+        let corp = Corp::start(postgres, &slapd, &format!("--set delta={way}")).await;
+        corp.sync();
+        let report = everything(&corp, 0, "no place");
+        assert!(report["summary"]["why_no_delta"].as_str().unwrap().starts_with("memberOf changes without a word"), "{report}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_that_is_given_a_second_time_is_nobodys_and_takes_over_no_account() {
+    on_both(async |postgres| {
+        let slapd = Slapd::start(0);
+        let numbered = |n: u32| add(&format!("n{n}")).replace("\n\n", &format!("\nemployeeNumber: {n}\n\n"));
+        slapd.modify(&(1..9).map(numbered).collect::<String>());
+        let options = "--set delta=modifyTimestamp --set id_attribute=employeeNumber --set user_filter=(employeeNumber=*)";
+        let corp = Corp::start(postgres, &slapd, options).await;
+        corp.mapping("mapping own from ldap to profile\nusername = $uid\nemail = $mail[0]\n");
+        corp.run("connection update corp --mapping own").succeeded();
+        corp.sync();
+        // Whoever is only called otherwise is followed.
+        slapd.modify(&rename(&person_dn("n3"), "uid=third", None));
+        assert_eq!(delta(&corp)["people"], json!({"updated": 1}));
+        let one = corp.person("n1").await;
+        slapd.modify(&replace(&person_dn("n2"), "employeeNumber", "1"));
+        everything(&corp, 0, "two entries have the id 1");
+        let after = corp.person("n1").await;
+        assert_eq!((&after["user_id"], &after["raw"]["dn"]), (&one["user_id"], &json!(person_dn("n1"))));
+        assert!(corp.inbox().await.iter().any(|row| row["kind"] == "sync_id_twice"));
     })
     .await;
 }
@@ -449,7 +509,7 @@ async fn an_account_whose_end_comes_is_blocked_by_a_delta_though_nobody_tells_of
         let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(4);
         let text = soon.strftime("%Y%m%d%H%M%SZ").to_string();
         slapd.modify(&replace(&person_dn("u000001"), "description", &text));
-        let corp = Corp::start(postgres, &slapd, "--set delta=syncrepl").await;
+        let corp = Corp::with_groups(postgres, &slapd, "--set delta=syncrepl").await;
         corp.mapping("mapping own from ldap to profile\nusername = $uid\nblocked = expired($description)\n");
         corp.run("connection update corp --mapping own").succeeded();
         corp.sync();
@@ -469,7 +529,7 @@ async fn an_account_whose_end_comes_is_blocked_by_a_delta_though_nobody_tells_of
 async fn deltas_that_find_nothing_leave_one_row_and_those_that_do_one_each() {
     on_both(async |postgres| {
         let slapd = Slapd::start(3);
-        let corp = Corp::start(postgres, &slapd, "--set delta=auto").await;
+        let corp = Corp::with_groups(postgres, &slapd, "--set delta=auto").await;
         corp.sync();
         for _ in 0..3 {
             delta(&corp);

@@ -17,6 +17,7 @@ mod dirsync;
 pub mod folders;
 mod modified;
 pub mod place;
+mod silent;
 pub mod syncrepl;
 mod usn;
 pub mod wire;

@@ -102,8 +102,10 @@ impl Reader {
     }
 
     fn advance(&mut self, stamp: Option<i64>, frame: &Frame) {
-        let latest = frame.now / SECOND + AHEAD_SECONDS;
-        if let Some(stamp) = stamp.filter(|stamp| *stamp <= latest) {
+        let now = frame.now / SECOND;
+        if let Some(stamp) = stamp.filter(|stamp| *stamp <= now + AHEAD_SECONDS) {
+            // One of the future would hide what others change until then.
+            let stamp = stamp.min(now);
             self.mark = Some(self.mark.map_or(stamp, |mark| mark.max(stamp)));
         }
     }

@@ -3,7 +3,7 @@
 //! where the account is shown who is deleted, else DirSync where it may replicate; elsewhere syncrepl.
 
 use super::cookie::{Cookie, Fingerprint, Place};
-use super::{Changes, Doubt, Frame, Step, Stop, Strategy, Verdict, dirsync, modified, usn};
+use super::{Changes, Doubt, Frame, Step, Stop, Strategy, Verdict, dirsync, modified, silent, usn};
 use crate::clock::{Micros, SECOND};
 use crate::ldap::connect::Session;
 use crate::ldap::failure::Cause;
@@ -94,6 +94,11 @@ pub async fn take(
     now: Micros,
 ) -> Result<Taken, NoPlace> {
     let attributes = with_id(attributes, &area.id_attribute);
+    if let Some(name) = silent::of(&attributes, &area.filter) {
+        return Err(NoPlace::Unfit(format!(
+            "{name} changes without a word of the entry that shows it; what is read from groups (group_base) is followed by changes"
+        )));
+    }
     let frame = Frame { settings: settings.clone(), area: area.clone(), attributes, now };
     let root = Root::read(session).await?;
     let offered = |strategy: Strategy| strategy.offered(&root, settings, area).is_ok();

@@ -9,7 +9,7 @@ use crate::ldap::connect::Session;
 use crate::ldap::delta::cookie::Cookie;
 use crate::ldap::delta::folders::folders;
 use crate::ldap::delta::place::{self, NoPlace, Taken};
-use crate::ldap::delta::{Deletions, Doubt};
+use crate::ldap::delta::{Deletions, Doubt, Strategy};
 use crate::ldap::entry::Entry;
 use crate::ldap::failure::Cause;
 use crate::ldap::identity::{external_id, filter_of};
@@ -67,6 +67,12 @@ pub(super) struct Begun {
     pub without: Option<String>,
 }
 
+/// Is the id one that people give, and not the server? The ways that tell deletions go by the server's own.
+fn is_anybodys(strategy: Strategy, area: &Area) -> bool {
+    let own = ["entryUUID", "nsUniqueId", "objectGUID"];
+    strategy == Strategy::Modified && !own.iter().any(|name| area.id_attribute.eq_ignore_ascii_case(name))
+}
+
 impl Runner<'_> {
     /// What the next run reads.
     ///
@@ -96,7 +102,9 @@ impl Runner<'_> {
         let named = |mapping: &dyn crate::mapping::Mapping| format!("{} {}", mapping.name(), mapping.version());
         let groups = mappings.groups.as_deref().map(named).unwrap_or_default();
         let ids = self.settings.groups.as_ref().map(|area| area.id_attribute.as_str()).unwrap_or_default();
-        let parts = [&self.area(), &self.settings.users.id_attribute, ids, &named(&*mappings.people), &groups];
+        // One that is changed while everything is read is another one than the one that was read with.
+        let changed = self.connection.updated_at.to_string();
+        let parts = [&self.area(), &self.settings.users.id_attribute, ids, &named(&*mappings.people), &groups, &changed];
         hex(&Sha256::digest(parts.join("\n")))[..32].to_owned()
     }
 
@@ -124,7 +132,7 @@ impl Runner<'_> {
             return Ok((session, Begun::default()));
         }
         // One that just turned out to be in doubt leads nowhere.
-        let given = |what, sealed| self.open(what, sealed).ok().filter(|_| why.is_its_turn());
+        let given = |what, sealed| self.open(what, sealed).ok().filter(|_| !why.is_in_doubt());
         let people = given("people", state.people_place.as_ref());
         let groups = given("groups", state.groups_place.as_ref());
         match self.places(&mut session, mappings, (people, groups)).await {
@@ -202,9 +210,15 @@ impl Runner<'_> {
         let area = &settings.users;
         let read = changes::read(&mut session, (settings, area), wanted.attributes.clone(), cookie, self.clock.now()).await;
         let mut people = read.map_err(|stop| self.of(stop, "people", "user_base"))?;
+        self.tells(&people.deletions)?;
         let restless: Vec<String> =
             state.restless.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let mut again = inbox::standing(store, connection, &["sync_failed", "sync_rejected"]).await?;
+        // Whoever could not be stored is told of by nobody; whose entry can't be taken is mostly told of when it can.
+        let mut again = inbox::standing(store, connection, &["sync_failed"]).await?;
+        if again.len() > AGAIN_MAX {
+            return Err(Fell::TooMuch { what: "people could not be stored", max: AGAIN_MAX }.into());
+        }
+        again.extend(inbox::standing(store, connection, &["sync_rejected"]).await?);
         again.truncate(AGAIN_MAX);
         again.extend(restless.iter().cloned());
         self.by_ids(&mut session, area, &wanted.attributes, (&mut people, again)).await?;
@@ -219,11 +233,17 @@ impl Runner<'_> {
             survey.page(&against, some, |_| {}).await?;
         }
         survey.unreadable(&people.unreadable, |_| {});
+        if is_anybodys(strategy, area) {
+            let moved: Vec<String> = survey.movers().cloned().collect();
+            let moved = identities::external_ids_of(store, connection, &moved).await?;
+            self.only_once(&mut session, area, moved.values()).await?;
+        }
         let gone = match &people.deletions {
             Deletions::Unseen | Deletions::Told => people.gone.clone(),
             Deletions::AllBut(there) => self.all_but(there, &people).await?,
         };
-        let missing = survey.missing_of(&against, connection.options.missing_runs, &gone).await?;
+        let counts = matches!(people.deletions, Deletions::AllBut(_));
+        let missing = survey.missing_of(&against, connection.options.missing_runs, (&gone, counts)).await?;
         lease.keep()?;
 
         // Groups that changed, and those that are touched by it.
@@ -238,7 +258,7 @@ impl Runner<'_> {
             groups = Some(found);
         }
         if blind
-            && folders(&mut session, settings).await.map_err(|cause| self.cut("folders", &cause, "user_base"))? != state.folders
+            && folders(&mut session, settings).await.map_err(|cause| self.beside(cause, "folders", "user_base"))? != state.folders
         {
             return Err(Fell::Folders.into());
         }
@@ -277,6 +297,17 @@ impl Runner<'_> {
         }
     }
 
+    /// The same of a read beside that of the changes.
+    fn beside(&self, cause: Cause, what: &str, base: &'static str) -> Stop {
+        self.of(changes::of_a_cut(cause), what, base)
+    }
+
+    /// Nobody chose a way that does not tell who went: where it no longer does, everything is read.
+    fn tells(&self, deletions: &Deletions) -> Result<(), Fell> {
+        let nobody_chose = self.connection.options.directory.deltas == Deltas::Auto;
+        if nobody_chose && *deletions == Deletions::Unseen { Err(Fell::Blind) } else { Ok(()) }
+    }
+
     /// Reads those of `ids` that were not told of. Who is not found may be anywhere: nothing is concluded.
     async fn by_ids(
         &self,
@@ -289,7 +320,7 @@ impl Runner<'_> {
         let wanted: BTreeSet<String> = ids.into_iter().filter(|id| !known.contains(id)).collect();
         let conditions: Vec<String> = wanted.iter().filter_map(|id| filter_of(&area.id_attribute, id)).collect();
         let read = by_id::read(session, (self.settings, area), &conditions, attributes).await;
-        let (entries, unreadable) = read.map_err(|cause| self.cut("entries", &cause, "user_base"))?;
+        let (entries, unreadable) = read.map_err(|cause| self.beside(cause, "entries", "user_base"))?;
         let mut once = HashSet::new();
         for entry in &entries {
             let Ok(id) = external_id(entry, &area.id_attribute) else { return Err(Fell::Nameless(entry.dn.clone()).into()) };
@@ -303,6 +334,20 @@ impl Runner<'_> {
             return Err(Fell::TooMuch { what: "entries changed", max: ENTRIES_MAX }.into());
         }
         Ok(())
+    }
+
+    /// An id that people give can be given twice, and only one of the two entries changed: whoever seems to have moved must not
+    /// be somebody else who got their id.
+    async fn only_once(&self, session: &mut Session, area: &Area, ids: impl Iterator<Item = &String>) -> Result<(), Stop> {
+        let conditions: Vec<String> = ids.filter_map(|id| filter_of(&area.id_attribute, id)).collect();
+        let read = by_id::read(session, (self.settings, area), &conditions, &[]).await;
+        let (entries, unreadable) = read.map_err(|cause| self.beside(cause, "entries", "user_base"))?;
+        let mut once = HashSet::new();
+        let ids = entries.iter().filter_map(|entry| external_id(entry, &area.id_attribute).ok());
+        match ids.chain(unreadable.into_iter().filter_map(|entry| entry.external_id)).find(|id| !once.insert(id.clone())) {
+            Some(id) => Err(Fell::IdTwice(id).into()),
+            None => Ok(()),
+        }
     }
 
     /// Who is in the roster, and neither among those who are there nor told of.
@@ -340,10 +385,11 @@ impl Runner<'_> {
     ) -> Result<(GroupSurvey, Cookie), Stop> {
         let (store, connection, settings) = (self.store, self.connection, self.settings);
         let mapping = mappings.groups.as_deref();
-        let reader = Reader::new(settings, area, mapping);
-        let cut = |cause: Cause| self.cut("groups", &cause, "group_base");
+        let (reader, strategy) = (Reader::new(settings, area, mapping), cookie.strategy());
+        let cut = |cause: Cause| self.beside(cause, "groups", "group_base");
         let read = changes::read(session, (settings, area), reader.attributes.clone(), cookie, self.clock.now()).await;
         let mut told = read.map_err(|stop| self.of(stop, "groups", "group_base"))?;
+        self.tells(&told.deletions)?;
         let gone = match &told.deletions {
             Deletions::Unseen | Deletions::Told => told.gone.clone(),
             Deletions::AllBut(there) => self.all_groups_but(there, &told, area).await?,
@@ -352,12 +398,16 @@ impl Runner<'_> {
         let there = told.entries.iter().filter_map(|entry| Some((id(entry)?, entry.dn.as_str()))).collect();
         let told_groups = ToldGroups { there, gone: &gone };
         people.group_places = GroupPlaces::told((store, connection), &told_groups).await?;
+        if is_anybodys(strategy, area) {
+            let moved = told_groups.moved((store, connection)).await?;
+            self.only_once(session, area, moved.iter()).await?;
+        }
         let people = &*people;
         let (mut touched, arrived) = affected::by_names(store, connection, people, &told_groups).await?;
         touched.extend(affected::naming(session, (settings, area), &arrived).await.map_err(cut)?);
         let by_primary = affected::by_primary((store, connection), session, (settings, area), people).await;
         touched.extend(by_primary.map_err(|failed| match failed {
-            Failed::Directory(cause) => Stop::Error(cut(cause)),
+            Failed::Directory(cause) => cut(cause),
             Failed::Store(error) => Stop::Error(error.into()),
         })?);
         touched.extend(inbox::standing(store, connection, &["sync_group"]).await?);
@@ -366,7 +416,8 @@ impl Runner<'_> {
         }
         self.by_ids(session, area, &reader.attributes, (&mut told, touched.into_iter().collect())).await?;
         let numbers: BTreeSet<u32> = told.entries.iter().filter_map(|entry| reader.number(entry)).collect();
-        let primary = affected::primary_members(session, settings, &numbers).await.map_err(cut)?;
+        let primary = affected::primary_members(session, settings, &numbers).await;
+        let primary = primary.map_err(|stop| self.of(stop, "groups", "group_base"))?;
         memory.seen.extend(told.ids(&area.id_attribute).chain(gone.iter().cloned()));
         memory.seen.extend(told.entries.iter().map(|entry| entry.dn.clone()));
         memory.groups = told.entries.iter().map(|entry| reader.seen(entry, &primary)).collect();

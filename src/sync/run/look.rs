@@ -82,7 +82,7 @@ impl Runner<'_> {
         }
         let held = guard::held(&seen, connection.options.budget);
         let way = Way::Full { why, places: None, without: None };
-        Ok(Found { survey, missing, groups, held, state: state.clone(), server, takes: seen.wanted(), way })
+        Ok(Found { survey, missing, groups, state: state.clone(), server, takes: seen.taken(&held), held, way })
     }
 
     pub(super) fn against<'r>(&'r self, mappings: &'r Mappings, confirmed: &'r Confirmed, state: &SyncState) -> Against<'r> {

@@ -74,11 +74,12 @@ impl Runner<'_> {
         };
         let mut state = self.next_state(found, counts, now);
         let saw_nobody = matches!(&found.way, Way::Delta { memory, .. } if memory.seen.is_empty());
+        let mut told_anew = false;
         if !saw_nobody {
-            inbox::settle(self.store, connection, refused, closes, (self.entropy, now), &mut batch).await?;
+            told_anew = inbox::settle(self.store, connection, refused, closes, (self.entropy, now), &mut batch).await?;
         }
         // Of all deltas in a row that found nothing the last one is told.
-        if found.way.is_delta() && refused.is_empty() && counts.are_of_nothing_new() {
+        if found.way.is_delta() && !told_anew && counts.are_of_nothing_new() {
             if let Some(before) = state.idle_run.replace(told.clone()) {
                 runs::forget_idle(&mut batch, connection, &before);
             }
@@ -143,8 +144,8 @@ impl Runner<'_> {
 fn keep_places(state: &mut SyncState, found: &Found, counts: &Counts, now: Micros) {
     match &found.way {
         Way::Full { why, .. } if why.is_its_turn() => (state.full_at, state.spent) = (Some(now), 0),
-        _ if found.held.is_none() => state.spent += found.takes,
-        _ => {}
+        // Whoever could not go is told of again, and goes then.
+        _ => state.spent += (found.takes - counts.stayed).max(0),
     }
     let Some(places) = found.way.places() else { return };
     state.question = Some(places.question.clone());

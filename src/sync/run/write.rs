@@ -133,12 +133,12 @@ impl Runner<'_> {
             Err(provisioning::Error::Refused(reason)) => {
                 tracing::warn!(connection = %self.connection.id, external_id = id, ?reason, "somebody who is missing stays");
                 Counts::add(&mut counts.people, "failed", 1);
-                counts.stuck += 1;
+                (counts.stuck, counts.stayed) = (counts.stuck + 1, counts.stayed + 1);
             }
             Err(provisioning::Error::Store(reason)) if is_of_one_write(&reason) => {
                 tracing::error!(connection = %self.connection.id, external_id = id, %reason, "somebody who is missing stays");
                 Counts::add(&mut counts.people, "failed", 1);
-                counts.stuck += 1;
+                (counts.stuck, counts.stayed) = (counts.stuck + 1, counts.stayed + 1);
             }
             Err(error) => return Err(error.into()),
         }
