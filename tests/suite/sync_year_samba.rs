@@ -83,7 +83,7 @@ impl Follower {
                 corp.run("connection update corp --mapping own").succeeded();
             }
         }
-        Self { lived, anew: anew, survivors: Survivors::default(), by_the_clock }
+        Self { lived, anew, survivors: Survivors::default(), by_the_clock }
     }
 
     /// Who is asked for no more is held, and goes by somebody's word.

@@ -135,7 +135,7 @@ impl Year {
 
     /// How it is before the first week.
     pub fn founding(&mut self, people: usize) -> String {
-        for folder in self.folders[..OUTSIDE].to_vec() {
+        for folder in &self.folders[..OUTSIDE] {
             let _ = write!(self.ldif, "dn: {folder}\nchangetype: add\nobjectClass: organizationalUnit\n\n");
         }
         for _ in 0..people {
