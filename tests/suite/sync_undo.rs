@@ -268,11 +268,6 @@ async fn a_group_that_something_newer_changed_stays_as_that_left_it_until_the_ne
         let undone = undo(&corp, &made);
         assert_eq!(undone["kept"], json!(0), "{undone}");
         assert_eq!(corp.count("groups WHERE name = 'new' AND listed").await, 0);
-
-        // A run that is held as a whole wrote nothing, and ends no pause.
-        corp.set("id_attribute=uid");
-        corp.sync_ends(3, "");
-        assert_eq!(standing(&corp), "paused");
     })
     .await;
 }
