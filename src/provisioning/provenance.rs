@@ -129,6 +129,12 @@ impl Provenance {
         all.find(|(_, source)| source.history_id != history_id)
     }
 
+    /// The same of what the identity wrote.
+    pub fn newest_of(&self, identity_id: &str, history_id: &str) -> Option<(&str, &Source)> {
+        let mut all = self.attributes.iter().map(|(path, (source, _))| (path.as_str(), &self.sources[*source]));
+        all.find(|(_, source)| source.identity_id == identity_id && source.history_id != history_id)
+    }
+
     /// Puts back why `path` was so, as [`Provenance::explain`] spelled it out; null: nobody had written it.
     pub fn restore(&mut self, path: &str, explained: &Value) {
         match Source::from_explained(explained) {

@@ -13,7 +13,7 @@ use crate::model::group::{Group, Member, MemberKind};
 use crate::model::identity::Identity;
 use crate::model::ids::IdentityId;
 use crate::profile::Side;
-use crate::store::run_changes::RunChange;
+use crate::store::run_changes::{GroupChange, RunChange};
 use crate::store::{self, Batch, groups, identities};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -46,6 +46,10 @@ pub struct GroupDone {
     pub unnamed: u64,
     /// The last the run did to it.
     pub at: i64,
+    /// Something newer changed it that was not undone,
+    pub is_changed_since: bool,
+    /// and took these members out.
+    pub left_since: BTreeSet<String>,
 }
 
 impl GroupDone {
@@ -62,6 +66,15 @@ impl GroupDone {
         let named = change.detail.get("left_members").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         self.left.extend(named.iter().filter_map(Value::as_str).map(str::to_owned));
         self.unnamed += count("left").saturating_sub(named.len() as u64);
+    }
+
+    /// Something else happened to the group.
+    pub fn since(&mut self, change: &GroupChange) {
+        if change.at > self.at {
+            self.is_changed_since = true;
+            let named = change.detail.get("left_members").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            self.left_since.extend(named.iter().filter_map(Value::as_str).map(str::to_owned));
+        }
     }
 }
 
@@ -235,7 +248,7 @@ impl Provisioner {
             return Ok(Some(told));
         };
         told.subject = format!("group {}", group.name);
-        if done.created && group.updated_at <= done.at {
+        if done.created && !done.is_changed_since {
             told.restored.push("removed".into());
             if let (Some(fence), Decision::Write(plan)) = (fence, decide_group::delete_as(&moment, UNDONE, group, None)) {
                 let mut batch = apply::group(&plan);
@@ -294,13 +307,20 @@ impl Provisioner {
         let wanted: Vec<String> = wanted.into_iter().collect();
         let present = groups::find_members_among(&self.store, tenant, id, &wanted).await?;
         let listed = groups::find_listed(&self.store, request.connection, &wanted).await?;
-        let (mut joins, mut nested, mut gone) = (Vec::new(), 0, 0);
+        let (mut joins, mut nested, mut gone, mut newer) = (Vec::new(), 0, 0, 0);
         for member in wanted.into_iter().filter(|member| !present.contains(member)) {
+            if done.left_since.contains(&member) {
+                newer += 1;
+                continue;
+            }
             match listed.get(&member).map(|listed| listed.kind) {
                 Some(MemberKind::User) => joins.push(Member { id: member, kind: MemberKind::User }),
                 Some(MemberKind::Group) => nested += 1,
                 None => gone += 1,
             }
+        }
+        if newer > 0 {
+            told.kept.push(("members".into(), format!("taken out again since: {newer}")));
         }
         if nested > 0 {
             told.kept.push(("members".into(), format!("groups that were in it ({nested}): the next run puts them back")));

@@ -48,6 +48,8 @@ statements! {
     /// Another run holds another list by now, or nothing: the older one can't be confirmed any more. Or a confirmation was used.
     SUPERSEDE_SYNCS = "UPDATE runs SET state = 'superseded', version = version + 1, updated_at = $4, finished_at = $4 \
         WHERE tenant_id = $1 AND connection_id = $2 AND kind = 'sync' AND state = 'held' AND id <> $3";
+    SUPERSEDE_JUDGED = "UPDATE runs SET state = 'superseded', version = version + 1, updated_at = $3, finished_at = $3 \
+        WHERE tenant_id = $1 AND connection_id = $2 AND kind = 'sync' AND state IN ('held', 'confirmed')";
     USE_UP_SYNC = "UPDATE runs SET state = 'done', version = version + 1, updated_at = $4, finished_at = $4 \
         WHERE tenant_id = $1 AND connection_id = $2 AND kind = 'sync' AND state = 'confirmed' AND id = $3";
     INSERT_SYNC_ITEM = "INSERT INTO run_items (tenant_id, run_id, id, action, subject, state, detail, created_at) \
@@ -256,6 +258,11 @@ pub fn hold_sync(batch: &mut Batch, connection: &Connection, id: &str, items: &[
 /// All other runs over the directory that are held give way.
 pub fn supersede_syncs(batch: &mut Batch, connection: &Connection, except: &str, now: i64) {
     batch.any(SUPERSEDE_SYNCS, args![&connection.tenant_id, &connection.id, except, now]);
+}
+
+/// Every run over the directory that is held gives way, and so does a word that was given and not used.
+pub fn supersede_judged(batch: &mut Batch, connection: &Connection, now: i64) {
+    batch.any(SUPERSEDE_JUDGED, args![&connection.tenant_id, &connection.id, now]);
 }
 
 /// What these runs held was let through, and is done.

@@ -195,7 +195,7 @@ impl Counts {
 
     /// Did anything of anybody change?
     fn wrote(&self) -> bool {
-        let people = ["created", "updated", "revived", "left", "barred"];
+        let people = ["created", "updated", "revived", "left", "barred", "failed"];
         let groups = ["created", "updated", "joined", "left_members", "left"];
         people.iter().any(|what| self.people.contains_key(what)) || groups.iter().any(|what| self.groups.contains_key(what))
     }

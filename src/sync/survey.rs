@@ -225,7 +225,7 @@ impl Survey {
             known.and_then(|known| serde_json::from_str(known.mapped.as_deref()?).ok()).unwrap_or_default();
         let after = mapped.to_text(Some(&before));
         if follows_the_clock && self.restless.len() <= RESTLESS_MAX {
-            let then = against.mapping.map(&Input { payload: &entry.payload, stored: None, now: against.later, seed: [0; 32] });
+            let then = against.mapping.map(&Input { payload: &entry.payload, stored, now: against.later, seed: [0; 32] });
             if then.gate != mapped.gate || then.to_text(Some(&before)) != after {
                 self.restless.push(entry.external_id.clone());
             }

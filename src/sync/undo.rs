@@ -150,8 +150,8 @@ impl Undoer<'_> {
         let mut batch = Batch::default();
         runs::end_sync(&mut batch, connection, id, &SyncEnd { state: "done", summary: &summary, list_hash: None, at: now });
         runs::hold_sync(&mut batch, connection, id, &kept(&report), "kept", now);
-        // What was held was judged beside what is undone by now.
-        runs::supersede_syncs(&mut batch, connection, "", now);
+        // What is held, or let through already, was judged beside what is undone by now.
+        runs::supersede_judged(&mut batch, connection, now);
         let audit = Audit { actor: self.actor.to_owned(), request_id: id.to_owned(), log_id: self.entropy.uuid(now), at: now };
         runs::mark_undone(&mut batch, connection, &run.id, &audit);
         lease.fence.guard(connection, &mut batch);
@@ -211,12 +211,32 @@ impl Undoer<'_> {
         let mut before = String::new();
         loop {
             let page = self.changes(run, &before).await?;
-            let Some(last) = page.last() else { return Ok(groups) };
+            let Some(last) = page.last() else { break };
             before.clone_from(&last.id);
             for change in &page {
                 if let Some(id) = &change.group_id {
                     let new = || GroupDone { id: id.clone(), ..GroupDone::default() };
                     groups.entry(id.clone()).or_insert_with(new).add(change);
+                }
+            }
+        }
+        if !groups.is_empty() {
+            self.groups_since(run, &mut groups).await?;
+        }
+        Ok(groups)
+    }
+
+    /// What others did to them after it.
+    async fn groups_since(&self, run: &Run, groups: &mut BTreeMap<String, GroupDone>) -> Result<(), Error> {
+        let mut after = String::new();
+        loop {
+            let whose = (run.id.as_str(), run.created_at);
+            let page = run_changes::groups_since(self.store, self.connection, whose, (&after, CHANGES_PER_READ)).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after.clone_from(&last.id);
+            for change in &page {
+                if let Some(done) = groups.get_mut(&change.group_id) {
+                    done.since(change);
                 }
             }
         }

@@ -224,6 +224,55 @@ async fn changed_values_and_members_are_as_before_but_those_that_changed_once_mo
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_something_newer_changed_stays_as_that_left_it_until_the_newer_is_undone() {
+    on_both(async |postgres| {
+        let slapd = Slapd::start(4);
+        let corp = Corp::with_groups(postgres, &slapd, "").await;
+        corp.sync();
+        let staff = |verb: &str| {
+            let member = format!("{verb}: member\nmember: uid=u000002,ou=people,{SUFFIX}");
+            format!("dn: cn=staff,ou=groups,{SUFFIX}\nchangetype: modify\n{member}\n\n")
+        };
+        slapd.modify(&staff("delete"));
+        let first = run(&corp);
+        slapd.modify(&staff("add"));
+        run(&corp);
+        slapd.modify(&staff("delete"));
+        let second = run(&corp);
+        // The second removal is nobody's mistake.
+        let looked = corp.run(&format!("runs undo {first} --dry-run --json")).json();
+        assert_eq!(numbers(&looked), json!([1, 0, 1, 0]), "{looked}");
+        assert_eq!(looked["items"][0]["kept"], json!([{"what": "members", "why": "taken out again since: 1"}]));
+        assert_eq!(numbers(&undo(&corp, &second)), json!([1, 1, 0, 0]));
+        assert_eq!((numbers(&undo(&corp, &first)), members(&corp, "staff").await.len()), (json!([1, 0, 0, 1]), 4));
+
+        let group = format!("dn: cn=new,ou=groups,{SUFFIX}\nchangetype:");
+        let member = |uid: &str| format!("member: uid={uid},ou=people,{SUFFIX}");
+        slapd.modify(&format!("{group} add\nobjectClass: groupOfNames\ncn: new\n{}\n\n", member("u000000")));
+        let made = run(&corp);
+        slapd.modify(&format!("{group} modify\nadd: member\n{}\n\n", member("u000001")));
+        let newer = run(&corp);
+        assert_eq!(members(&corp, "new").await, ["u000000", "u000001"]);
+        let looked = corp.run(&format!("runs undo {made} --dry-run --json")).json();
+        let kept: Vec<&Value> =
+            looked["items"].as_array().unwrap().iter().flat_map(|item| item["kept"].as_array()).flatten().collect();
+        assert_eq!(kept, [&json!({"what": "group", "why": "was changed since"})], "{looked}");
+
+        // A word that was given for what was judged before an undo lets nothing through after it.
+        let word = "INSERT INTO runs (tenant_id, id, connection_id, kind, state, summary, created_at, updated_at) \
+            SELECT tenant_id, 'run_word', id, 'sync', 'confirmed', '{}', 1, 1 FROM connections WHERE name = 'corp'";
+        Database::change(&corp.database, word).await;
+        undo(&corp, &newer);
+        assert_eq!(corp.list("SELECT state FROM runs WHERE id = 'run_word'").await, ["superseded"]);
+        assert_eq!(members(&corp, "new").await, ["u000000"]);
+        let undone = undo(&corp, &made);
+        assert_eq!(undone["kept"], json!(0), "{undone}");
+        assert_eq!(corp.count("groups WHERE name = 'new' AND listed").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cant_be_undone_is_refused_with_the_way_out() {
     let slapd = Slapd::start(2);
     on_both(async |postgres| {

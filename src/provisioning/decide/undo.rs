@@ -114,6 +114,9 @@ fn created(desk: &Desk<'_>, known: Known, done: &Done, alone: bool) -> Result<Un
     if let Some(why) = since_creation(&identity, &blocks, done) {
         return Ok(Undone::stays(PERSON, why));
     }
+    if alone && user.is_some() && !is_its_own(done) {
+        return Ok(Undone::stays(PERSON, "is the only identity of the profile by now"));
+    }
     let mut undone = Undone::default();
     let mut outcome = ProfileOutcome::nothing(desk);
     match user {
@@ -132,10 +135,16 @@ fn created(desk: &Desk<'_>, known: Known, done: &Done, alone: bool) -> Result<Un
         Some(user) => {
             // It joined a profile that was there before, which gets back what it was.
             let mut stored = Stored::read(user, blocks);
+            if let Some(why) = written_since_by(&identity, &stored, done) {
+                return Ok(Undone::stays(PERSON, why));
+            }
             let mut before = Map::new();
             values(&mut stored, done, &mut before, &mut undone);
             let own = stored.blocks.iter().filter(|block| block.origin == identity.id.as_str());
             outcome.lifts = own.map(|block| (block.kind, block.origin.clone())).collect();
+            if !outcome.lifts.is_empty() {
+                unblocked(&mut stored, done, &mut before);
+            }
             outcome.membership = Some(Membership::Leaves);
             before.insert("identities".into(), json!({"before": Value::Null, "by": Value::Null}));
             written(desk, stored, before, &mut outcome)?;
@@ -182,8 +191,8 @@ fn since_creation(identity: &Identity, blocks: &[Block], done: &Done) -> Option<
     if identity.profile_id.is_some() && done.history.is_none() {
         return Some("got a profile since".into());
     }
-    let other = blocks.iter().find(|block| block.origin != identity.id.as_str() && block.since > done.at)?;
-    Some(format!("was blocked since ({})", other.kind.as_str()))
+    let newer = blocks.iter().find(|block| block.since > done.at)?;
+    Some(format!("was blocked since ({})", newer.kind.as_str()))
 }
 
 fn written_since(stored: &Stored, done: &Done) -> Option<String> {
@@ -191,11 +200,24 @@ fn written_since(stored: &Stored, done: &Done) -> Option<String> {
     stored.provenance.newest_beside(id).map(|(path, source)| format!("{path} was written since by {}", source.event))
 }
 
+/// The same of a profile that others write as well: what this identity wrote.
+fn written_since_by(identity: &Identity, stored: &Stored, done: &Done) -> Option<String> {
+    let (id, _) = done.history.as_ref()?;
+    let newer = stored.provenance.newest_of(identity.id.as_str(), id);
+    newer.map(|(path, source)| format!("{path} was written since by {}", source.event))
+}
+
 /// Values and blocks of somebody who stays.
 fn updated(desk: &Desk<'_>, known: Known, done: &Done) -> Result<Undone, Refusal> {
     let Known { identity, user, blocks, .. } = known;
     let Some(user) = user.filter(|_| done.history.is_some()) else { return Ok(Undone::default()) };
+    if is_its_own(done) {
+        return Ok(Undone::stays(PERSON, "got a profile, for the mapping let them in: it is not taken away again"));
+    }
     let (mut undone, mut outcome) = (Undone::default(), ProfileOutcome::nothing(desk));
+    if done.history.as_ref().is_some_and(|(_, changes)| changes.contains_key("identities")) {
+        undone.kept.push((PERSON.to_owned(), "joined the profile, for the mapping let them in, and stays linked to it".into()));
+    }
     let (mut stored, mut before) = (Stored::read(user, blocks), Map::new());
     values(&mut stored, done, &mut before, &mut undone);
     block(&identity, &mut stored, done, &mut before, &mut undone, &mut outcome);
@@ -316,6 +338,11 @@ fn block(
         undone.kept.extend(why.map(|why| ("blocked".to_owned(), why)));
         return;
     }
+    if !identity.listed {
+        // Leaving set no block beside the one that stood: it keeps out who left.
+        undone.kept.push(("blocked".into(), "left since".into()));
+        return;
+    }
     let own = |block: &&Block| block.origin == identity.id.as_str();
     let set = stored.blocks.iter().filter(own).filter(|block| block.since == done.at);
     outcome.lifts = set.map(|block| (block.kind, block.origin.clone())).collect();
@@ -330,6 +357,16 @@ fn block(
     note(before, "blocked", stored.user.blocked.into(), &stored.provenance);
     stored.provenance.restore("blocked", &entry["by"]);
     undone.restored.push("blocked".into());
+}
+
+/// Blocks go with the identity that joined: history tells it, and the word of before is back if nobody had one since.
+fn unblocked(stored: &mut Stored, done: &Done, before: &mut Map<String, Value>) {
+    note(before, "blocked", stored.user.blocked.into(), &stored.provenance);
+    let Some((id, changes)) = &done.history else { return };
+    let by = &changes.get("blocked").map_or(&Value::Null, |entry| &entry["by"]);
+    if stands(&stored.provenance, id, "blocked", by).is_ok() {
+        stored.provenance.restore("blocked", by);
+    }
 }
 
 fn note(before: &mut Map<String, Value>, path: &str, value: Value, provenance: &Provenance) {

@@ -118,6 +118,8 @@ impl Runner<'_> {
             ..before
         };
         if !found.held.everything.is_empty() {
+            // It wrote nothing: what an undo paused goes on waiting.
+            state.paused_by = found.state.paused_by.clone();
             return state;
         }
         keep_places(&mut state, found, counts, now);

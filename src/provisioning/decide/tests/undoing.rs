@@ -208,3 +208,83 @@ fn a_user_id_that_was_proposed_is_not_borne_again() {
     let plan = take_back(&mut world, &created).plan.expect("a plan");
     assert!(!plan.forgets && rows_of(&apply::user(&plan)).iter().any(|(table, _)| table == "tombstones"));
 }
+
+#[test]
+fn a_block_that_keeps_out_who_left_since_stays() {
+    let mut world = followed();
+    meet(&mut world, &ann());
+    let barred = entry(json!({"username": "ann", "name": "Other", "email": "ann@x.example", "blocked": true}));
+    let change = later(&mut world, &barred, Did::Updated);
+    let left = leaves(&mut world);
+    let undone = take_back(&mut world, &change);
+    assert_eq!((undone.restored, undone.kept), (vec!["name".to_owned()], vec![("blocked".to_owned(), "left since".to_owned())]));
+    assert_eq!((world.blocks().len(), world.user().blocked, world.known().identity.listed), (1, true, false));
+    // The newer one first, and both are undone.
+    take_back(&mut world, &left);
+    assert_eq!(take_back(&mut world, &change).restored, ["blocked"]);
+    assert_eq!((world.blocks().len(), world.known().identity.state), (0, IdentityState::Active));
+}
+
+/// A run brings somebody to a profile of another connection.
+fn joins(world: &mut World, record: &SourceRecord) -> Done {
+    world.now += 1_000_000;
+    let mut other = followed();
+    meet(&mut other, &ann());
+    let joined = Joined { user: other.user(), position: 1, blocks: Vec::new() };
+    let newcomer = Newcomer { joined: Some(joined), ..Newcomer::default() };
+    let decision = create(&desk(world), record, IdentityId::new("i-2"), newcomer);
+    let plan = plan(world.take(decision));
+    done(Did::Created, &plan)
+}
+
+fn barred() -> SourceRecord {
+    entry(json!({"username": "ann", "name": "Ann", "email": "ann@x.example", "blocked": true}))
+}
+
+#[test]
+fn who_joined_a_profile_leaves_it_with_the_block_they_brought() {
+    let mut world = followed();
+    let joined = joins(&mut world, &barred());
+    assert!(world.user().blocked);
+    world.now += 1_000_000;
+    let undone = undo(&desk(&world), world.known.clone(), &joined, false).expect("it fits");
+    let plan = undone.plan.expect("a plan");
+    let ProfileWrite::Update { user, .. } = &plan.profile else { panic!("{:?}", plan.profile) };
+    assert_eq!((plan.lifts.len(), user.blocked), (1, false));
+    let told: Vec<String> = serde_json::from_str(&plan.outbox[0].changed).unwrap();
+    assert!(told.contains(&"blocked".to_owned()) && told.contains(&"identities".to_owned()), "{told:?}");
+    let history: Value = serde_json::from_str(&plan.history.as_ref().unwrap().changes).unwrap();
+    assert_eq!(history["blocked"]["before"], true);
+    assert!(Provenance::parse(&user.provenance).unwrap().of("blocked").is_none(), "nobody says so any more");
+    // Nobody else's by now: the profile would be left without an identity.
+    let alone = undo(&desk(&world), world.known.clone(), &joined, true).expect("it fits");
+    assert_eq!((alone.plan, &*alone.kept[0].1), (None, "is the only identity of the profile by now"));
+}
+
+#[test]
+fn who_joined_a_profile_stays_once_anything_newer_is_theirs() {
+    let mut world = followed();
+    let joined = joins(&mut world, &ann());
+    later(&mut world, &barred(), Did::Updated);
+    let undone = undo(&desk(&world), world.known.clone(), &joined, false).expect("it fits");
+    assert_eq!((undone.plan, &*undone.kept[0].1), (None, "was blocked since (source)"));
+    later(&mut world, &ann(), Did::Updated);
+    let undone = undo(&desk(&world), world.known.clone(), &joined, false).expect("it fits");
+    assert_eq!((undone.plan, &*undone.kept[0].1), (None, "blocked was written since by sync.user.updated"));
+}
+
+#[test]
+fn who_was_let_in_after_a_skip_is_told_and_stays() {
+    let mut world = followed();
+    let mut skipped = ann();
+    skipped.payload.insert("skip".into(), "service account".into());
+    meet(&mut world, &skipped);
+    assert!(world.known().user.is_none());
+    world.now += 1_000_000;
+    let decision = write(&desk(&world), UserEvent::Replaced, world.known(), &ann(), world.newcomer(&ann()));
+    let plan = plan(world.take(decision));
+    assert_eq!(kinds(&plan), ["sync.user.updated"]);
+    let undone = take_back(&mut world, &done(Did::Updated, &plan));
+    assert_eq!((undone.plan, undone.restored.len(), undone.kept.len()), (None, 0, 1));
+    assert!(undone.kept[0].1.contains("let them in"), "{:?}", undone.kept);
+}
