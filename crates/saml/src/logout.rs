@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::document::{ASSERTION, Node, PROTOCOL};
-use crate::limits::Limits;
+use crate::limits::{CANONICAL_BYTES_MAX, Limits};
 use crate::protocol::Times;
 use crate::read::{NameId, read_name_id};
 use crate::redirect::Vouched;
@@ -61,7 +61,7 @@ impl Vouched {
         protocol_message(&document, root.local())?;
         let policy = Policy { family: signed.family };
         let bytes = verifier.verify(message.text(), certificates, &policy).map_err(|_| Rule::SignatureInvalid.refusal())?;
-        let reduced = Message::from_bytes(bytes.into_bytes(), usize::MAX)?;
+        let reduced = Message::from_bytes(bytes.into_bytes(), CANONICAL_BYTES_MAX)?;
         let inside = scan(reduced.text(), Limits::MESSAGE)?;
         let is_same = inside.root().is(root.namespace(), root.local()) && inside.root().attribute("ID") == Some(signed.id);
         require(Rule::SignedPart, is_same)?;

@@ -70,7 +70,7 @@ rules! {
     MalformedMarkup "malformed_markup" "a tag, an attribute or a name is not well-formed"
     DuplicateAttribute "duplicate_attribute" "an element has an attribute twice"
     UndeclaredPrefix "undeclared_prefix" "a prefix is not declared"
-    NamespaceName "namespace_name" "a namespace name is relative, reserved or has references in it"
+    NamespaceName "namespace_name" "a namespace name is relative, reserved, longer than 512 bytes or has references in it"
     TooDeep "too_deep" "elements are nested more than 32 deep"
     TooManyElements "too_many_elements" "there are more than 4,000 elements (metadata: 100,000)"
     TooManyAttributes "too_many_attributes" "an element has more than 64 attributes"

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr2, memmem};
 
 use crate::document::{Attribute, Document, Element, XML};
-use crate::limits::Limits;
+use crate::limits::{Limits, NAMESPACE_BYTES_MAX};
 use crate::rule::{Refusal, Rule, require};
 
 /// The document of a text, if it is one.
@@ -415,10 +415,13 @@ fn reference(name: &str, into: &mut String) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Absolute, plain, and none of XML's own: a relative name makes libxml2 give up canonicalisation.
+/// Absolute, short, plain, and none of XML's own: a relative name makes libxml2 give up canonicalisation.
 fn may_be_declared(prefix: &str, name: &str) -> bool {
     if name.is_empty() {
         return prefix.is_empty();
+    }
+    if name.len() > NAMESPACE_BYTES_MAX {
+        return false;
     }
     let Some((scheme, _)) = name.split_once(':') else { return false };
     let is_plain = name.bytes().all(|byte| matches!(byte, b'!'..=b'~') && !b"\"<>\\^`{|}&".contains(&byte));

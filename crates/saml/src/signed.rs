@@ -3,7 +3,7 @@
 
 use crate::decrypt::{Decryption, open};
 use crate::document::{ASSERTION, Document, Node, PROTOCOL};
-use crate::limits::Limits;
+use crate::limits::{CANONICAL_BYTES_MAX, Limits};
 use crate::rule::{Refusal, Rule, require, require_with};
 use crate::scan::scan;
 use crate::signature::{Shaped, SignedElement, of_lone_assertion};
@@ -107,7 +107,7 @@ fn signed_text(text: &str, signed: SignedElement<'_>, trust: Trust<'_>) -> Resul
         let known: Vec<&str> = trust.certificates.iter().map(|certificate| certificate.fingerprint()).collect();
         Rule::SignatureInvalid.refusal().expected(known.join(" "))
     })?;
-    Message::from_bytes(bytes.into_bytes(), usize::MAX)
+    Message::from_bytes(bytes.into_bytes(), CANONICAL_BYTES_MAX)
 }
 
 /// The library went by a reference to it: so its word is checked.

@@ -49,6 +49,58 @@ fn many_namespaces_are_refused() {
     accepts(&with_status(&format!("<a{}/>", declarations(32))));
 }
 
+/// A login whose signature asks for these prefixes, where it is canonicalised and where what it covers is.
+fn with_prefixes(list: &str) -> [String; 2] {
+    let prefixes = format!("<InclusiveNamespaces xmlns=\"{EXC_C14N}\" PrefixList=\"{list}\"></InclusiveNamespaces>");
+    let inner = How { transforms: format!("{}{}", transform(ENVELOPED, ""), transform(EXC_C14N, &prefixes)), ..How::default() };
+    let canonicalization = format!("<ds:CanonicalizationMethod Algorithm=\"{EXC_C14N}\">{prefixes}</ds:CanonicalizationMethod>");
+    let outer = How { canonicalization, ..How::default() };
+    let login = Login::default();
+    [inner, outer].map(|how| login.response(&sign(&login.assertion(), &login.assertion_id, rsa(), &how)))
+}
+
+#[test]
+fn a_long_list_of_prefixes_is_refused() {
+    let many = |count: usize| (0..count).map(|number| format!("n{number}")).collect::<Vec<_>>().join(" ");
+    for list in [&*many(33), &many(20_000), &"n".repeat(257), "a a", "#default #default", "a:b", "#other", "&#xe4;", "*"] {
+        let [covered, canonicalised] = with_prefixes(list);
+        refuses(&covered, Rule::Transforms);
+        refuses(&canonicalised, Rule::Canonicalization);
+    }
+    for list in [&*many(32), "xs", "#default xs xsi", ""] {
+        for xml in with_prefixes(list) {
+            accepts(&xml);
+        }
+    }
+}
+
+#[test]
+fn a_long_namespace_is_refused_before_canonicalisation_repeats_it() {
+    let name = |length: usize| format!("urn:{}", "x".repeat(length - 4));
+    refuses(&with_status(&format!("<a xmlns:x=\"{}\"/>", name(513))), Rule::NamespaceName);
+    refuses(&with_status(&format!("<a xmlns:x=\"{}\">{}</a>", name(200_000), "<x:a/>".repeat(3_900))), Rule::NamespaceName);
+    accepts(&with_status(&format!("<a xmlns:x=\"{}\"/>", name(512))));
+}
+
+#[test]
+fn what_a_signature_covers_is_bounded_in_its_canonical_form() {
+    let login = Login::default();
+    let with = |count: usize| {
+        let element = format!("<x:a xmlns:x=\"urn:{}\"></x:a>", "x".repeat(500));
+        // Declared once outside; in canonical form at each.
+        let canonical = format!("<samlp:Extensions>{}</samlp:Extensions><samlp:Status>", element.repeat(count));
+        let compact = format!(
+            "<samlp:Extensions xmlns:x=\"urn:{}\">{}</samlp:Extensions><samlp:Status>",
+            "x".repeat(500),
+            "<x:a></x:a>".repeat(count)
+        );
+        let whole = login.response(&login.assertion()).replacen("<samlp:Status>", &canonical, 1);
+        sign(&whole, &login.response_id, rsa(), &How::default()).replacen(&canonical, &compact, 1)
+    };
+    accepts(&with(1_000));
+    refuses(&with(3_900), Rule::MessageTooLarge);
+}
+
 #[test]
 fn within_all_limits_a_message_costs_little() {
     // The most prefixes in scope, the most attributes that have to be looked up in them, of all of it the most that fits.

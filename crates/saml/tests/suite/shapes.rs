@@ -30,6 +30,16 @@ fn an_external_reference_opens_no_socket() {
          </saml:EncryptedAssertion>"
     );
     refuses(&Login::default().response(&sealed), Rule::EncryptionShape);
+    // xmlsec goes by local names and takes the first: a foreign attribute may not be there, before the genuine one or behind it.
+    for (from, attribute) in [("<ds:Reference ", "URI"), ("<ds:SignatureMethod ", "Algorithm"), ("<ds:Transform ", "Algorithm")] {
+        let xml = signed(&How::default());
+        let genuine = &xml[xml.find(from).unwrap()..];
+        let genuine = &genuine[..genuine.find('>').unwrap()];
+        for foreign in [format!("xmlns:x=\"urn:x\" x:{attribute}=\"{outside}\""), format!("xml:{attribute}=\"{outside}\"")] {
+            refuses(&xml.replacen(from, &format!("{from}{foreign} "), 1), Rule::SignatureShape);
+            refuses(&xml.replacen(genuine, &format!("{genuine} {foreign}"), 1), Rule::SignatureShape);
+        }
+    }
     std::thread::sleep(std::time::Duration::from_millis(50));
     assert!(listener.accept().is_err(), "somebody called");
 }
@@ -123,6 +133,9 @@ fn other_parts_of_a_signature_are_refused() {
     for (from, to) in [
         ("<ds:SignedInfo>", "<ds:KeyInfo></ds:KeyInfo><ds:SignedInfo>"),
         ("</ds:Signature>", "<ds:SignatureValue>AA==</ds:SignatureValue></ds:Signature>"),
+        ("<ds:SignedInfo>", "<ds:SignedInfo xml:lang=\"en\">"),
+        ("<ds:SignatureValue>", "<ds:SignatureValue xml:lang=\"en\">"),
+        ("<ds:Signature ", "<ds:Signature xml:lang=\"en\" "),
         ("<ds:SignedInfo>", "text<ds:SignedInfo>"),
         ("<ds:SignedInfo>", "<ds:SignedInfo>text"),
         ("</ds:SignedInfo>", "<ds:More></ds:More></ds:SignedInfo>"),
