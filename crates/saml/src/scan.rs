@@ -77,6 +77,8 @@ struct Open<'t> {
     /// Prefix and colon included: the end tag has to repeat it.
     name: &'t str,
     scopes_before: usize,
+    /// Whether its text so far is blanks alone: remembered, since asking the text again for each piece costs its square.
+    held_is_blank: bool,
 }
 
 /// An attribute before its prefix is resolved.
@@ -175,13 +177,14 @@ impl<'t> Scanner<'t> {
 
     fn append(&mut self, text: Cow<'t, str>) -> Result<(), Refusal> {
         let is_blank = text.bytes().all(is_space);
-        let Some(open) = self.open.last() else { return require(Rule::TextOutsideRoot, is_blank) };
+        let Some(open) = self.open.last_mut() else { return require(Rule::TextOutsideRoot, is_blank) };
         let held = &mut self.document.elements[open.element as usize].text;
         if held.is_empty() {
             *held = text;
-        } else if !(is_blank && held.bytes().all(is_space)) {
+        } else if !(is_blank && open.held_is_blank) {
             held.to_mut().push_str(&text);
         }
+        open.held_is_blank &= is_blank;
         Ok(())
     }
 
@@ -261,7 +264,7 @@ impl<'t> Scanner<'t> {
             parent: self.open.last().map(|open| open.element),
             inside_end: element + 1,
         });
-        self.open.push(Open { element, name, scopes_before });
+        self.open.push(Open { element, name, scopes_before, held_is_blank: true });
         if is_empty {
             self.close();
         }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::mint::*;
+use rosterd_saml::limits::Limits;
 use rosterd_saml::redirect::Received;
 use rosterd_saml::rule::Rule;
+use rosterd_saml::scan::scan;
 
 fn with_status(inside: &str) -> String {
     Login::default().signed_assertion(rsa()).replacen("<samlp:Status>", &format!("{inside}<samlp:Status>"), 1)
@@ -131,6 +133,19 @@ fn a_compression_bomb_is_not_inflated() {
     assert!(took < Duration::from_secs(1), "{took:?}");
     // What comes by POST is never inflated, whatever it is.
     Gateway::default().refuses_field(&encoded[..1024], Rule::NotUtf8);
+}
+
+#[test]
+fn blanks_between_many_elements_cost_little() {
+    let inside = format!("<a>{}{}</a>", " ".repeat(300 * 1024), "<b/> ".repeat(3_900));
+    let xml = with_status(&inside);
+    let (_, took) = timed(|| accepts(&xml));
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    // In metadata comments part them too, and there is more room.
+    let text = format!("<a>{}{}</a>", " ".repeat(1024 * 1024), "<!----> ".repeat(100_000));
+    let (scanned, took) = timed(|| scan(&text, Limits::METADATA).map(|document| document.element_count()));
+    assert_eq!(scanned, Ok(1));
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 #[test]
