@@ -115,7 +115,7 @@ rules! {
     // read
     RepeatedElement "repeated_element" "an element that may be there once is there several times"
     NestedMarkup "nested_markup" "there are elements where text belongs"
-    IdentifierCharacters "identifier_characters" "an identifier has control, zero-width or directional characters"
+    IdentifierCharacters "identifier_characters" "an identifier has control, invisible or directional characters"
     MalformedTime "malformed_time" "a time is not of the form 2026-11-27T12:00:00Z"
     AssertionVersion "assertion_version" "the assertion is not of version 2.0"
     IssuerMissing "issuer_missing" "the assertion names no issuer"

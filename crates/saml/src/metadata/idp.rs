@@ -132,14 +132,16 @@ fn shortest(descriptor: Node<'_, '_>) -> Result<Option<SignedDuration>, Refusal>
     Ok(shortest)
 }
 
-/// A key without a `use` is for both. One that can't be used leaves the others: a federation has a few of each.
+/// A key without a `use` is for both; of a chain the first certificate alone is its key, the others are those who issued it. One
+/// that can't be used leaves the others: a federation has a few of each.
 fn signing_keys(descriptor: Node<'_, '_>) -> Result<(Vec<Certificate>, Vec<Refusal>), Refusal> {
     let (mut usable, mut unusable) = (Vec::new(), Vec::new());
     for key in descriptor.named(METADATA, "KeyDescriptor") {
-        if key.attribute("use") == Some("encryption") {
+        if !matches!(key.attribute("use"), None | Some("signing")) {
             continue;
         }
-        for text in key.descendants().filter(|node| node.is(DSIG, "X509Certificate")) {
+        let data = key.named(DSIG, "KeyInfo").flat_map(|info| info.named(DSIG, "X509Data"));
+        for text in data.filter_map(|data| data.named(DSIG, "X509Certificate").next()) {
             match Certificate::from_text(text.text()?) {
                 Ok(certificate) if usable.contains(&certificate) => {}
                 Ok(certificate) => usable.push(certificate),

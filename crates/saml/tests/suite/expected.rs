@@ -247,6 +247,22 @@ fn of_several_confirmations_one_will_do() {
 }
 
 #[test]
+fn it_is_remembered_until_no_confirmation_of_it_can_be_taken() {
+    let [short, long] = [300, 3_000].map(|until| confirmation(&answered(), ACS, until));
+    for confirmations in [format!("{short}{long}"), format!("{long}{short}")] {
+        let mut login = Login::default();
+        login.subject = format!("<saml:Subject>{}{confirmations}</saml:Subject>", name_id("alice"));
+        let expires_at = |login: &Login| accepts(&login.signed_assertion(rsa())).one_time().expires_at.to_string();
+        // The widest skew, not that of the moment.
+        assert_eq!(expires_at(&login), at(3_300));
+        login.conditions = conditions(-60, 4_000, &audience(SP));
+        assert_eq!(expires_at(&login), at(4_300));
+        login.conditions = format!("<saml:Conditions>{}</saml:Conditions>", audience(SP));
+        assert_eq!(expires_at(&login), at(3_300));
+    }
+}
+
+#[test]
 fn an_assertion_without_a_sign_in_is_refused() {
     let mut login = Login::default();
     login.authn = String::new();

@@ -138,6 +138,21 @@ fn a_key_that_cannot_be_used_is_told_and_leaves_the_others() {
 }
 
 #[test]
+fn whoever_issued_a_certificate_does_not_sign_for_it() {
+    let also = |key: &Key| format!("<ds:X509Certificate>{}</ds:X509Certificate></ds:X509Data>", STANDARD.encode(key.der()));
+    let chain = key("", rsa()).replace("</ds:X509Data>", &also(stranger()));
+    let signing = |keys: &str| read(&entity(IDP, &format!("{keys}{}", sign_on()))).unwrap().signing;
+    assert_eq!(signing(&chain), [rsa().trusted()]);
+    // Two keys in one KeyInfo are two keys.
+    let second = format!("</ds:X509Data><ds:X509Data>{}", also(ec()));
+    assert_eq!(signing(&key("", rsa()).replace("</ds:X509Data>", &second)), [rsa().trusted(), ec().trusted()]);
+    for purpose in ["encryption", "Signing", "", "signing encryption"] {
+        let other = key(&format!(" use=\"{purpose}\""), stranger());
+        assert_eq!(signing(&format!("{other}{}", key(" use=\"signing\"", rsa()))), [rsa().trusted()], "{purpose}");
+    }
+}
+
+#[test]
 fn scopes_are_read_from_both_places() {
     let scope = |value: &str, more: &str| {
         format!("<Extensions><s:Scope xmlns:s=\"urn:mace:shibboleth:metadata:1.0\"{more}>{value}</s:Scope></Extensions>")
