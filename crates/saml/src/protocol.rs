@@ -180,7 +180,11 @@ fn confirmed(envelope: &Envelope, assertion: &Assertion, expected: &Expectation<
             })?;
             answers(of_response, &pending.id)?;
         }
-        Awaited::Nothing { .. } => unasked(of_response)?,
+        // Wherever it says so, and be it beside a confirmation that does not.
+        Awaited::Nothing { .. } => {
+            let confirmed = bearers(assertion).map(|one| one.in_response_to.as_deref());
+            std::iter::once(of_response).chain(confirmed).try_for_each(unasked)?;
+        }
     }
     if assertion.subject.is_none() {
         return Err(Rule::SubjectMissing.refusal());
@@ -218,9 +222,8 @@ fn bearer(one: &Confirmation, expected: &Expectation<'_>, times: Times) -> Resul
     if let Some(from) = one.not_before {
         require_with(Rule::ConfirmationNotYet, times.has_come(from), |refusal| times.facts(refusal, from))?;
     }
-    match expected.awaited {
-        Awaited::Answer(pending) => answers(one.in_response_to.as_deref(), &pending.id)?,
-        Awaited::Nothing { .. } => unasked(one.in_response_to.as_deref())?,
+    if let Awaited::Answer(pending) = expected.awaited {
+        answers(one.in_response_to.as_deref(), &pending.id)?;
     }
     Ok(until)
 }

@@ -80,7 +80,8 @@ impl Envelope {
 }
 
 /// What is signed of the message.
-pub fn verify(document: &Document<'_>, shaped: Shaped<'_, '_>, trust: Trust<'_>) -> Result<Signed, Refusal> {
+pub fn verify(shaped: Shaped<'_, '_>, trust: Trust<'_>) -> Result<Signed, Refusal> {
+    let document = shaped.structured.response.document();
     match (shaped.signed, shaped.structured.carried) {
         (Some(signed), Carried::Plain(_)) => {
             let text = signed_text(document.text, signed, trust)?;

@@ -57,6 +57,8 @@ impl IdpMetadata {
         // Files of Windows begin with one.
         let document = scan(text.strip_prefix('\u{feff}').unwrap_or(text), Limits::METADATA)?;
         let entity = find(&document, entity_id)?;
+        let name = entity.attribute("entityID").unwrap_or_default();
+        require_with(Rule::EntityNotFound, !name.is_empty(), |refusal| refusal.expected("an entityID"))?;
         let descriptor = entity.children().find(is_idp);
         let Some(descriptor) = descriptor else { return Err(Rule::NotAnIdp.refusal()) };
         let valid_until = earliest(descriptor, now)?;
@@ -65,7 +67,7 @@ impl IdpMetadata {
         require(Rule::NoSignOnEndpoint, !sign_on.is_empty())?;
         let formats = descriptor.named(METADATA, "NameIDFormat").map(|format| format.text().map(str::to_owned));
         Ok(Self {
-            entity_id: entity.attribute("entityID").unwrap_or_default().to_owned(),
+            entity_id: name.to_owned(),
             signing,
             unusable,
             sign_on,
@@ -97,7 +99,9 @@ fn find<'d, 't>(document: &'d Document<'t>, entity_id: Option<&str>) -> Result<N
     let is_one = root.is(METADATA, "EntityDescriptor");
     let is_metadata = is_one || root.is(METADATA, "EntitiesDescriptor");
     require_with(Rule::MetadataRoot, is_metadata, |refusal| refusal.received(root.local()))?;
-    let all = document.nodes().filter(|node| node.is(METADATA, "EntityDescriptor"));
+    // One inside an extension, or inside another entity, is nobody's description.
+    let is_listed = |node: &Node<'_, '_>| up(*node).skip(1).all(|around| around.is(METADATA, "EntitiesDescriptor"));
+    let all = document.nodes().filter(|node| node.is(METADATA, "EntityDescriptor") && is_listed(node));
     let mut found = all.filter(|node| match entity_id {
         Some(wanted) => node.attribute("entityID") == Some(wanted),
         None => is_one || node.children().any(|child| is_idp(&child)),

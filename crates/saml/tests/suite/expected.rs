@@ -199,6 +199,14 @@ fn an_answer_that_this_browser_does_not_wait_for_is_refused_whatever_is_allowed(
         let mut stripped = Login::default();
         stripped.response_attributes = stripped.response_attributes.replace(&answered(), "");
         gateway.refuses(&stripped.signed_assertion(rsa()), Rule::UnknownRequest);
+        // And a second confirmation that answers nothing does not make up for it.
+        let unasked = confirmation("", ACS, 300);
+        let answer = confirmation(&answered(), ACS, 300);
+        for both in [format!("{unasked}{answer}"), format!("{answer}{unasked}")] {
+            stripped.subject = format!("<saml:Subject>{}{both}</saml:Subject>", name_id("alice"));
+            gateway.refuses(&stripped.signed_assertion(rsa()), Rule::UnknownRequest);
+            gateway.refuses(&stripped.signed_response(rsa()), Rule::UnknownRequest);
+        }
     }
 }
 

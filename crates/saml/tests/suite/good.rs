@@ -168,9 +168,9 @@ fn a_login_that_the_identity_provider_began_is_accepted_where_the_connection_say
 fn clocks_may_be_apart_by_the_skew() {
     let login = Login::default();
     for seconds in [-59, 359] {
-        let now = now().saturating_add(jiff::SignedDuration::from_secs(seconds)).unwrap();
+        let now = now().saturating_add(SignedDuration::from_secs(seconds)).unwrap();
         let mut pending = pending();
-        pending.expires_at = now.saturating_add(jiff::SignedDuration::from_secs(1)).unwrap();
+        pending.expires_at = now.saturating_add(SignedDuration::from_secs(1)).unwrap();
         let gateway = Gateway { now, pending: Some(pending), ..Gateway::default() };
         gateway.accepts(&login.signed_response(rsa()));
     }

@@ -134,6 +134,10 @@ fn a_request_for_somebody_else_by_somebody_else_or_of_another_time_is_refused() 
     let endless = good.replace(&format!(" NotOnOrAfter=\"{}\"", at(300)), "");
     assert!(taken(&endless).is_ok());
     refused(&endless.replace(&at(0), &at(-360)), Rule::Expired);
+    // However long it says it holds, ten minutes count.
+    let long = |issued: i64| good.replace(&at(0), &at(issued)).replace(&at(300), &at(100_000));
+    assert!(taken(&long(-659)).is_ok());
+    refused(&long(-660), Rule::Expired);
     refused(&good.replace(&at(0), "yesterday"), Rule::MalformedTime);
 }
 
