@@ -47,7 +47,7 @@ macro_rules! rules {
 
 rules! {
     // transport
-    MessageTooLarge "message_too_large" "the message is larger than 512 KiB, or 256 KiB once inflated or decrypted"
+    MessageTooLarge "message_too_large" "the message is larger than 512 KiB, 256 KiB once inflated or decrypted, or 768 KiB in canonical form"
     NotBase64 "not_base64" "the message is not base64"
     NotUtf8 "not_utf8" "the message is not UTF-8"
     ByteOrderMark "byte_order_mark" "the message begins with a byte order mark"

@@ -2,7 +2,7 @@
 //! stand in, and that nothing has to be run or fetched to check them. KeyInfo is never read: the keys are the connection's.
 
 use crate::document::{DSIG, Node};
-use crate::limits::{PREFIX_LIST_BYTES_MAX, PREFIXES_MAX};
+use crate::limits::{CANONICAL_BYTES_MAX, PREFIX_LIST_BYTES_MAX, PREFIXES_MAX};
 use crate::rule::{Refusal, Rule, require, require_with};
 use crate::scan::is_name;
 use crate::structure::{Carried, Structured};
@@ -90,8 +90,21 @@ pub(crate) fn own<'d>(parent: Node<'d, '_>, local: &'static str) -> Result<Optio
     let Some(signature) = found.next() else { return Ok(None) };
     require(Rule::TooManySignatures, found.next().is_none())?;
     let Some(id) = parent.attribute("ID") else { return Err(Rule::MissingId.refusal()) };
+    let repeated = names_repeated(parent);
+    require_with(Rule::MessageTooLarge, repeated <= CANONICAL_BYTES_MAX, |refusal| {
+        refusal.received(format!("{repeated} bytes"))
+    })?;
     let family = one_signature(signature, id)?;
     Ok(Some(SignedElement { local, id, family }))
+}
+
+/// What names of namespaces may come to in canonical form, where siblings say theirs again: a short message can make much of it.
+fn names_repeated(parent: Node<'_, '_>) -> usize {
+    let of = |node: Node<'_, '_>| {
+        let attributes = node.attributes().iter().map(|attribute| attribute.namespace.len());
+        node.namespace().len() + attributes.sum::<usize>()
+    };
+    of(parent) + parent.descendants().map(of).sum::<usize>()
 }
 
 fn one_signature(signature: Node<'_, '_>, id: &str) -> Result<Family, Refusal> {

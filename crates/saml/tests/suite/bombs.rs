@@ -85,6 +85,21 @@ fn a_long_namespace_is_refused_before_canonicalisation_repeats_it() {
 }
 
 #[test]
+fn the_longest_namespaces_at_the_most_attributes_cost_little() {
+    let declared = |from: usize| -> String {
+        (from..from + 32).map(|number| format!(" xmlns:n{number}=\"urn:{number:02}{}\"", "x".repeat(506))).collect()
+    };
+    let attributes: String = (0..64).map(|number| format!(" n{number}:x=\"\"")).collect();
+    let inside = format!("<a{}><b{}>{}</b></a>", declared(0), declared(32), format!("<c{attributes}/>").repeat(580));
+    let login = Login::default();
+    let xml = sign(&login.signed_assertion(rsa()), &login.response_id, rsa(), &How::default());
+    let xml = xml.replacen("<samlp:Status>", &format!("{inside}<samlp:Status>"), 1);
+    assert!(xml.len() > 350 * 1024 && xml.len() < 384 * 1024, "{}", xml.len());
+    // What it would come to, some 18 MiB, is known before anything is written.
+    refuses(&xml, Rule::MessageTooLarge);
+}
+
+#[test]
 fn what_a_signature_covers_is_bounded_in_its_canonical_form() {
     let login = Login::default();
     let with = |count: usize| {

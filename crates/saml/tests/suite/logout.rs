@@ -119,6 +119,8 @@ fn a_verifier_that_hands_out_another_message_is_not_believed() {
     let xml = request(&name_id).signed_xml(&key(rsa())).unwrap();
     let other = request(&name_id).xml().replace("_logout1", "_logout2");
     assert_eq!(Vouched::from_form(&field(&xml), &Wrong(other), &certificates()).unwrap_err().rule, Rule::SignedPart);
+    let endless = request(&name_id).xml().replace("alice", &"a".repeat(800 * 1024));
+    assert_eq!(Vouched::from_form(&field(&xml), &Wrong(endless), &certificates()).unwrap_err().rule, Rule::MessageTooLarge);
 }
 
 #[test]
