@@ -131,6 +131,8 @@ pub(crate) fn open(encrypted: Node<'_, '_>, decryption: &Decryption) -> Result<O
     require_with(Rule::EncryptionAlgorithm, !is_malleable || decryption.allow_cbc, |refusal| refusal.received_any(algorithm))?;
 
     let sealed = cipher_value(data)?;
+    // The plaintext is shorter. Asked of it instead, the size would tell how long its padding is.
+    require(Rule::MessageTooLarge, sealed.len() <= EXPANDED_BYTES_MAX)?;
     let mut unwrapped = Vec::new();
     for key in keys {
         let transport = KeyTransport::of(key)?;
@@ -139,7 +141,6 @@ pub(crate) fn open(encrypted: Node<'_, '_>, decryption: &Decryption) -> Result<O
     }
     let failed = || Rule::DecryptionFailed.refusal();
     let plaintext = unwrapped.iter().find_map(|key| cipher.decrypt(key, &sealed)).ok_or_else(failed)?;
-    require(Rule::MessageTooLarge, plaintext.len() <= EXPANDED_BYTES_MAX)?;
     let plaintext = Message::from_bytes(plaintext, EXPANDED_BYTES_MAX).map_err(|_| failed())?;
     Ok(Opened { plaintext, is_malleable })
 }

@@ -74,6 +74,11 @@ impl PartialEq for Node<'_, '_> {
 }
 
 impl<'d, 't> Node<'d, 't> {
+    /// The document it is part of.
+    pub(crate) fn document(&self) -> &'d Document<'t> {
+        self.document
+    }
+
     fn element(&self) -> &'d Element<'t> {
         &self.document.elements[self.index as usize]
     }

@@ -9,6 +9,13 @@ pub const EXPANDED_BYTES_MAX: usize = 256 * 1024;
 /// Metadata of one entity, or of a federation.
 pub const METADATA_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const RELAY_STATE_BYTES_MAX: usize = 1024;
+/// What a signature covers, in its canonical form, where namespaces stand again at each element that needs them.
+pub const CANONICAL_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
+/// One name of a namespace: canonicalisation may write it once per element and attribute.
+pub const NAMESPACE_BYTES_MAX: usize = 512;
+/// Prefixes that a signature wants canonicalised as the inclusive form does.
+pub const PREFIXES_MAX: usize = 32;
+pub const PREFIX_LIST_BYTES_MAX: usize = 256;
 
 /// Bounds of one document.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::document::{ASSERTION, Node, PROTOCOL};
-use crate::limits::Limits;
+use crate::limits::{CANONICAL_BYTES_MAX, Limits};
 use crate::protocol::Times;
 use crate::read::{NameId, read_name_id};
 use crate::redirect::Vouched;
@@ -22,6 +22,8 @@ const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
 const PARTIAL: &str = "urn:oasis:names:tc:SAML:2.0:status:PartialLogout";
 /// A request to log somebody out that does not say until when it holds is as old as this at most.
 const AGE_MAX: SignedDuration = SignedDuration::from_mins(5);
+/// And one that says so, as this, whatever it says: it can be sent again as long as it holds.
+const STATED_AGE_MAX: SignedDuration = SignedDuration::from_mins(10);
 
 /// What the gateway knows beside the message.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +63,7 @@ impl Vouched {
         protocol_message(&document, root.local())?;
         let policy = Policy { family: signed.family };
         let bytes = verifier.verify(message.text(), certificates, &policy).map_err(|_| Rule::SignatureInvalid.refusal())?;
-        let reduced = Message::from_bytes(bytes.into_bytes(), usize::MAX)?;
+        let reduced = Message::from_bytes(bytes.into_bytes(), CANONICAL_BYTES_MAX)?;
         let inside = scan(reduced.text(), Limits::MESSAGE)?;
         let is_same = inside.root().is(root.namespace(), root.local()) && inside.root().attribute("ID") == Some(signed.id);
         require(Rule::SignedPart, is_same)?;
@@ -76,9 +78,10 @@ pub fn read_request(message: &Vouched, expected: &Expectation<'_>) -> Result<Ver
     let root = protocol_message(&document, "LogoutRequest")?;
     let times = addressed(root, expected)?;
     let issued = instant(root.attribute("IssueInstant").unwrap_or_default())?;
+    let after = |age: SignedDuration| issued.saturating_add(age).unwrap_or(Timestamp::MAX);
     let until = match root.attribute("NotOnOrAfter") {
-        Some(until) => instant(until)?,
-        None => issued.saturating_add(AGE_MAX).unwrap_or(Timestamp::MAX),
+        Some(until) => instant(until)?.min(after(STATED_AGE_MAX)),
+        None => after(AGE_MAX),
     };
     require_with(Rule::Expired, !times.is_over(until), |refusal| times.facts(refusal, until))?;
     require(Rule::EncryptedIdentifier, !root.children().any(|child| child.local() == "EncryptedID"))?;

@@ -59,7 +59,7 @@ pub struct VerifiedAssertion {
 pub struct OneTime {
     pub idp_entity_id: String,
     pub assertion_id: String,
-    /// From here on the message would be refused for its times.
+    /// From here on the message would be refused for its times, by whichever confirmation and however far clocks may be apart.
     pub expires_at: Timestamp,
 }
 
@@ -104,13 +104,23 @@ pub fn judge(authentic: AuthenticAssertion, expected: &Expectation<'_>) -> Resul
         require_with(Rule::IdpInitiatedLifetime, is_short, |refusal| refusal.received(written(until)))?;
     }
     let authn = signed_in(&assertion, expected, times)?;
-    let until = valid_until.map_or(confirmed_until, |until| until.max(confirmed_until));
-    let one_time = OneTime {
-        idp_entity_id: assertion.issuer.clone(),
-        assertion_id: assertion.id.clone(),
-        expires_at: until.saturating_add(skew).unwrap_or(Timestamp::MAX),
-    };
+    let one_time =
+        OneTime { idp_entity_id: assertion.issuer.clone(), assertion_id: assertion.id.clone(), expires_at: over(&assertion) };
     Ok(VerifiedAssertion { assertion, authn, one_time })
+}
+
+/// When the last of its confirmations and its conditions are over. Not only the one that was taken: the next time it may be
+/// another, and the skew another one.
+fn over(assertion: &Assertion) -> Timestamp {
+    let confirmed = bearers(assertion).filter_map(|one| one.not_on_or_after);
+    let valid = assertion.conditions.iter().filter_map(|conditions| conditions.not_on_or_after);
+    let last = confirmed.chain(valid).max().unwrap_or(Timestamp::MAX);
+    last.saturating_add(SKEW_MAX).unwrap_or(Timestamp::MAX)
+}
+
+fn bearers(assertion: &Assertion) -> impl Iterator<Item = &Confirmation> {
+    let confirmations = assertion.subject.iter().flat_map(|subject| &subject.confirmations);
+    confirmations.filter(|one| one.method.as_deref() == Some(BEARER))
 }
 
 #[derive(Clone, Copy)]
@@ -170,10 +180,16 @@ fn confirmed(envelope: &Envelope, assertion: &Assertion, expected: &Expectation<
             })?;
             answers(of_response, &pending.id)?;
         }
-        Awaited::Nothing { .. } => unasked(of_response)?,
+        // Wherever it says so, and be it beside a confirmation that does not.
+        Awaited::Nothing { .. } => {
+            let confirmed = bearers(assertion).map(|one| one.in_response_to.as_deref());
+            std::iter::once(of_response).chain(confirmed).try_for_each(unasked)?;
+        }
     }
-    let Some(subject) = &assertion.subject else { return Err(Rule::SubjectMissing.refusal()) };
-    let mut bearers = subject.confirmations.iter().filter(|one| one.method.as_deref() == Some(BEARER));
+    if assertion.subject.is_none() {
+        return Err(Rule::SubjectMissing.refusal());
+    }
+    let mut bearers = bearers(assertion);
     let Some(first) = bearers.next() else { return Err(Rule::NoBearerConfirmation.refusal()) };
     // Any one will do; of several that don't, the first says why.
     let until = bearer(first, expected, times);
@@ -206,9 +222,8 @@ fn bearer(one: &Confirmation, expected: &Expectation<'_>, times: Times) -> Resul
     if let Some(from) = one.not_before {
         require_with(Rule::ConfirmationNotYet, times.has_come(from), |refusal| times.facts(refusal, from))?;
     }
-    match expected.awaited {
-        Awaited::Answer(pending) => answers(one.in_response_to.as_deref(), &pending.id)?,
-        Awaited::Nothing { .. } => unasked(one.in_response_to.as_deref())?,
+    if let Awaited::Answer(pending) = expected.awaited {
+        answers(one.in_response_to.as_deref(), &pending.id)?;
     }
     Ok(until)
 }

@@ -220,6 +220,19 @@ fn read_value(node: Node<'_, '_>) -> Result<AttributeValue, Refusal> {
     }
 }
 
+impl AttributeValue {
+    /// The value as something to know somebody by, checked as a NameID is: a text or a name. `None`: it is neither, or empty.
+    /// Text that is only shown may have anything in it, so reading an attribute does not ask for this.
+    pub fn identifier(&self) -> Result<Option<String>, Refusal> {
+        let text = match self {
+            Self::Text(text) => text,
+            Self::NameId(name_id) => &name_id.value,
+            Self::Nil | Self::Structured => return Ok(None),
+        };
+        Ok(Some(identifier(text)?).filter(|text| !text.is_empty()))
+    }
+}
+
 /// A value somebody is known by: nothing invisible in it, so that two that look alike are alike. Never folded.
 pub(crate) fn identifier(text: &str) -> Result<String, Refusal> {
     let text = crate::document::trimmed(text);
@@ -233,6 +246,20 @@ fn is_invisible(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'
+                | '\u{1160}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e01ef}'
         )
 }

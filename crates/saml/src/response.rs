@@ -32,5 +32,5 @@ pub fn authenticate(field: &str, trust: Trust<'_>) -> Result<AuthenticAssertion,
     let message = Message::from_form(field)?;
     let document = scan(message.text(), Limits::MESSAGE)?;
     let shaped = shape(response(&document)?)?;
-    read(verify(&document, shaped, trust)?)
+    read(verify(shaped, trust)?)
 }

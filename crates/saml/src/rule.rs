@@ -47,7 +47,7 @@ macro_rules! rules {
 
 rules! {
     // transport
-    MessageTooLarge "message_too_large" "the message is larger than 512 KiB, or 256 KiB once inflated or decrypted"
+    MessageTooLarge "message_too_large" "the message is larger than 512 KiB, 256 KiB once inflated or decrypted, or 768 KiB in canonical form"
     NotBase64 "not_base64" "the message is not base64"
     NotUtf8 "not_utf8" "the message is not UTF-8"
     ByteOrderMark "byte_order_mark" "the message begins with a byte order mark"
@@ -70,7 +70,7 @@ rules! {
     MalformedMarkup "malformed_markup" "a tag, an attribute or a name is not well-formed"
     DuplicateAttribute "duplicate_attribute" "an element has an attribute twice"
     UndeclaredPrefix "undeclared_prefix" "a prefix is not declared"
-    NamespaceName "namespace_name" "a namespace name is relative, reserved or has references in it"
+    NamespaceName "namespace_name" "a namespace name is relative, reserved, longer than 512 bytes or has references in it"
     TooDeep "too_deep" "elements are nested more than 32 deep"
     TooManyElements "too_many_elements" "there are more than 4,000 elements (metadata: 100,000)"
     TooManyAttributes "too_many_attributes" "an element has more than 64 attributes"
@@ -115,7 +115,7 @@ rules! {
     // read
     RepeatedElement "repeated_element" "an element that may be there once is there several times"
     NestedMarkup "nested_markup" "there are elements where text belongs"
-    IdentifierCharacters "identifier_characters" "an identifier has control, zero-width or directional characters"
+    IdentifierCharacters "identifier_characters" "an identifier has control, invisible or directional characters"
     MalformedTime "malformed_time" "a time is not of the form 2026-11-27T12:00:00Z"
     AssertionVersion "assertion_version" "the assertion is not of version 2.0"
     IssuerMissing "issuer_missing" "the assertion names no issuer"

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr2, memmem};
 
 use crate::document::{Attribute, Document, Element, XML};
-use crate::limits::Limits;
+use crate::limits::{Limits, NAMESPACE_BYTES_MAX};
 use crate::rule::{Refusal, Rule, require};
 
 /// The document of a text, if it is one.
@@ -77,6 +77,8 @@ struct Open<'t> {
     /// Prefix and colon included: the end tag has to repeat it.
     name: &'t str,
     scopes_before: usize,
+    /// Whether its text so far is blanks alone: remembered, since asking the text again for each piece costs its square.
+    held_is_blank: bool,
 }
 
 /// An attribute before its prefix is resolved.
@@ -169,19 +171,22 @@ impl<'t> Scanner<'t> {
             return Ok(());
         }
         require(Rule::MalformedMarkup, memmem::find(text.as_bytes(), b"]]>").is_none())?;
+        // Outside not even a reference to a blank may stand.
+        require(Rule::TextOutsideRoot, !self.open.is_empty() || text.bytes().all(is_space))?;
         let text = self.resolved(text, |byte| byte == b'\r')?;
         self.append(text)
     }
 
     fn append(&mut self, text: Cow<'t, str>) -> Result<(), Refusal> {
         let is_blank = text.bytes().all(is_space);
-        let Some(open) = self.open.last() else { return require(Rule::TextOutsideRoot, is_blank) };
+        let Some(open) = self.open.last_mut() else { return require(Rule::TextOutsideRoot, is_blank) };
         let held = &mut self.document.elements[open.element as usize].text;
         if held.is_empty() {
             *held = text;
-        } else if !(is_blank && held.bytes().all(is_space)) {
+        } else if !(is_blank && open.held_is_blank) {
             held.to_mut().push_str(&text);
         }
+        open.held_is_blank &= is_blank;
         Ok(())
     }
 
@@ -261,7 +266,7 @@ impl<'t> Scanner<'t> {
             parent: self.open.last().map(|open| open.element),
             inside_end: element + 1,
         });
-        self.open.push(Open { element, name, scopes_before });
+        self.open.push(Open { element, name, scopes_before, held_is_blank: true });
         if is_empty {
             self.close();
         }
@@ -415,16 +420,31 @@ fn reference(name: &str, into: &mut String) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Absolute, plain, and none of XML's own: a relative name makes libxml2 give up canonicalisation.
+/// Absolute, short, plain, and none of XML's own: a relative name makes libxml2 give up canonicalisation, and so does one that it
+/// can't read as a URI.
 fn may_be_declared(prefix: &str, name: &str) -> bool {
     if name.is_empty() {
         return prefix.is_empty();
     }
-    let Some((scheme, _)) = name.split_once(':') else { return false };
-    let is_plain = name.bytes().all(|byte| matches!(byte, b'!'..=b'~') && !b"\"<>\\^`{|}&".contains(&byte));
+    if name.len() > NAMESPACE_BYTES_MAX {
+        return false;
+    }
+    let Some((scheme, rest)) = name.split_once(':') else { return false };
+    let is_plain = name.bytes().all(|byte| matches!(byte, b'!'..=b'~') && !b"\"<>\\^`{|}&[]".contains(&byte));
+    let is_escaped = name.split('%').skip(1).all(|after| after.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2);
+    let has_one_fragment = name.bytes().filter(|byte| *byte == b'#').count() <= 1;
     let is_scheme = scheme.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    is_plain && is_scheme && !matches!(prefix, "xml" | "xmlns") && name != XML && name != "http://www.w3.org/2000/xmlns/"
+    let is_uri = is_plain && is_scheme && is_escaped && has_one_fragment && rest.strip_prefix("//").is_none_or(begins_with_host);
+    is_uri && !matches!(prefix, "xml" | "xmlns") && name != XML && name != "http://www.w3.org/2000/xmlns/"
+}
+
+/// A host and at most a port; nobody names a user in a namespace.
+fn begins_with_host(rest: &str) -> bool {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
+    let is_port = |port: &str| (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
+    !host.is_empty() && !host.contains('@') && port.is_none_or(is_port)
 }
 
 /// ` name="value"` repeated, with blanks before each.

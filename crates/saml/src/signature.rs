@@ -2,7 +2,9 @@
 //! stand in, and that nothing has to be run or fetched to check them. KeyInfo is never read: the keys are the connection's.
 
 use crate::document::{DSIG, Node};
+use crate::limits::{CANONICAL_BYTES_MAX, PREFIX_LIST_BYTES_MAX, PREFIXES_MAX};
 use crate::rule::{Refusal, Rule, require, require_with};
+use crate::scan::is_name;
 use crate::structure::{Carried, Structured};
 
 const EXCLUSIVE_C14N: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
@@ -88,11 +90,30 @@ pub(crate) fn own<'d>(parent: Node<'d, '_>, local: &'static str) -> Result<Optio
     let Some(signature) = found.next() else { return Ok(None) };
     require(Rule::TooManySignatures, found.next().is_none())?;
     let Some(id) = parent.attribute("ID") else { return Err(Rule::MissingId.refusal()) };
+    let repeated = names_repeated(parent);
+    require_with(Rule::MessageTooLarge, repeated <= CANONICAL_BYTES_MAX, |refusal| {
+        refusal.received(format!("{repeated} bytes"))
+    })?;
     let family = one_signature(signature, id)?;
     Ok(Some(SignedElement { local, id, family }))
 }
 
+/// What names of namespaces may come to in canonical form, where siblings say theirs again: a short message can make much of it.
+fn names_repeated(parent: Node<'_, '_>) -> usize {
+    let of = |node: Node<'_, '_>| {
+        let attributes = node.attributes().iter().map(|attribute| attribute.namespace.len());
+        node.namespace().len() + attributes.sum::<usize>()
+    };
+    of(parent) + parent.descendants().map(of).sum::<usize>()
+}
+
 fn one_signature(signature: Node<'_, '_>, id: &str) -> Result<Family, Refusal> {
+    // xmlsec asks for attributes by local name and takes the first, whatever its namespace: `x:URI` would be another reference.
+    let mut attributes = std::iter::once(signature).chain(signature.descendants()).flat_map(|node| node.attributes());
+    let prefixed = attributes.find(|attribute| !attribute.prefix.is_empty());
+    require_with(Rule::SignatureShape, prefixed.is_none(), |refusal| {
+        refusal.received(prefixed.map_or(String::new(), |attribute| format!("{}:{}", attribute.prefix, attribute.local)))
+    })?;
     require(Rule::SignatureObject, !signature.children().any(|child| child.local() == "Object"))?;
     let parts: Vec<Node<'_, '_>> = signature.children().collect();
     let (signed_info, value) = match parts.as_slice() {
@@ -185,9 +206,24 @@ fn has_only_prefixes(node: Node<'_, '_>) -> bool {
         child.is(EXCLUSIVE_C14N, "InclusiveNamespaces")
             && !child.has_children()
             && !child.has_text()
-            && child.attributes().iter().all(|attribute| attribute.local == "PrefixList" && attribute.prefix.is_empty())
+            && child.attributes().iter().all(|attribute| {
+                attribute.local == "PrefixList" && attribute.prefix.is_empty() && is_short_list(&attribute.value)
+            })
     });
     is_prefixes && children.next().is_none() && !node.has_text()
+}
+
+/// Few prefixes, each once: every one of them is looked up at every element that is canonicalised.
+fn is_short_list(list: &str) -> bool {
+    if list.len() > PREFIX_LIST_BYTES_MAX {
+        return false;
+    }
+    let prefixes: Vec<&str> = list.split_ascii_whitespace().collect();
+    prefixes.len() <= PREFIXES_MAX
+        && prefixes
+            .iter()
+            .enumerate()
+            .all(|(index, prefix)| (*prefix == "#default" || is_name(prefix)) && !prefixes[..index].contains(prefix))
 }
 
 fn base64_alone(node: Node<'_, '_>) -> Result<(), Refusal> {

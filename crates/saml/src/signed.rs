@@ -3,7 +3,7 @@
 
 use crate::decrypt::{Decryption, open};
 use crate::document::{ASSERTION, Document, Node, PROTOCOL};
-use crate::limits::Limits;
+use crate::limits::{CANONICAL_BYTES_MAX, Limits};
 use crate::rule::{Refusal, Rule, require, require_with};
 use crate::scan::scan;
 use crate::signature::{Shaped, SignedElement, of_lone_assertion};
@@ -80,7 +80,8 @@ impl Envelope {
 }
 
 /// What is signed of the message.
-pub fn verify(document: &Document<'_>, shaped: Shaped<'_, '_>, trust: Trust<'_>) -> Result<Signed, Refusal> {
+pub fn verify(shaped: Shaped<'_, '_>, trust: Trust<'_>) -> Result<Signed, Refusal> {
+    let document = shaped.structured.response.document();
     match (shaped.signed, shaped.structured.carried) {
         (Some(signed), Carried::Plain(_)) => {
             let text = signed_text(document.text, signed, trust)?;
@@ -107,7 +108,7 @@ fn signed_text(text: &str, signed: SignedElement<'_>, trust: Trust<'_>) -> Resul
         let known: Vec<&str> = trust.certificates.iter().map(|certificate| certificate.fingerprint()).collect();
         Rule::SignatureInvalid.refusal().expected(known.join(" "))
     })?;
-    Message::from_bytes(bytes.into_bytes(), usize::MAX)
+    Message::from_bytes(bytes.into_bytes(), CANONICAL_BYTES_MAX)
 }
 
 /// The library went by a reference to it: so its word is checked.

@@ -77,13 +77,13 @@ pub(crate) fn protocol_message<'d, 't>(document: &'d Document<'t>, local: &str) 
     Ok(root)
 }
 
-/// The status of a response, as its codes: outer, then inner.
+/// The status of a response, as its codes: outer, then inner. One without a value keeps its place, so that no inner one takes it.
 pub(crate) fn status<'d>(response: Node<'d, '_>) -> Result<Vec<&'d str>, Refusal> {
     let mut codes = Vec::new();
     let mut next = response.only(PROTOCOL, "Status")?;
     while let Some(node) = next {
         next = node.only(PROTOCOL, "StatusCode")?;
-        codes.extend(next.and_then(|code| code.attribute("Value")));
+        codes.extend(next.map(|code| code.attribute("Value").unwrap_or_default()));
     }
     Ok(codes)
 }

@@ -57,6 +57,8 @@ impl IdpMetadata {
         // Files of Windows begin with one.
         let document = scan(text.strip_prefix('\u{feff}').unwrap_or(text), Limits::METADATA)?;
         let entity = find(&document, entity_id)?;
+        let name = entity.attribute("entityID").unwrap_or_default();
+        require_with(Rule::EntityNotFound, !name.is_empty(), |refusal| refusal.expected("an entityID"))?;
         let descriptor = entity.children().find(is_idp);
         let Some(descriptor) = descriptor else { return Err(Rule::NotAnIdp.refusal()) };
         let valid_until = earliest(descriptor, now)?;
@@ -65,7 +67,7 @@ impl IdpMetadata {
         require(Rule::NoSignOnEndpoint, !sign_on.is_empty())?;
         let formats = descriptor.named(METADATA, "NameIDFormat").map(|format| format.text().map(str::to_owned));
         Ok(Self {
-            entity_id: entity.attribute("entityID").unwrap_or_default().to_owned(),
+            entity_id: name.to_owned(),
             signing,
             unusable,
             sign_on,
@@ -97,7 +99,9 @@ fn find<'d, 't>(document: &'d Document<'t>, entity_id: Option<&str>) -> Result<N
     let is_one = root.is(METADATA, "EntityDescriptor");
     let is_metadata = is_one || root.is(METADATA, "EntitiesDescriptor");
     require_with(Rule::MetadataRoot, is_metadata, |refusal| refusal.received(root.local()))?;
-    let all = document.nodes().filter(|node| node.is(METADATA, "EntityDescriptor"));
+    // One inside an extension, or inside another entity, is nobody's description.
+    let is_listed = |node: &Node<'_, '_>| up(*node).skip(1).all(|around| around.is(METADATA, "EntitiesDescriptor"));
+    let all = document.nodes().filter(|node| node.is(METADATA, "EntityDescriptor") && is_listed(node));
     let mut found = all.filter(|node| match entity_id {
         Some(wanted) => node.attribute("entityID") == Some(wanted),
         None => is_one || node.children().any(|child| is_idp(&child)),
@@ -132,14 +136,16 @@ fn shortest(descriptor: Node<'_, '_>) -> Result<Option<SignedDuration>, Refusal>
     Ok(shortest)
 }
 
-/// A key without a `use` is for both. One that can't be used leaves the others: a federation has a few of each.
+/// A key without a `use` is for both; of a chain the first certificate alone is its key, the others are those who issued it. One
+/// that can't be used leaves the others: a federation has a few of each.
 fn signing_keys(descriptor: Node<'_, '_>) -> Result<(Vec<Certificate>, Vec<Refusal>), Refusal> {
     let (mut usable, mut unusable) = (Vec::new(), Vec::new());
     for key in descriptor.named(METADATA, "KeyDescriptor") {
-        if key.attribute("use") == Some("encryption") {
+        if !matches!(key.attribute("use"), None | Some("signing")) {
             continue;
         }
-        for text in key.descendants().filter(|node| node.is(DSIG, "X509Certificate")) {
+        let data = key.named(DSIG, "KeyInfo").flat_map(|info| info.named(DSIG, "X509Data"));
+        for text in data.filter_map(|data| data.named(DSIG, "X509Certificate").next()) {
             match Certificate::from_text(text.text()?) {
                 Ok(certificate) if usable.contains(&certificate) => {}
                 Ok(certificate) => usable.push(certificate),

@@ -20,6 +20,8 @@ pub struct Sealing {
     pub sibling: bool,
     pub to: &'static Key,
     pub padding: Padding,
+    /// The last byte of a CBC text, if not the right one.
+    pub last: Option<u8>,
 }
 
 impl Default for Sealing {
@@ -31,6 +33,7 @@ impl Default for Sealing {
             sibling: false,
             to: ours(),
             padding: Padding::PKCS1_OAEP,
+            last: None,
         }
     }
 }
@@ -52,7 +55,7 @@ fn oaep_sha256() -> String {
     )
 }
 
-fn encrypt_data(cipher: &str, key: &[u8], text: &[u8]) -> Vec<u8> {
+fn encrypt_data(cipher: &str, key: &[u8], text: &[u8], padding: Option<u8>) -> Vec<u8> {
     let vector = [7_u8; 16];
     if cipher.ends_with("gcm") {
         let kind = match key.len() {
@@ -69,11 +72,11 @@ fn encrypt_data(cipher: &str, key: &[u8], text: &[u8]) -> Vec<u8> {
         24 => Cipher::aes_192_cbc(),
         _ => Cipher::aes_256_cbc(),
     };
-    let padding = 16 - text.len() % 16;
-    // Any bytes and then their number, as XML Encryption has it.
+    let missing = 16 - text.len() % 16;
+    // Any bytes and then their number, as XML Encryption has it; or another number.
     let mut padded = text.to_vec();
-    padded.extend(std::iter::repeat_n(0xAA, padding - 1));
-    padded.push(padding as u8);
+    padded.extend(std::iter::repeat_n(0xAA, missing - 1));
+    padded.push(padding.unwrap_or(missing as u8));
     let mut crypter = Crypter::new(kind, Mode::Encrypt, key, Some(&vector)).unwrap();
     crypter.pad(false);
     let mut sealed = vec![0; padded.len() + 16];
@@ -96,7 +99,7 @@ fn seal_bytes(text: &[u8], how: &Sealing) -> String {
         32
     };
     let key = vec![9_u8; length];
-    let sealed = STANDARD.encode(encrypt_data(how.cipher, &key, text));
+    let sealed = STANDARD.encode(encrypt_data(how.cipher, &key, text, how.last));
     let public = how.to.certificate.public_key().unwrap();
     let mut context = PkeyCtx::new(&public).unwrap();
     context.encrypt_init().unwrap();
@@ -228,6 +231,19 @@ fn of_cbc_nothing_is_told_but_that_it_failed() {
 }
 
 #[test]
+fn at_the_bound_nothing_of_a_padding_is_told() {
+    // As much ciphertext as is taken, vector included, and a block more: what the last byte says makes no difference.
+    for (blocks, rule) in [(16_383, Rule::DecryptionFailed), (16_384, Rule::MessageTooLarge), (16_385, Rule::MessageTooLarge)] {
+        for last in [0, 1, 16, 17] {
+            let how = Sealing { cipher: "http://www.w3.org/2001/04/xmlenc#aes256-cbc", last: Some(last), ..Sealing::default() };
+            let sealed = seal_bytes(&vec![b'x'; blocks * 16 - 1], &how);
+            let refusal = with_cbc().refuses(&Login::default().response(&sealed), rule);
+            assert_eq!((refusal.expected, refusal.received), (None, None), "{last}");
+        }
+    }
+}
+
+#[test]
 fn a_changed_or_foreign_ciphertext_is_refused() {
     let login = Login::default();
     let sealed = seal(&signed(), &Sealing::default());
@@ -307,8 +323,8 @@ fn a_plaintext_of_more_than_256_kib_is_refused() {
     let mut login = Login::default();
     login.attributes =
         format!("<saml:AttributeStatement>{}</saml:AttributeStatement>", attribute("a", &[&"x".repeat(260 * 1024)]));
-    // It would not even fit in a message by base64 twice, so the bound of the message answers first; below it, this one.
     let text = login.assertion();
     assert!(text.len() > 256 * 1024);
+    // By base64 twice it still fits in a message: the bound of the ciphertext answers.
     refuses(&Login::default().response(&seal(&text, &Sealing::default())), Rule::MessageTooLarge);
 }

@@ -199,6 +199,14 @@ fn an_answer_that_this_browser_does_not_wait_for_is_refused_whatever_is_allowed(
         let mut stripped = Login::default();
         stripped.response_attributes = stripped.response_attributes.replace(&answered(), "");
         gateway.refuses(&stripped.signed_assertion(rsa()), Rule::UnknownRequest);
+        // And a second confirmation that answers nothing does not make up for it.
+        let unasked = confirmation("", ACS, 300);
+        let answer = confirmation(&answered(), ACS, 300);
+        for both in [format!("{unasked}{answer}"), format!("{answer}{unasked}")] {
+            stripped.subject = format!("<saml:Subject>{}{both}</saml:Subject>", name_id("alice"));
+            gateway.refuses(&stripped.signed_assertion(rsa()), Rule::UnknownRequest);
+            gateway.refuses(&stripped.signed_response(rsa()), Rule::UnknownRequest);
+        }
     }
 }
 
@@ -244,6 +252,22 @@ fn of_several_confirmations_one_will_do() {
     let mut login = Login::default();
     login.subject = format!("<saml:Subject>{}{other}{other}</saml:Subject>", name_id("alice"));
     refuses_both_ways(&login, Rule::RecipientMismatch);
+}
+
+#[test]
+fn it_is_remembered_until_no_confirmation_of_it_can_be_taken() {
+    let [short, long] = [300, 3_000].map(|until| confirmation(&answered(), ACS, until));
+    for confirmations in [format!("{short}{long}"), format!("{long}{short}")] {
+        let mut login = Login::default();
+        login.subject = format!("<saml:Subject>{}{confirmations}</saml:Subject>", name_id("alice"));
+        let expires_at = |login: &Login| accepts(&login.signed_assertion(rsa())).one_time().expires_at.to_string();
+        // The widest skew, not that of the moment.
+        assert_eq!(expires_at(&login), at(3_300));
+        login.conditions = conditions(-60, 4_000, &audience(SP));
+        assert_eq!(expires_at(&login), at(4_300));
+        login.conditions = format!("<saml:Conditions>{}</saml:Conditions>", audience(SP));
+        assert_eq!(expires_at(&login), at(3_300));
+    }
 }
 
 #[test]

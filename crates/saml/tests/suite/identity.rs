@@ -38,6 +38,48 @@ fn invisible_characters_in_an_identifier_are_refused() {
 }
 
 #[test]
+fn characters_that_fill_join_or_vary_are_refused_in_an_identifier() {
+    for invisible in [
+        '\u{34f}',
+        '\u{115f}',
+        '\u{1160}',
+        '\u{3164}',
+        '\u{ffa0}',
+        '\u{180b}',
+        '\u{180d}',
+        '\u{180e}',
+        '\u{fe00}',
+        '\u{fe0f}',
+        '\u{fff9}',
+        '\u{fffb}',
+        '\u{e0000}',
+        '\u{e0041}',
+        '\u{e0100}',
+        '\u{e01ef}',
+    ] {
+        refused(&Login::default().with("alice", &format!("al{invisible}ice")), Rule::IdentifierCharacters);
+    }
+    // Their neighbours.
+    accepts(&Login::default().with("alice", "\u{34e}\u{115e}\u{1161}\u{3163}\u{180a}\u{fe10}\u{fffc}").signed_assertion(rsa()));
+}
+
+#[test]
+fn an_attribute_that_becomes_a_key_is_checked_like_a_name() {
+    let of = |value: &str| {
+        let login = Login::default().with("alice@example.com", value);
+        let verified = accepts(&login.signed_assertion(rsa()));
+        verified.attributes()[0].values[0].identifier().map_err(|refusal| refusal.rule)
+    };
+    assert_eq!(of(" alice@example.com\n"), Ok(Some("alice@example.com".into())));
+    assert_eq!(of(&name_id("alice")), Ok(Some("alice".into())));
+    assert_eq!(of("al\u{200b}ice@example.com"), Err(Rule::IdentifierCharacters));
+    assert_eq!(of("alice@example.com\u{3164}"), Err(Rule::IdentifierCharacters));
+    for nothing in ["", " ", "<saml:Other></saml:Other>"] {
+        assert_eq!(of(nothing), Ok(None), "{nothing}");
+    }
+}
+
+#[test]
 fn a_name_with_markup_in_it_is_refused() {
     refused(&Login::default().with("alice", "al<b></b>ice"), Rule::NestedMarkup);
     refused(&Login::default().with(SP, "<b></b>"), Rule::NestedMarkup);

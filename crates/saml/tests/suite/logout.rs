@@ -119,6 +119,8 @@ fn a_verifier_that_hands_out_another_message_is_not_believed() {
     let xml = request(&name_id).signed_xml(&key(rsa())).unwrap();
     let other = request(&name_id).xml().replace("_logout1", "_logout2");
     assert_eq!(Vouched::from_form(&field(&xml), &Wrong(other), &certificates()).unwrap_err().rule, Rule::SignedPart);
+    let endless = request(&name_id).xml().replace("alice", &"a".repeat(800 * 1024));
+    assert_eq!(Vouched::from_form(&field(&xml), &Wrong(endless), &certificates()).unwrap_err().rule, Rule::MessageTooLarge);
 }
 
 #[test]
@@ -134,6 +136,10 @@ fn a_request_for_somebody_else_by_somebody_else_or_of_another_time_is_refused() 
     let endless = good.replace(&format!(" NotOnOrAfter=\"{}\"", at(300)), "");
     assert!(taken(&endless).is_ok());
     refused(&endless.replace(&at(0), &at(-360)), Rule::Expired);
+    // However long it says it holds, ten minutes count.
+    let long = |issued: i64| good.replace(&at(0), &at(issued)).replace(&at(300), &at(100_000));
+    assert!(taken(&long(-659)).is_ok());
+    refused(&long(-660), Rule::Expired);
     refused(&good.replace(&at(0), "yesterday"), Rule::MalformedTime);
 }
 

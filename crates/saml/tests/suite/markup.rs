@@ -187,6 +187,19 @@ fn a_relative_namespace_is_refused_before_it_voids_canonicalisation() {
         "xmlns:a=\"urn:&amp;\"",
         "xmlns:a=\"urn:ä\"",
         "xmlns:a=\"1x:y\"",
+        "xmlns:a=\"urn:%\"",
+        "xmlns:a=\"urn:%4\"",
+        "xmlns:a=\"urn:%zz\"",
+        "xmlns:a=\"urn:a%2gb%20\"",
+        "xmlns:a=\"urn:%ä\"",
+        "xmlns:a=\"urn:[a]\"",
+        "xmlns:a=\"http://[::1\"",
+        "xmlns:a=\"urn:a#b#c\"",
+        "xmlns:a=\"http://a:b/\"",
+        "xmlns:a=\"http://a:/\"",
+        "xmlns:a=\"http://a:99999999999/\"",
+        "xmlns:a=\"http://a@b/\"",
+        "xmlns:a=\"http://\"",
         "xmlns:xml=\"http://www.w3.org/XML/1998/namespace\"",
         "xmlns:a=\"http://www.w3.org/XML/1998/namespace\"",
         "xmlns:xmlns=\"urn:x\"",
@@ -198,10 +211,36 @@ fn a_relative_namespace_is_refused_before_it_voids_canonicalisation() {
 }
 
 #[test]
+fn a_namespace_that_is_let_in_can_be_canonicalised() {
+    // Every character that is let in, and every part of a URI: libxml2 has to take them all.
+    let login = Login::default();
+    for name in [
+        "urn:a",
+        "urn:",
+        "x:/a",
+        "urn:a%20b%FF",
+        "http://a.example.com:8080/b;c=d/e?f=g+h/?#i/?",
+        "http://schemas.microsoft.com/ws/2008/06/identity/claims",
+        "urn:!$'()*+,-.:;=?@_~/0",
+        "a+-.1:b",
+    ] {
+        // In canonical order, declared and used in one place.
+        let whole = login.response(&login.assertion()).replacen(
+            "<samlp:Status>",
+            &format!("<samlp:Extensions><x:a xmlns:x=\"{name}\"></x:a></samlp:Extensions><samlp:Status>"),
+            1,
+        );
+        accepts(&sign(&whole, &login.response_id, rsa(), &How::default()));
+    }
+}
+
+#[test]
 fn text_outside_the_root_is_refused() {
     refuses(&format!("x{}", genuine()), Rule::TextOutsideRoot);
     refuses(&format!("{}x", genuine()), Rule::TextOutsideRoot);
     refuses(&format!("&#32;{}&#65;", genuine()), Rule::TextOutsideRoot);
+    refuses(&format!("&#32;{}", genuine()), Rule::TextOutsideRoot);
+    refuses(&format!("{}\n&#x20;", genuine()), Rule::TextOutsideRoot);
     accepts(&format!("\r\n{}\n", genuine()));
 }
 

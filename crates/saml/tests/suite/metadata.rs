@@ -118,6 +118,26 @@ fn what_is_no_identity_provider_is_refused() {
 }
 
 #[test]
+fn an_entity_without_a_name_or_in_a_place_of_no_list_is_refused() {
+    refused(&whole().replace(&format!(" entityID=\"{IDP}\""), ""), Rule::EntityNotFound);
+    refused(&whole().replace(IDP, ""), Rule::EntityNotFound);
+    let inside =
+        |before: &str, after: &str| format!("<EntitiesDescriptor xmlns=\"{MD}\">{before}{}{after}</EntitiesDescriptor>", whole());
+    for (before, after) in [
+        ("<Extensions>", "</Extensions>"),
+        ("<EntityDescriptor entityID=\"https://other.example.com\">", "</EntityDescriptor>"),
+        ("<EntitiesDescriptor><Extensions><EntitiesDescriptor>", "</EntitiesDescriptor></Extensions></EntitiesDescriptor>"),
+        ("<x:EntitiesDescriptor xmlns:x=\"urn:x\">", "</x:EntitiesDescriptor>"),
+    ] {
+        let found = IdpMetadata::read(&inside(before, after), Some(IDP), now());
+        assert_eq!(found.map_err(|refusal| refusal.rule), Err(Rule::EntityNotFound), "{before}");
+    }
+    // A copy there does not make the listed one ambiguous.
+    let copied = inside(&format!("<Extensions>{}</Extensions>", whole()), "");
+    assert_eq!(IdpMetadata::read(&copied, Some(IDP), now()).unwrap().entity_id, IDP);
+}
+
+#[test]
 fn addresses_that_are_scripts_are_refused() {
     for address in ["javascript:alert(1)", "data:text/html,x", "//idp.example.com", "", "https://a b", "HTTPS://x"] {
         refused(&whole().replace("https://idp.example.com/sso\"", &format!("{address}\"")), Rule::EndpointAddress);
@@ -135,6 +155,21 @@ fn a_key_that_cannot_be_used_is_told_and_leaves_the_others() {
     assert_eq!(metadata.signing, [rsa().trusted()]);
     let rules: Vec<Rule> = metadata.unusable.iter().map(|refusal| refusal.rule).collect();
     assert_eq!(rules, [Rule::WeakCertificate, Rule::MalformedCertificate]);
+}
+
+#[test]
+fn whoever_issued_a_certificate_does_not_sign_for_it() {
+    let also = |key: &Key| format!("<ds:X509Certificate>{}</ds:X509Certificate></ds:X509Data>", STANDARD.encode(key.der()));
+    let chain = key("", rsa()).replace("</ds:X509Data>", &also(stranger()));
+    let signing = |keys: &str| read(&entity(IDP, &format!("{keys}{}", sign_on()))).unwrap().signing;
+    assert_eq!(signing(&chain), [rsa().trusted()]);
+    // Two keys in one KeyInfo are two keys.
+    let second = format!("</ds:X509Data><ds:X509Data>{}", also(ec()));
+    assert_eq!(signing(&key("", rsa()).replace("</ds:X509Data>", &second)), [rsa().trusted(), ec().trusted()]);
+    for purpose in ["encryption", "Signing", "", "signing encryption"] {
+        let other = key(&format!(" use=\"{purpose}\""), stranger());
+        assert_eq!(signing(&format!("{other}{}", key(" use=\"signing\"", rsa()))), [rsa().trusted()], "{purpose}");
+    }
 }
 
 #[test]

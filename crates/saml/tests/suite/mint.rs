@@ -33,8 +33,8 @@ pub const SP: &str = "https://gateway.example.net/saml/acme/metadata";
 pub const ACS: &str = "https://gateway.example.net/saml/acme/acs";
 pub const REQUEST: &str = "_request1";
 pub const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
-const EXC_C14N: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
-const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
+pub const EXC_C14N: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
+pub const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 
 pub struct Key {
     pub private: PKey<Private>,

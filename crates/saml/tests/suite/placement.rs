@@ -131,4 +131,10 @@ fn a_status_other_than_success_is_refused_in_the_identity_providers_words() {
     refuses(&login.signed_response(rsa()), Rule::StatusNotSuccess);
     login.status = String::new();
     refuses(&login.signed_assertion(rsa()), Rule::StatusNotSuccess);
+    // Success one level down is none.
+    login.status = format!(
+        "<samlp:Status><samlp:StatusCode><samlp:StatusCode Value=\"{SUCCESS}\"></samlp:StatusCode></samlp:StatusCode></samlp:Status>"
+    );
+    refuses(&login.signed_assertion(rsa()), Rule::StatusNotSuccess);
+    refuses(&login.signed_response(rsa()), Rule::StatusNotSuccess);
 }

@@ -185,4 +185,7 @@ fn a_verifier_that_hands_out_another_element_is_not_believed() {
         let refusal = rosterd_saml::response::authenticate(&message, trust).unwrap_err();
         assert_eq!(refusal.rule, Rule::SignedPart);
     }
+    let endless = Login::default().assertion().replace("alice", &"a".repeat(800 * 1024));
+    let trust = Trust { verifier: &Wrong(endless), certificates: &certificates, decryption: &decryption };
+    assert_eq!(rosterd_saml::response::authenticate(&message, trust).unwrap_err().rule, Rule::MessageTooLarge);
 }
