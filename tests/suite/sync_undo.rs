@@ -268,6 +268,12 @@ async fn a_group_that_something_newer_changed_stays_as_that_left_it_until_the_ne
         let undone = undo(&corp, &made);
         assert_eq!(undone["kept"], json!(0), "{undone}");
         assert_eq!(corp.count("groups WHERE name = 'new' AND listed").await, 0);
+
+        // A run that is held as a whole wrote nothing, and ends no pause.
+        slapd.modify(&set("u000000", "employeeNumber", "1"));
+        corp.set("id_attribute=employeeNumber");
+        corp.sync_ends(3, "");
+        assert_eq!(standing(&corp), "paused");
     })
     .await;
 }
