@@ -63,16 +63,6 @@ fn everything(corp: &Corp, code: i32, why: &str) -> Value {
     report
 }
 
-/// The names of the members of a group, sorted.
-async fn members(corp: &Corp, name: &str) -> Vec<Value> {
-    let sql = format!(
-        "SELECT coalesce(i.user_name, n.name) AS n FROM groups g JOIN members m ON m.tenant_id = g.tenant_id AND m.group_id = g.id \
-         LEFT JOIN identities i ON i.tenant_id = g.tenant_id AND i.id = m.member_id \
-         LEFT JOIN groups n ON n.tenant_id = g.tenant_id AND n.id = m.member_id WHERE g.name = '{name}' AND g.listed ORDER BY 1"
-    );
-    corp.list(&sql).await
-}
-
 /// A complete run finds nothing left to do.
 async fn is_settled(corp: &Corp) {
     let before = corp.footprint().await;
@@ -181,21 +171,21 @@ async fn groups_follow_though_only_people_changed() {
         slapd.modify(&(add("late") + &group("late", &[&person_dn("u000001")])));
         let told = delta(&corp);
         assert_eq!((&told["people"], &told["groups"]["created"]), (&json!({"created": 1}), &json!(1)), "{told}");
-        assert_eq!(members(&corp, "a").await, ["late", "u000000"]);
-        assert_eq!(members(&corp, "outer").await, ["a", "late"]);
+        assert_eq!(corp.members("a").await, ["late", "u000000"]);
+        assert_eq!(corp.members("outer").await, ["a", "late"]);
         assert_eq!(corp.count("unresolved_members").await, 0);
         // A membership alone.
         slapd.modify(&(member("a", "add", &person_dn("u000002")) + &member("a", "delete", &person_dn("u000000"))));
         delta(&corp);
-        assert_eq!(members(&corp, "a").await, ["late", "u000002"]);
+        assert_eq!(corp.members("a").await, ["late", "u000002"]);
         // The directory shortens or renames what a group names, and says nothing of the group.
         slapd.modify(&(delete(&person_dn("u000003")) + &rename(&person_dn("u000002"), "uid=second", None)));
         delta(&corp);
         if way == "modifyTimestamp" {
             corp.sync_ends(0, "--full");
         }
-        assert_eq!(members(&corp, "a").await, ["late", "second"]);
-        assert_eq!(members(&corp, "staff").await, ["second", "u000000", "u000001"]);
+        assert_eq!(corp.members("a").await, ["late", "second"]);
+        assert_eq!(corp.members("staff").await, ["second", "u000000", "u000001"]);
         assert_eq!(corp.count("unresolved_members").await, 0);
         // A group that goes.
         slapd.modify(&delete(&group_dn("late")));
@@ -203,7 +193,7 @@ async fn groups_follow_though_only_people_changed() {
         if way == "modifyTimestamp" {
             corp.sync_ends(0, "--full");
         }
-        assert_eq!(members(&corp, "outer").await, ["a"]);
+        assert_eq!(corp.members("outer").await, ["a"]);
         is_settled(&corp).await;
     })
     .await;
@@ -218,12 +208,12 @@ async fn without_an_overlay_the_name_of_whoever_left_waits_in_the_group_and_brin
         let out = format!("uid=u000000,ou=empty,{SUFFIX}");
         slapd.modify(&rename(&person_dn("u000000"), "uid=u000000", Some(&format!("ou=empty,{SUFFIX}"))));
         assert_eq!(delta(&corp)["people"], json!({"left": 1}));
-        assert_eq!(members(&corp, "first").await, Vec::<Value>::new());
+        assert_eq!(corp.members("first").await, Vec::<Value>::new());
         assert_eq!(corp.count("unresolved_members").await, 2, "both groups name them still");
         slapd.modify(&rename(&out, "uid=u000000", Some(&format!("ou=people,{SUFFIX}"))));
         assert_eq!(delta(&corp)["people"], json!({"revived": 1}));
-        assert_eq!(members(&corp, "first").await, ["u000000"]);
-        assert_eq!(members(&corp, "staff").await.len(), 20);
+        assert_eq!(corp.members("first").await, ["u000000"]);
+        assert_eq!(corp.members("staff").await.len(), 20);
         is_settled(&corp).await;
     })
     .await;
@@ -466,7 +456,7 @@ async fn a_delta_that_was_killed_before_its_end_is_read_again_and_changes_nothin
         let again = delta(&corp);
         assert_eq!(again["people"], json!({}), "{again}");
         assert_eq!(corp.footprint().await, before);
-        assert_eq!(members(&corp, "first").await, ["new", "u000000"]);
+        assert_eq!(corp.members("first").await, ["new", "u000000"]);
     })
     .await;
 }

@@ -53,15 +53,6 @@ fn delta(corp: &Corp) -> Value {
     summary
 }
 
-async fn members(corp: &Corp, name: &str) -> Vec<Value> {
-    let sql = format!(
-        "SELECT coalesce(i.user_name, n.name) AS n FROM groups g JOIN members m ON m.tenant_id = g.tenant_id AND m.group_id = g.id \
-         LEFT JOIN identities i ON i.tenant_id = g.tenant_id AND i.id = m.member_id \
-         LEFT JOIN groups n ON n.tenant_id = g.tenant_id AND n.id = m.member_id WHERE g.name = '{name}' AND g.listed ORDER BY 1"
-    );
-    corp.list(&sql).await
-}
-
 /// A complete run finds nothing left to do.
 async fn is_settled(corp: &Corp) {
     let before = corp.footprint().await;
@@ -144,7 +135,7 @@ async fn who_is_undeleted_is_the_same_person_and_their_groups_are_theirs_again()
         let before = corp.person(&login).await;
         samba.modify(&delete(&ou.dn_of("ann")));
         assert_eq!(delta(&corp)["people"], json!({"left": 1}));
-        assert_eq!(members(&corp, "team").await, [ou.login("bob")], "without a word of the group");
+        assert_eq!(corp.members("team").await, [ou.login("bob")], "without a word of the group");
         let deleted = samba.search(&format!("CN=Deleted Objects,{ROOT}"), &format!("(sAMAccountName={login})"), &["dn"]);
         let dn = deleted.lines().find(|line| line.starts_with("dn:")).expect("it is there").to_owned();
         samba.undelete(&dn, &ou.dn_of("ann"));
@@ -178,23 +169,23 @@ async fn groups_nested_renamed_and_of_members_who_go_follow_by_deltas() {
                 + &format!("dn: {staff}\nchangetype: modify\nadd: member\nmember: {}\n\n", ou.dn_of("inner"))),
         );
         delta(&corp);
-        assert_eq!(members(&corp, "team").await, [ou.login("ann"), ou.login("cid")]);
-        assert_eq!(members(&corp, "staff").await, [json!(ou.login("cid")), json!("inner"), json!("team")]);
+        assert_eq!(corp.members("team").await, [ou.login("ann"), ou.login("cid")]);
+        assert_eq!(corp.members("staff").await, [json!(ou.login("cid")), json!("inner"), json!("team")]);
         // Somebody whom a group names comes into the base: the group says nothing of it.
         samba.modify(&rename(&elsewhere.dn_of("out"), "CN=out", Some(&ou.dn)));
         delta(&corp);
-        assert_eq!(members(&corp, "team").await, [ou.login("ann"), ou.login("cid"), elsewhere.login("out")]);
+        assert_eq!(corp.members("team").await, [ou.login("ann"), ou.login("cid"), elsewhere.login("out")]);
         // Who goes is taken out of the list by the directory; who is renamed and a group that is renamed stay.
         samba.modify(&(delete(&cid) + &rename(&ann, "CN=anna", None) + &rename(&team, "CN=crew", None)));
         delta(&corp);
         caught_up(&corp, way);
-        assert_eq!(members(&corp, "crew").await, [ou.login("ann"), elsewhere.login("out")]);
-        assert_eq!(members(&corp, "staff").await, ["crew", "inner"]);
+        assert_eq!(corp.members("crew").await, [ou.login("ann"), elsewhere.login("out")]);
+        assert_eq!(corp.members("staff").await, ["crew", "inner"]);
         assert_eq!(corp.count("unresolved_members").await, 0);
         samba.modify(&delete(&ou.dn_of("inner")));
         delta(&corp);
         caught_up(&corp, way);
-        assert_eq!(members(&corp, "staff").await, ["crew"]);
+        assert_eq!(corp.members("staff").await, ["crew"]);
         is_settled(&corp).await;
     })
     .await;
@@ -218,25 +209,25 @@ async fn the_primary_group_follows_by_deltas_though_it_names_nobody() {
         };
         samba.modify(&replace(&ann, "primaryGroupID", &number(&team)));
         delta(&corp);
-        assert_eq!(members(&corp, "team").await, [ou.login("ann"), ou.login("bob")]);
+        assert_eq!(corp.members("team").await, [ou.login("ann"), ou.login("bob")]);
         // Something else of the group: who is in it without being named stays.
         samba.modify(&replace(&team, "description", "the team"));
         delta(&corp);
-        assert_eq!(members(&corp, "team").await, [ou.login("ann"), ou.login("bob")]);
+        assert_eq!(corp.members("team").await, [ou.login("ann"), ou.login("bob")]);
         samba.modify(
             &(replace(&ann, "primaryGroupID", &number(&other))
                 + &format!("dn: {team}\nchangetype: modify\ndelete: member\nmember: {ann}\n\n")),
         );
         delta(&corp);
-        assert_eq!(members(&corp, "team").await, [ou.login("bob")]);
-        assert_eq!(members(&corp, "other").await, [ou.login("ann")]);
+        assert_eq!(corp.members("team").await, [ou.login("bob")]);
+        assert_eq!(corp.members("other").await, [ou.login("ann")]);
         // Somebody new whose primary group it is from the start, and says so alone.
         samba.modify(
             &(ou.person("cid") + &format!("dn: {other}\nchangetype: modify\nadd: member\nmember: {}\n\n", ou.dn_of("cid"))),
         );
         samba.modify(&replace(&ou.dn_of("cid"), "primaryGroupID", &number(&other)));
         delta(&corp);
-        assert_eq!(members(&corp, "other").await, [ou.login("ann"), ou.login("cid")]);
+        assert_eq!(corp.members("other").await, [ou.login("ann"), ou.login("cid")]);
         is_settled(&corp).await;
     })
     .await;
@@ -260,7 +251,7 @@ async fn a_unit_that_is_renamed_takes_those_in_it_along_and_one_that_moves_out_t
         let told = delta(&corp);
         assert_eq!((&told["people"]["updated"], &told["people"]["left"]), (&json!(1), &json!(1)), "{told}");
         assert_eq!(corp.person(&ou.login("ann")).await["raw"]["dn"], format!("CN=ann,OU=core,{}", ou.dn));
-        assert_eq!(members(&corp, "team").await, [ou.login("ann"), ou.login("cid")]);
+        assert_eq!(corp.members("team").await, [ou.login("ann"), ou.login("cid")]);
         is_settled(&corp).await;
     })
     .await;

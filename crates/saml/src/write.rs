@@ -1,52 +1,52 @@
 //! XML and HTML that we write. XML comes out in its exclusive canonical form: names sorted, no empty-element tags, every
 //! prefix declared where it is first used. So what is signed is what is sent, and no canonicaliser is needed to sign.
 
-/// Text between tags.
-pub(crate) fn text(value: &str) -> String {
+/// Each character, or what stands for it.
+fn escaped(value: &str, stands_for: impl Fn(char) -> Option<&'static str>) -> String {
     let mut out = String::with_capacity(value.len());
     for character in value.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\r' => out.push_str("&#xD;"),
-            other => out.push(other),
+        match stands_for(character) {
+            Some(reference) => out.push_str(reference),
+            None => out.push(character),
         }
     }
     out
+}
+
+/// Text between tags.
+pub(crate) fn text(value: &str) -> String {
+    escaped(value, |character| match character {
+        '&' => Some("&amp;"),
+        '<' => Some("&lt;"),
+        '>' => Some("&gt;"),
+        '\r' => Some("&#xD;"),
+        _ => None,
+    })
 }
 
 /// A value between double quotes, in XML.
 pub(crate) fn attribute(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for character in value.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '"' => out.push_str("&quot;"),
-            '\t' => out.push_str("&#x9;"),
-            '\n' => out.push_str("&#xA;"),
-            '\r' => out.push_str("&#xD;"),
-            other => out.push(other),
-        }
-    }
-    out
+    escaped(value, |character| match character {
+        '&' => Some("&amp;"),
+        '<' => Some("&lt;"),
+        '"' => Some("&quot;"),
+        '\t' => Some("&#x9;"),
+        '\n' => Some("&#xA;"),
+        '\r' => Some("&#xD;"),
+        _ => None,
+    })
 }
 
 /// A value between double quotes, in HTML.
 pub(crate) fn html(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for character in value.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
+    escaped(value, |character| match character {
+        '&' => Some("&amp;"),
+        '<' => Some("&lt;"),
+        '>' => Some("&gt;"),
+        '"' => Some("&quot;"),
+        '\'' => Some("&#39;"),
+        _ => None,
+    })
 }
 
 /// A value in a query: everything but letters, digits and `-._~` is percent-encoded.

@@ -37,34 +37,23 @@ impl Runner<'_> {
         let standing = runs::syncs_in_state(self.store, connection, "held").await?;
         let same = standing.into_iter().find(|run| is_held && run.list_hash.as_deref() == Some(hash));
         let told = same.as_ref().map_or(run_id, |run| run.id.as_str()).to_owned();
-        match (&same, is_held) {
+        let ends_as = match (&same, is_held) {
             // The same list waits already: one row of it is enough. What else the run wrote is known by the run's own row.
-            (Some(_), _) if !counts.wrote() => runs::forget_sync(&mut batch, connection, run_id),
-            (Some(_), _) => {
-                let text = summary.to_string();
-                let end = SyncEnd { state: "superseded", summary: &text, list_hash: None, at: now };
+            (Some(_), _) => counts.wrote().then_some("superseded"),
+            (None, true) => Some("held"),
+            (None, false) => Some("done"),
+        };
+        match ends_as {
+            None => runs::forget_sync(&mut batch, connection, run_id),
+            Some(state) => {
+                let (text, is_told) = (summary.to_string(), state == "held");
+                let end = SyncEnd { state, summary: &text, list_hash: is_told.then_some(hash), at: now };
                 runs::end_sync(&mut batch, connection, run_id, &end);
-            }
-            (None, true) => {
-                let text = summary.to_string();
-                runs::end_sync(
-                    &mut batch,
-                    connection,
-                    run_id,
-                    &SyncEnd { state: "held", summary: &text, list_hash: Some(hash), at: now },
-                );
-                // Part of a list can't be let through one by one: the rest would be judged without it.
-                let state = if items.1 > items.0.len() { "sample" } else { "held" };
-                runs::hold_sync(&mut batch, connection, run_id, &items.0, state, now);
-            }
-            (None, false) => {
-                let text = summary.to_string();
-                runs::end_sync(
-                    &mut batch,
-                    connection,
-                    run_id,
-                    &SyncEnd { state: "done", summary: &text, list_hash: None, at: now },
-                );
+                if is_told {
+                    // Part of a list can't be let through one by one: the rest would be judged without it.
+                    let of_each = if items.1 > items.0.len() { "sample" } else { "held" };
+                    runs::hold_sync(&mut batch, connection, run_id, &items.0, of_each, now);
+                }
             }
         }
         runs::supersede_syncs(&mut batch, connection, &told, now);

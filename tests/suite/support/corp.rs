@@ -173,6 +173,16 @@ impl Corp {
         self.rows(sql).await.into_iter().map(|row| row.into_iter().next().expect("a column").1).collect()
     }
 
+    /// The names of the members of a group, sorted.
+    pub async fn members(&self, group: &str) -> Vec<Value> {
+        let sql = format!(
+            "SELECT coalesce(i.user_name, n.name) AS n FROM groups g JOIN members m ON m.tenant_id = g.tenant_id AND m.group_id = g.id \
+             LEFT JOIN identities i ON i.tenant_id = g.tenant_id AND i.id = m.member_id \
+             LEFT JOIN groups n ON n.tenant_id = g.tenant_id AND n.id = m.member_id WHERE g.name = '{group}' AND g.listed ORDER BY 1"
+        );
+        self.list(&sql).await
+    }
+
     pub async fn count(&self, what: &str) -> i64 {
         let rows = self.list(&format!("SELECT count(*) AS n FROM {what}")).await;
         rows[0].as_i64().expect("a number")
