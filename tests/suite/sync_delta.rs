@@ -438,7 +438,7 @@ async fn an_id_that_is_given_a_second_time_is_nobodys_and_takes_over_no_account(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_delta_that_was_killed_before_its_end_is_read_again_and_changes_nothing_twice() {
+async fn a_delta_whose_place_was_not_kept_is_read_again_and_changes_nothing_twice() {
     each_way(async |way, postgres| {
         let slapd = Slapd::start(20);
         let corp = Corp::with_groups(postgres, &slapd, &format!("--set delta={way}")).await;

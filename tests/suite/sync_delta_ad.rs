@@ -124,7 +124,7 @@ async fn an_account_that_is_not_shown_who_is_deleted_reads_everything_unless_it_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_undeleted_is_the_same_person_and_their_groups_are_theirs_again() {
+async fn who_is_undeleted_is_the_same_person_and_in_the_groups_that_the_directory_names_them_in() {
     on_both(async |postgres| {
         let (samba, ou) = (domain_controller(), Ou::new());
         let names = ["ann", "bob", "cid", "dan", "eve", "fay"];
