@@ -42,15 +42,14 @@ compiles_xmlsec() {
         cc -x c - -o /dev/null $(pkg-config --cflags --libs xmlsec1 openssl)
 }
 has_clang() { command -v clang && ls /usr/lib/llvm-*/lib/libclang.so*; }
+need "pkg-config libxml2-dev libxmlsec1-dev libxslt1-dev libssl-dev" compiles_xmlsec
+need "clang libclang-dev" has_clang
 # What `make run` prints to try it is a curl line.
 need "curl" command -v curl
 case $purpose in
     build) ;;
     test)
         need "python3 python3-venv" makes_venvs
-        # The gateway's binary does not link them yet, the workspace's tests and lints do.
-        need "pkg-config libxml2-dev libxmlsec1-dev libxslt1-dev libssl-dev" compiles_xmlsec
-        need "clang libclang-dev" has_clang
         need "postgresql-15" has_postgres_15
         need "pgbouncer" test -x /usr/sbin/pgbouncer
         # The directory, and what changes it and makes its certificates.

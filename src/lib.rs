@@ -19,6 +19,7 @@ pub mod mapping_files;
 pub mod model;
 pub mod profile;
 pub mod provisioning;
+pub mod saml;
 pub mod scim;
 pub mod secret;
 pub mod store;

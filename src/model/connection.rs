@@ -2,6 +2,7 @@
 
 use super::directory::DirectoryOptions;
 use super::ids::{ConnectionId, OrganizationId, TenantId};
+use super::saml::SamlOptions;
 
 /// Longest name of a connection.
 pub const NAME_CHARS_MAX: usize = 128;
@@ -47,7 +48,7 @@ impl ConnectionKind {
 
     /// Kinds an administrator may make a connection of. Those whose connector is not built yet can be stored and are
     /// understood; nobody is offered what can do nothing.
-    pub const OFFERED: [Self; 3] = [Self::Scim, Self::Ldap, Self::Database];
+    pub const OFFERED: [Self; 4] = [Self::Scim, Self::Ldap, Self::Samlp, Self::Database];
 
     /// The word on the command line and in `connections.kind`.
     pub fn as_str(self) -> &'static str {
@@ -181,6 +182,8 @@ pub struct Options {
     pub scim_user_id_attribute: ScimUserIdAttribute,
     /// Of a connection of kind `ldap`.
     pub directory: DirectoryOptions,
+    /// Of a connection of kind `samlp`.
+    pub saml: SamlOptions,
 }
 
 #[cfg(test)]

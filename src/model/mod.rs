@@ -14,6 +14,7 @@ pub mod nearest;
 pub mod network;
 pub mod options;
 pub mod query;
+pub mod saml;
 pub mod session;
 pub mod tenant;
 pub mod traffic;

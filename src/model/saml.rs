@@ -1,0 +1,70 @@
+//! What a connection of kind `samlp` may be told, as types. Their spelling on the outside is [`super::options`]; whether the
+//! identity provider can be believed is for `saml`, which has its metadata.
+
+/// More than this is no clock that is off.
+pub const CLOCK_SKEW_SECONDS_MAX: u32 = 300;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignRequests {
+    /// Where its metadata wants it.
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestBinding {
+    /// By redirect where it takes that, else by a form.
+    Auto,
+    Redirect,
+    Post,
+}
+
+/// The options of one connection, each with its default filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SamlOptions {
+    pub metadata_url: Option<String>,
+    pub metadata_file: Option<String>,
+    pub idp_entity_id: Option<String>,
+    pub allow_plaintext: bool,
+    pub user_id_attribute: Option<String>,
+    pub decryption_key_file: Option<String>,
+    pub decryption_cert_file: Option<String>,
+    pub allow_cbc: bool,
+    pub clock_skew_seconds: u32,
+    pub idp_initiated: bool,
+    pub idp_initiated_target: Option<String>,
+    pub sign_requests: SignRequests,
+    pub request_binding: RequestBinding,
+    pub force_authn: bool,
+    pub name_id_format: Option<String>,
+    /// Any of these; none: any at all.
+    pub authn_contexts: Vec<String>,
+    pub sp_entity_id: Option<String>,
+    pub single_logout: bool,
+}
+
+impl Default for SamlOptions {
+    fn default() -> Self {
+        Self {
+            metadata_url: None,
+            metadata_file: None,
+            idp_entity_id: None,
+            allow_plaintext: false,
+            user_id_attribute: None,
+            decryption_key_file: None,
+            decryption_cert_file: None,
+            allow_cbc: false,
+            clock_skew_seconds: 60,
+            idp_initiated: false,
+            idp_initiated_target: None,
+            sign_requests: SignRequests::Auto,
+            request_binding: RequestBinding::Auto,
+            force_authn: false,
+            name_id_format: None,
+            authn_contexts: Vec::new(),
+            sp_entity_id: None,
+            single_logout: true,
+        }
+    }
+}
