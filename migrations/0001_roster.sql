@@ -453,6 +453,40 @@ CREATE TABLE sync_state (
     FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE
 );
 
+-- What is known of the identity provider of a SAML connection: the last good document and the certificates that count, those
+-- that are on their way out included. asked = where the document comes from and which entity of it is meant: another one is
+-- an administrator's word. A document that waits for somebody's word is kept beside the one in force.
+CREATE TABLE saml_metadata (
+    tenant_id TEXT NOT NULL,
+    connection_id TEXT NOT NULL,
+    asked TEXT,
+    -- file, url or paste: where the document in force came from. NULL until there is one.
+    origin TEXT,
+    entity_id TEXT,
+    document TEXT,
+    -- JSON.
+    certificates TEXT NOT NULL DEFAULT '[]',
+    valid_until BIGINT,
+    taken_at BIGINT,
+    -- What the place said of the document that was read last, and when it was last asked and answered.
+    etag TEXT,
+    last_modified TEXT,
+    fetched_at BIGINT,
+    next_at BIGINT NOT NULL DEFAULT 0,
+    waiting_document TEXT,
+    waiting_reason TEXT,
+    waiting_since BIGINT,
+    failures BIGINT NOT NULL DEFAULT 0,
+    failed_at BIGINT,
+    last_error TEXT,
+    -- When it was last fetched out of turn, for a signature that no certificate verified.
+    refetched_at BIGINT,
+    -- Moves when what counts moves, and not when it was only looked at again.
+    version BIGINT NOT NULL DEFAULT 1,
+    PRIMARY KEY (tenant_id, connection_id),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE
+);
+
 CREATE TABLE runs (
     tenant_id TEXT NOT NULL,
     id TEXT NOT NULL,

@@ -27,6 +27,8 @@ pub struct SamlOptions {
     pub metadata_file: Option<String>,
     pub idp_entity_id: Option<String>,
     pub allow_plaintext: bool,
+    /// How long a certificate counts that the metadata no longer lists.
+    pub certificate_grace_days: u32,
     pub user_id_attribute: Option<String>,
     pub decryption_key_file: Option<String>,
     pub decryption_cert_file: Option<String>,
@@ -51,6 +53,7 @@ impl Default for SamlOptions {
             metadata_file: None,
             idp_entity_id: None,
             allow_plaintext: false,
+            certificate_grace_days: 7,
             user_id_attribute: None,
             decryption_key_file: None,
             decryption_cert_file: None,

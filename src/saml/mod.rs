@@ -6,3 +6,4 @@
 //! verified.
 
 pub mod addresses;
+pub mod metadata;

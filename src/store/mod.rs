@@ -27,6 +27,7 @@ pub mod query_sql;
 pub mod retention;
 pub mod run_changes;
 pub mod runs;
+pub mod saml_metadata;
 pub mod schema_extensions;
 pub mod sessions;
 mod sqlite;
