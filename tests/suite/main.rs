@@ -43,6 +43,7 @@ mod mapping_cli;
 mod mapping_differential;
 mod me_and_etags;
 mod operations;
+mod outbound;
 mod paging;
 mod policies;
 mod pooler;

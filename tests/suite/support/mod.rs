@@ -28,5 +28,6 @@ pub mod serialization_faults;
 pub mod slapd;
 pub mod stores;
 pub mod trail;
+pub mod web;
 pub mod wire;
 pub mod year;
