@@ -16,7 +16,7 @@ statements! {
         FROM saml_metadata WHERE tenant_id = $1 AND connection_id = $2";
     METADATA_VERSION = "SELECT version FROM saml_metadata WHERE tenant_id = $1 AND connection_id = $2";
     LIST_SAML_CONNECTIONS = "SELECT c.tenant_id, c.id, c.name, c.kind, c.organization_id, c.options, c.version, c.created_at, \
-        c.updated_at, m.next_at, m.asked FROM connections c LEFT JOIN saml_metadata m ON m.tenant_id = c.tenant_id \
+        c.updated_at, m.next_at, m.asked, m.failed_at, m.last_modified FROM connections c LEFT JOIN saml_metadata m ON m.tenant_id = c.tenant_id \
         AND m.connection_id = c.id WHERE c.tenant_id = $1 AND c.kind = 'samlp' AND c.name > $2 ORDER BY c.name LIMIT $3";
     ENSURE_METADATA = "INSERT INTO saml_metadata (tenant_id, connection_id) VALUES ($1, $2) \
         ON CONFLICT (tenant_id, connection_id) DO NOTHING";
@@ -27,7 +27,7 @@ statements! {
     /// Looked at again and found as it was.
     TOUCH_METADATA = "UPDATE saml_metadata SET etag = $4, last_modified = $5, fetched_at = $6, next_at = $7, failures = 0, \
         failed_at = NULL, last_error = NULL WHERE tenant_id = $1 AND connection_id = $2 AND version = $3";
-    NOTE_METADATA_FAILURE = "UPDATE saml_metadata SET asked = $4, failures = failures + 1, failed_at = $5, last_error = $6, next_at = $7 \
+    NOTE_METADATA_FAILURE = "UPDATE saml_metadata SET failures = failures + 1, failed_at = $4, last_error = $5, next_at = $6 \
         WHERE tenant_id = $1 AND connection_id = $2 AND version = $3";
     /// One of all that see it due gets it; whoever then dies lets it be due again at $4.
     CLAIM_METADATA = "UPDATE saml_metadata SET next_at = $4 WHERE tenant_id = $1 AND connection_id = $2 AND next_at = $3";
@@ -101,13 +101,23 @@ pub struct Listed {
     /// `None`: nothing was ever tried.
     pub next_at: Option<Micros>,
     pub asked: Option<String>,
+    pub failed_at: Option<Micros>,
+    pub last_modified: Option<String>,
 }
 
 /// Up to `limit` SAML connections whose names come after `after` (at first "").
 pub async fn list(store: &Store, tenant: &TenantId, after: &str, limit: i64) -> Result<Vec<Listed>, Error> {
     let rows = store.read(LIST_SAML_CONNECTIONS, args![tenant, after, limit]).await?;
     rows.iter()
-        .map(|row| Ok(Listed { stored: connections::stored(row, 0)?, next_at: row.opt_int(9)?, asked: row.opt_text(10)? }))
+        .map(|row| {
+            Ok(Listed {
+                stored: connections::stored(row, 0)?,
+                next_at: row.opt_int(9)?,
+                asked: row.opt_text(10)?,
+                failed_at: row.opt_int(11)?,
+                last_modified: row.opt_text(12)?,
+            })
+        })
         .collect()
 }
 
@@ -169,15 +179,7 @@ pub fn touch(batch: &mut Batch, connection: &Connection, row: &MetadataRow) {
 pub fn note_failure(batch: &mut Batch, connection: &Connection, row: &MetadataRow) {
     batch.one(
         NOTE_METADATA_FAILURE,
-        args![
-            &connection.tenant_id,
-            &connection.id,
-            row.version,
-            row.asked.as_ref(),
-            row.failed_at,
-            row.last_error.as_ref(),
-            row.next_at,
-        ],
+        args![&connection.tenant_id, &connection.id, row.version, row.failed_at, row.last_error.as_ref(), row.next_at,],
     );
 }
 

@@ -1,7 +1,8 @@
 //! What a connection knows of its identity provider: which document is in force, which certificates count, and until when.
 //!
 //! Owns: what a login may believe ([`IdentityProviders::known`]), what a document that was just read changes
-//! ([`decide`](mod@decide), pure), and when it is looked at again ([`times`]). The rows are `store::saml_metadata`'s, reading
+//! ([`decide`](mod@decide), pure), where it is read ([`place`]), when it is looked at again ([`times`]) and what is written of it
+//! ([`refresh`]). The rows are `store::saml_metadata`'s, reading
 //! a document is `rosterd_saml::metadata`'s, with the same scanner that messages meet.
 //!
 //! Refuses: to believe metadata after its `validUntil`, metadata without a certificate that can be used, and a document of
@@ -9,6 +10,8 @@
 
 pub mod certificates;
 pub mod decide;
+pub mod place;
+pub mod refresh;
 pub mod times;
 
 use crate::clock::Micros;
