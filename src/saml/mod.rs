@@ -7,6 +7,7 @@
 //! verified.
 
 pub mod addresses;
+pub mod joining;
 pub mod known;
 pub mod not_a_record;
 pub mod record;
