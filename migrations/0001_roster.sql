@@ -418,6 +418,42 @@ CREATE TABLE login_failures (
 ) /* keyed */;
 CREATE INDEX login_failures_age ON login_failures (tenant_id, last_at);
 
+-- Our own keys towards the identity provider of a connection, numbered as they were made, so that the same one is not made
+-- twice. state = current, next or former; certificate = DER; key = the private key as PEM, sealed.
+CREATE TABLE saml_keys (
+    tenant_id TEXT NOT NULL,
+    connection_id TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    certificate BYTEA NOT NULL,
+    key BYTEA NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, connection_id, number),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE
+);
+
+-- What of SAML may be used once and was: assertions, answers to a request of ours, requests to log out. digest = SHA-256 of who
+-- issued it and how it is called, which may be long. Until expires_at the message itself would still be taken.
+CREATE TABLE saml_used (
+    tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,
+    digest TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, digest)
+) /* keyed */;
+CREATE INDEX saml_used_age ON saml_used (tenant_id, expires_at);
+
+-- What the identity provider calls a session it began here: by that it ends it. subject = JSON; digest = SHA-256 of the NameID.
+CREATE TABLE saml_sessions (
+    tenant_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    connection_id TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, session_id),
+    FOREIGN KEY (tenant_id, session_id) REFERENCES sessions (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX saml_sessions_subject ON saml_sessions (tenant_id, connection_id, digest, session_id);
+
 -- What the last complete run over a directory saw, which the next one is compared with; and how long it waits after failures.
 -- server = the URL that answered; newest_mark, newest_id = the latest change seen in it, and whose.
 CREATE TABLE sync_state (

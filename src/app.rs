@@ -91,6 +91,7 @@ impl App {
             ("/scim/v2", scim::http::router(Arc::new(self.scim(provisioner)))),
             ("/api/v2", api::router(Arc::new(self.api()))),
             ("/login", login::router(Arc::clone(&logins))),
+            ("/saml", login::saml_router(Arc::clone(&logins))),
             ("/session", login::session_router(logins)),
         ]
     }
@@ -144,6 +145,8 @@ impl App {
             },
             places: login::Places::default(),
             avoided: login::Avoided::default(),
+            saml: login::SamlDesk::new(self.store.clone()),
+            recorder: self.recorder.clone(),
             body_timeout: self.config.server.body_timeout,
         }
     }

@@ -20,6 +20,33 @@ pub enum RequestBinding {
     Post,
 }
 
+/// What a key of ours is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// Signs, and opens what is encrypted to it.
+    Current,
+    /// Published, so that identity providers know it when it signs.
+    Next,
+    /// Signed until lately; opens what is still encrypted to it.
+    Former,
+}
+
+impl KeyState {
+    pub const ALL: [Self; 3] = [Self::Current, Self::Next, Self::Former];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Next => "next",
+            Self::Former => "former",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
 /// The options of one connection, each with its default filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SamlOptions {
