@@ -145,7 +145,7 @@ impl App {
             },
             places: login::Places::default(),
             avoided: login::Avoided::default(),
-            saml: login::SamlDesk::new(self.store.clone()),
+            saml: login::SamlDesk::new(self.refresher()),
             recorder: self.recorder.clone(),
             body_timeout: self.config.server.body_timeout,
         }

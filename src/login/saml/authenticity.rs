@@ -54,7 +54,7 @@ async fn by_known_or_new_keys<T: Send + 'static>(
         Err(refusal) => refusal,
     };
     let may_be_a_new_key = matches!(refusal.rule, Rule::SignatureInvalid | Rule::NoMatchingCertificate);
-    if !may_be_a_new_key || !logins.refetched(site).await? {
+    if !may_be_a_new_key || !logins.has_new_key(site, &idp).await? {
         return Err(refusal.into());
     }
     let idp = logins.identity_provider(site).await?;

@@ -23,8 +23,8 @@ use crate::model::connection::{Connection, ConnectionKind};
 use crate::model::tenant::Tenant;
 use crate::saml::addresses::{Addresses, base_url};
 use crate::saml::keys::{Keys, KeysError, ServiceKeys};
+use crate::saml::metadata::refresh::Refresher;
 use crate::saml::metadata::{IdentityProvider, IdentityProviders};
-use crate::store::Store;
 use crate::traffic::Cause;
 use axum::Router;
 use axum::body::Body;
@@ -48,14 +48,21 @@ const VERIFIED_WITHIN: Duration = Duration::from_secs(2);
 pub struct Desk {
     keys: Keys,
     known: IdentityProviders,
+    refresher: Refresher,
     /// Signatures that are checked at a time: one per core.
     verifying: Arc<Semaphore>,
 }
 
 impl Desk {
-    pub fn new(store: Store) -> Self {
+    /// `refresher` reads metadata anew that a signature does not go with.
+    pub fn new(refresher: Refresher) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { keys: Keys::default(), known: IdentityProviders::new(store), verifying: Arc::new(Semaphore::new(cores)) }
+        Self {
+            keys: Keys::default(),
+            known: IdentityProviders::new(refresher.store.clone()),
+            refresher,
+            verifying: Arc::new(Semaphore::new(cores)),
+        }
     }
 }
 
@@ -151,6 +158,11 @@ impl Logins {
         })
     }
 
+    /// Whether the identity provider has another key than those a signature was just checked with.
+    async fn has_new_key(&self, site: &Site, used: &IdentityProvider) -> Result<bool, Stopped> {
+        Ok(self.saml.refresher.refetch_after_failed_signature(&site.connection, used.version).await?)
+    }
+
     async fn identity_provider(&self, site: &Site) -> Result<Arc<IdentityProvider>, Stopped> {
         let known = self.saml.known.known(&site.connection, self.clock.now()).await?;
         // Nobody is there to believe.
@@ -182,10 +194,4 @@ fn wants(parts: &Parts, allow: &'static str) -> Result<(), Stopped> {
 async fn read_form(logins: &Logins, body: Body) -> Result<form::Fields, Stopped> {
     let bytes = crate::http::body::read(body, form::BYTES_MAX, logins.body_timeout).await;
     form::fields(&bytes.map_err(|error| Stopped::Other(Refused::Body(error)))?)
-}
-
-impl Logins {
-    async fn refetched(&self, _site: &Site) -> Result<bool, Stopped> {
-        Ok(false)
-    }
 }

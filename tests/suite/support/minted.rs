@@ -8,8 +8,8 @@ pub mod mint;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
+use rosterd::clock::Clock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
 
 pub use mint::{Key, Login, rsa, stranger};
 
@@ -73,7 +73,7 @@ pub fn login(whom: &Whom) -> Login {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let process = std::process::id();
     let (response, assertion) = (format!("_response{process}x{number}"), format!("_assertion{process}x{number}"));
-    let now = Timestamp::try_from(SystemTime::now()).expect("a time");
+    let now = Timestamp::from_microsecond(Clock::system().now()).expect("a time");
     let at = |seconds: i64| text(now.saturating_add(SignedDuration::from_secs(seconds)).expect("a time"));
     let mut login = Login { response_id: response.clone(), assertion_id: assertion.clone(), ..Login::default() }
         .with("_response1", &response)
@@ -91,6 +91,6 @@ pub fn login(whom: &Whom) -> Login {
 
 /// So many seconds from now, as messages have it.
 pub fn at(seconds: i64) -> String {
-    let now = Timestamp::try_from(SystemTime::now()).expect("a time");
+    let now = Timestamp::from_microsecond(Clock::system().now()).expect("a time");
     text(now.saturating_add(SignedDuration::from_secs(seconds)).expect("a time"))
 }
