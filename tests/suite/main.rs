@@ -56,6 +56,7 @@ mod reversals;
 mod saml_attacks;
 mod saml_logins;
 mod saml_logout;
+mod saml_people;
 mod schema_extensions;
 mod scim_limits;
 mod sessions;
