@@ -4,7 +4,7 @@
 
 use crate::support::caller::on_both_gateways;
 use crate::support::gateway::Gateway;
-use crate::support::minted::{self, Login, at, mint, rsa, stranger};
+use crate::support::minted::{self, Login, mint, rsa, stranger};
 use crate::support::saml_site::SamlSite;
 use std::time::Duration;
 
@@ -135,7 +135,13 @@ on_both_gateways! {
             ("saml_recipient_mismatch", with(&format!("Recipient=\"{acs}"), "Recipient=\"https://evil.example")),
             ("saml_destination_mismatch", with(&format!("Destination=\"{acs}"), "Destination=\"https://evil.example")),
             ("saml_issuer_mismatch", with(&format!("<saml:Issuer>{}", minted::IDP), "<saml:Issuer>https://evil.example")),
-            ("saml_expired", with(&format!("NotOnOrAfter=\"{}\">", at(300)), "NotOnOrAfter=\"2020-01-01T00:00:00Z\">")),
+            ("saml_expired", Box::new(|login| {
+                let mut login = login.clone();
+                // Whatever second it is: the conditions alone.
+                let (before, after) = login.conditions.split_once("NotOnOrAfter=\"").expect("an end");
+                login.conditions = format!("{before}NotOnOrAfter=\"2020-01-01T00:00:00Z{}", &after[20..]);
+                signed(&login)
+            })),
             ("saml_status_not_success", with("status:Success", "status:Requester")),
             ("saml_transient_name_id", with("nameid-format:persistent", "nameid-format:transient")),
         ];
