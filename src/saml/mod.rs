@@ -1,7 +1,7 @@
 //! Connections of kind `samlp`: what is known of an identity provider, what we are called towards it, and what an assertion of
-//! it says of a person. Owns addresses and names ([`addresses`]), whom to believe and until when ([`metadata`]), and who somebody is by an assertion ([`record`], [`subject`]).
-//! What a message has to look like is `rosterd_saml`'s, the HTTP of a login `login`'s, what a login does to the roster
-//! `provisioning`'s.
+//! it says of a person. Owns addresses and names ([`addresses`]), whom to believe and until when ([`metadata`]), and who somebody
+//! is by an assertion ([`record`], [`subject`]). What a message has to look like is `rosterd_saml`'s, the HTTP of a login
+//! `login`'s, what a login does to the roster `provisioning`'s.
 //!
 //! Refuses: to believe a key that did not come from the connection's metadata, and to read anything of a message that was not
 //! verified.

@@ -53,6 +53,8 @@ mod query_sql;
 mod reading;
 mod resources;
 mod reversals;
+mod saml_connection;
+mod saml_metadata;
 mod schema_extensions;
 mod scim_limits;
 mod sessions;
