@@ -250,6 +250,16 @@ on_both! {
         assert!(replica.known(&acme).await.is_ok());
     }
 
+    async fn a_certificate_that_ended_counts_all_the_same(test) {
+        let [acme, _] = connections(&test, &[]).await;
+        let replica = Replica::of(&test.store);
+        replica.at(NOW + 20 * 365 * DAY);
+        assert!(is_taken(&replica.paste(&acme, &metadata(IDP, &["one", "soon"])).await));
+        let known = replica.known(&acme).await.expect("known");
+        let ended = known.certificates.iter().filter(|one| one.not_after().is_some_and(|end| end.as_microsecond() < NOW + 20 * 365 * DAY));
+        assert_eq!((ended.count(), known.certificates.iter().count()), (2, 2));
+    }
+
     async fn metadata_is_read_again_by_its_own_word(test) {
         let text = metadata(IDP, &["one"]).replacen("<EntityDescriptor", "<EntityDescriptor cacheDuration=\"PT2H\"", 1);
         let publisher = Publisher::of(&text).await;
