@@ -43,6 +43,8 @@ pub async fn run(app: App) {
 /// One pass over all SAML connections.
 async fn pass(app: &App, refresher: &Refresher, stamps: &mut Stamps) -> Result<(), store::Error> {
     let (mut reading, mut after_tenant) = (JoinSet::new(), String::new());
+    // Of connections that are gone nothing is kept.
+    let before = std::mem::take(stamps);
     loop {
         let page = tenants::list(&app.store, &after_tenant, PAGE).await?;
         let Some(last) = page.last() else { break };
@@ -54,7 +56,7 @@ async fn pass(app: &App, refresher: &Refresher, stamps: &mut Stamps) -> Result<(
                 let Some(last) = page.last() else { break };
                 after.clone_from(&last.stored.connection.name);
                 for listed in page {
-                    if !is_due(&listed, app.clock.now()) && !has_changed(&listed, stamps) {
+                    if !has_changed(&listed, &before, stamps) && !is_due(&listed, app.clock.now()) {
                         continue;
                     }
                     if reading.len() >= READS_MAX {
@@ -87,14 +89,16 @@ fn is_due(listed: &Listed, now: Micros) -> bool {
 }
 
 /// Whether a file is another one than when this process last looked; at first, than when it was last read.
-fn has_changed(listed: &Listed, stamps: &mut Stamps) -> bool {
+fn has_changed(listed: &Listed, before: &Stamps, stamps: &mut Stamps) -> bool {
     let connection = &listed.stored.connection;
     let Place::File(path) = Place::of(connection) else { return false };
     let now = stamp(path);
-    match stamps.insert(connection.id.clone(), now.clone()) {
-        Some(before) => before != now,
+    let is_other = match before.get(&connection.id) {
+        Some(before) => *before != now,
         None => listed.last_modified != now,
-    }
+    };
+    stamps.insert(connection.id.clone(), now);
+    is_other
 }
 
 async fn of_connection(refresher: &Refresher, connection: &Connection, due: Option<Micros>) -> Result<(), store::Error> {

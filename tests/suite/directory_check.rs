@@ -337,7 +337,7 @@ fn a_mapping_that_is_not_for_directories_or_fails_on_the_samples_is_told() {
 }
 
 #[test]
-fn only_directories_are_checked() {
+fn a_connection_that_is_pushed_to_has_nothing_to_check() {
     let (sandbox, _) = Sandbox::bootstrapped();
-    assert!(sandbox.run("connection check scim").refusal().contains("only a directory (ldap) can be checked"));
+    assert!(sandbox.run("connection check scim").refusal().contains("ldap and samlp can be checked"));
 }

@@ -268,6 +268,12 @@ async fn redirects_without_end_are_given_up_after_three() {
     assert_eq!(site.dialled().len(), 4);
 }
 
+#[test]
+fn a_call_has_ten_seconds_two_mebibytes_and_three_redirects() {
+    let Limits { time, bytes_max, redirects_max, .. } = Limits::default();
+    assert_eq!((time, bytes_max, redirects_max), (Duration::from_secs(10), 2 << 20, 3));
+}
+
 #[tokio::test]
 async fn plaintext_is_for_this_machine_alone_and_only_if_allowed() {
     let web = Web::plain(|_| answer("200 OK", &[], BODY)).await;

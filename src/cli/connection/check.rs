@@ -1,8 +1,9 @@
-//! `rosterd connection check`: goes the way a sync would go, up to what the mapping makes of three entries, and says of
-//! each step what to change. Reads everything below both bases once, names only, since the usual trap is a directory that
+//! `rosterd connection check`, of a directory: goes the way a sync would go, up to what the mapping makes of three entries, and
+//! says of each step what to change. Reads everything below both bases once, names only, since the usual trap is a directory that
 //! answers with a part. Writes nothing, not even a first version of the mapping.
 
-use super::report::{Report, Sample};
+use super::check_saml;
+use super::report::{Report, STEPS, Sample};
 use super::secrets;
 use super::servers;
 use crate::cli::context::{Context, TenantArg};
@@ -40,11 +41,21 @@ pub struct CheckArgs {
 pub async fn run(context: &Context, args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let tenant = context.tenant(&args.tenant).await?;
     let connection = context.find_connection(&tenant, &args.name).await?.connection;
-    if connection.kind != ConnectionKind::Ldap {
-        bail!("connection {} is of kind {}; only a directory (ldap) can be checked", connection.name, connection.kind.as_str());
-    }
-    let mut report = Report::of(&connection.name);
-    let subject = check(context, &connection, &mut report).await?;
+    let (mut report, subject) = match connection.kind {
+        ConnectionKind::Ldap => {
+            let mut report = Report::of(&connection.name, &STEPS);
+            let subject = check(context, &connection, &mut report).await?;
+            (report, subject)
+        }
+        ConnectionKind::Samlp => {
+            let mut report = Report::of(&connection.name, &check_saml::STEPS);
+            check_saml::check(context, &tenant, &connection, &mut report).await?;
+            (report, None)
+        }
+        other @ (ConnectionKind::Scim | ConnectionKind::Database | ConnectionKind::Oidc) => {
+            bail!("connection {} is of kind {}; ldap and samlp can be checked", connection.name, other.as_str())
+        }
+    };
     report.close();
     if args.json {
         output::json(&report.as_json(subject.as_ref())?)?;

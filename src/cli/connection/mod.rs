@@ -1,8 +1,11 @@
 //! `rosterd connection …`
 
 mod check;
+mod check_saml;
 mod followed;
 mod keys;
+mod metadata;
+mod options;
 mod report;
 pub mod secrets;
 mod servers;
@@ -16,7 +19,7 @@ use crate::model::connection::{Connection, ConnectionKind, Options, check_name};
 use crate::model::connection_secrets::{self, ConnectionSecrets};
 use crate::model::ids::new_connection_id;
 use crate::model::nearest::nearest;
-use crate::model::options::{assignments, secret_ways, table};
+use crate::model::options::assignments;
 use crate::model::tenant::Tenant;
 use crate::store::connections::{self, StoredConnection};
 use crate::store::{Batch, organizations};
@@ -40,13 +43,17 @@ pub enum ConnectionCommand {
     Delete(DeleteArgs),
     /// Show what the connection's client asked and was answered, and what to change where it was refused
     Traffic(TrafficArgs),
-    /// Try out the set-up of a connection to a directory: reach, encryption, sign-in, people, groups, mapping. Writes
-    /// nothing; exit code 1 if something has to be changed first
+    /// Try out the set-up of a connection to a directory (reach, encryption, sign-in, people, groups, mapping) or to a SAML
+    /// identity provider (metadata, certificates, endpoints, keys, mapping, joining). Writes nothing; exit code 1 if something has
+    /// to be changed first
     Check(check::CheckArgs),
     /// Show our keys towards the identity provider of a SAML connection, and renew them step by step
     Keys(keys::KeysArgs),
+    /// Show what a SAML connection knows of its identity provider: certificates, addresses, what waits for your word. Exit code 3
+    /// if what was read now waits
+    Metadata(metadata::MetadataArgs),
     /// List the options of a kind: what they take, their default, what they mean
-    Options(OptionsArgs),
+    Options(options::OptionsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -119,14 +126,6 @@ pub struct DeleteArgs {
     yes: bool,
 }
 
-#[derive(Debug, Args)]
-pub struct OptionsArgs {
-    #[arg(value_name = "KIND", value_parser = kind)]
-    kind: ConnectionKind,
-    #[arg(long, help = "Print JSON")]
-    json: bool,
-}
-
 fn kind(text: &str) -> Result<ConnectionKind, String> {
     let words = ConnectionKind::OFFERED.map(ConnectionKind::as_str);
     ConnectionKind::parse(text).filter(|kind| ConnectionKind::OFFERED.contains(kind)).ok_or_else(|| {
@@ -137,7 +136,7 @@ fn kind(text: &str) -> Result<ConnectionKind, String> {
 
 pub async fn run(global: &Global, command: ConnectionCommand) -> anyhow::Result<ExitCode> {
     if let ConnectionCommand::Options(args) = &command {
-        print_options(args)?;
+        options::print(args)?;
         return Ok(ExitCode::SUCCESS);
     }
     let context = Context::open(global).await?;
@@ -165,11 +164,17 @@ async fn answer(context: &Context, command: ConnectionCommand) -> anyhow::Result
                 ConnectionKind::Ldap => Some(followed::of(context, &stored.connection).await?),
                 _ => None,
             };
-            print_with(context, &stored, secrets.as_ref(), (source.as_ref(), followed.as_ref()), args.json)?;
+            let known = match stored.connection.kind {
+                ConnectionKind::Samlp => Some(metadata::View::of(context, &stored.connection).await?),
+                _ => None,
+            };
+            let seen = Seen { source: source.as_ref(), followed: followed.as_ref(), metadata: known.as_ref() };
+            print_with(context, &stored, secrets.as_ref(), seen, args.json)?;
         }
         ConnectionCommand::Traffic(args) => traffic::run(context, args).await?,
         ConnectionCommand::Check(args) => return check::run(context, &args).await,
         ConnectionCommand::Keys(args) => keys::run(context, &args).await?,
+        ConnectionCommand::Metadata(args) => return metadata::run(context, &args).await,
         ConnectionCommand::Update(args) => update(context, args).await?,
         ConnectionCommand::Delete(args) => return delete(context, args).await,
         ConnectionCommand::Options(_) => unreachable!("answered above"),
@@ -209,6 +214,11 @@ fn parse_options(kind: ConnectionKind, set: &Map<String, Value>) -> anyhow::Resu
 
 /// What a connection of its kind needs beyond well-formed options, before anything is stored.
 fn check_whole(connection: &Connection, secrets: &ConnectionSecrets) -> anyhow::Result<()> {
+    if connection.kind == ConnectionKind::Samlp
+        && let Some((what, advice)) = check_saml::contradictions(&connection.options.saml).first()
+    {
+        bail!("{what}. {advice}");
+    }
     if connection.kind != ConnectionKind::Ldap {
         return Ok(());
     }
@@ -243,8 +253,33 @@ pub fn as_json(stored: &StoredConnection, public_url: &str) -> Value {
     object
 }
 
-fn print(context: &Context, stored: &StoredConnection, secrets: &ConnectionSecrets, json: bool) -> anyhow::Result<()> {
-    print_with(context, stored, Some(secrets), (None, None), json)
+/// Prints a connection that was written; of a SAML one whose metadata comes from elsewhere now, with what that says.
+async fn print_learned(
+    context: &Context,
+    stored: &StoredConnection,
+    secrets: &ConnectionSecrets,
+    moves_metadata: bool,
+    json: bool,
+) -> anyhow::Result<()> {
+    let learned = if moves_metadata { metadata::learn(context, &stored.connection).await? } else { None };
+    let seen = Seen { metadata: learned.as_ref(), ..Seen::default() };
+    print_with(context, stored, Some(secrets), seen, json)?;
+    if let (Some(learned), false) = (&learned, json) {
+        println!();
+        learned.print()?;
+    }
+    Ok(())
+}
+
+/// What was looked at beside the connection itself.
+#[derive(Clone, Copy, Default)]
+struct Seen<'a> {
+    /// Who its newest requests came from.
+    source: Option<&'a Source>,
+    /// How its directory is followed.
+    followed: Option<&'a followed::Followed>,
+    /// What is known of its identity provider.
+    metadata: Option<&'a metadata::View>,
 }
 
 /// [`as_json`], with the names of its secrets for a kind that has any; null if they can't be read.
@@ -256,12 +291,11 @@ fn with_secrets(stored: &StoredConnection, secrets: Option<&ConnectionSecrets>, 
     object
 }
 
-/// `source`: who its newest requests came from; `followed`: how its directory is followed; where that was looked at.
 fn print_with(
     context: &Context,
     stored: &StoredConnection,
     secrets: Option<&ConnectionSecrets>,
-    (source, followed): (Option<&Source>, Option<&followed::Followed>),
+    Seen { source, followed, metadata }: Seen<'_>,
     json: bool,
 ) -> anyhow::Result<()> {
     if json {
@@ -271,6 +305,9 @@ fn print_with(
         }
         if let Some(followed) = followed {
             object["sync"] = followed.to_json();
+        }
+        if let Some(metadata) = metadata {
+            object["metadata"] = metadata.to_json();
         }
         output::json(&object)?;
         return Ok(());
@@ -287,6 +324,7 @@ fn print_with(
     fields.extend(scim_base_url(&context.public_url(), connection).map(|url| ("SCIM base URL", url)));
     fields.extend(source.map(|source| ("source", source.line())));
     fields.extend(followed.map(|followed| ("sync", followed.line())));
+    fields.extend(metadata.map(|metadata| ("metadata", metadata.line())));
     output::fields(&fields)?;
     println!();
     let options = connection.options.to_json(connection.kind);
@@ -367,7 +405,7 @@ async fn create(context: &Context, args: CreateArgs) -> anyhow::Result<()> {
     let sealed = secrets.seal(&stored.connection.id, &context.keys, &context.entropy);
     connections::create(&mut batch, &stored, sealed, &audit);
     context.apply(batch, || format!("there is a connection {} already", args.name)).await?;
-    print(context, &stored, &secrets, args.json)
+    print_learned(context, &stored, &secrets, true, args.json).await
 }
 
 async fn list(context: &Context, args: ListArgs) -> anyhow::Result<()> {
@@ -418,6 +456,7 @@ async fn update(context: &Context, args: UpdateArgs) -> anyhow::Result<()> {
     }
     // Checked first, so that taking back an option that doesn't exist is a mistake and not silence.
     parse_options(stored.connection.kind, &set)?;
+    let moves_metadata = set.keys().any(|name| metadata::MOVED_BY.contains(&name.as_str()));
     for (name, value) in set {
         if value.is_null() {
             stored.set.remove(&name);
@@ -443,7 +482,7 @@ async fn update(context: &Context, args: UpdateArgs) -> anyhow::Result<()> {
     }
     context.apply(batch, || String::from("the organization is gone")).await?;
     stored.connection.updated_at = audit.at;
-    print(context, &stored, &secrets, args.json)
+    print_learned(context, &stored, &secrets, moves_metadata, args.json).await
 }
 
 async fn delete(context: &Context, args: DeleteArgs) -> anyhow::Result<ExitCode> {
@@ -459,36 +498,4 @@ async fn delete(context: &Context, args: DeleteArgs) -> anyhow::Result<ExitCode>
     connections::delete(&mut batch, &connection, &context.audit());
     context.apply(batch, || String::from("something still refers to the connection")).await?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn print_options(args: &OptionsArgs) -> anyhow::Result<()> {
-    let specs: Vec<_> = table().into_iter().filter(|spec| spec.applies_to(args.kind)).collect();
-    const ORGANIZATION: [&str; 3] =
-        ["organization", "the name of an organization, or nothing", "The customer whose users the connection brings."];
-    if args.json {
-        let mut all: Vec<Value> = specs
-            .iter()
-            .map(|spec| {
-                let (default, form) = (spec.default(args.kind), spec.form());
-                json!({ "name": spec.name, "type": form, "values": spec.wanted, "default": default, "meaning": spec.meaning })
-            })
-            .collect();
-        all.extend(connection_secrets::of_kind(args.kind).map(
-            |spec| json!({ "name": spec.name, "type": "secret", "values": "a text", "default": null, "meaning": spec.meaning }),
-        ));
-        let [name, values, meaning] = ORGANIZATION;
-        all.push(json!({ "name": name, "type": "text", "values": values, "default": null, "meaning": meaning }));
-        output::json(&Value::Array(all))?;
-        return Ok(());
-    }
-    for spec in &specs {
-        let default = spec.default(args.kind).unwrap_or_else(|| String::from("unset"));
-        println!("{} ({}; default: {default})\n    {}\n", spec.name, spec.wanted, spec.meaning);
-    }
-    for spec in connection_secrets::of_kind(args.kind) {
-        println!("{} (a secret: {})\n    {}\n", spec.name, secret_ways(spec.name), spec.meaning);
-    }
-    let [name, values, meaning] = ORGANIZATION;
-    println!("{name} ({values}; default: unset)\n    {meaning}");
-    Ok(())
 }

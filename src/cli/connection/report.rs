@@ -5,7 +5,7 @@ use crate::cli::mapping::try_entry::{Subject, Trial};
 use crate::cli::output::{self, printable};
 use serde_json::{Value, json};
 
-/// The steps in their order. A report has each of them, some several times: once per server that was tried.
+/// The steps of a directory in their order. A report has each of its kind's, some several times: once per server that was tried.
 pub const STEPS: [&str; 8] = ["settings", "reach", "tls", "bind", "server", "users", "groups", "mapping"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,13 +45,14 @@ pub struct Sample {
 
 pub struct Report {
     connection: String,
+    steps: &'static [&'static str],
     findings: Vec<Finding>,
     pub samples: Vec<Sample>,
 }
 
 impl Report {
-    pub fn of(connection: &str) -> Self {
-        Self { connection: connection.to_owned(), findings: Vec::new(), samples: Vec::new() }
+    pub fn of(connection: &str, steps: &'static [&'static str]) -> Self {
+        Self { connection: connection.to_owned(), steps, findings: Vec::new(), samples: Vec::new() }
     }
 
     pub fn ok(&mut self, step: &'static str, detail: impl Into<String>) {
@@ -80,7 +81,7 @@ impl Report {
 
     /// Names the steps that were not come to.
     pub fn close(&mut self) {
-        for step in STEPS {
+        for &step in self.steps {
             if !self.findings.iter().any(|finding| finding.step == step) {
                 self.skipped(step, "not tried: a step before it failed");
             }
@@ -88,7 +89,7 @@ impl Report {
     }
 
     pub fn print(&self) -> anyhow::Result<()> {
-        let width = STEPS.iter().map(|step| step.len()).max().unwrap_or(0);
+        let width = self.steps.iter().map(|step| step.len()).max().unwrap_or(0);
         for Finding { step, outcome, detail, advice } in &self.findings {
             output::line(format_args!("{:7}  {step:width$}  {}", outcome.as_str(), printable(detail)))?;
             if let Some(advice) = advice {

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use rosterd_mapping::diagnostic::Diagnostic;
 use rosterd_mapping::diagnostic::codes::Code;
 use rosterd_mapping::eval::{self, Environment, Evaluator};
-use rosterd_mapping::plan::Plan;
+use rosterd_mapping::plan::{Constant, Node, Plan, RuleValue};
 use rosterd_mapping::said;
 use rosterd_mapping::source::{Names, json};
 use rosterd_mapping::target::{Kind, WritePolicy};
@@ -142,6 +142,13 @@ pub fn run(args: &TryArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A rule that says no whatever it is asked.
+fn is_false(plan: &Plan, value: &RuleValue) -> bool {
+    let RuleValue::Expr(node) = value else { return false };
+    let node = usize::try_from(*node).ok().and_then(|at| plan.nodes.get(at));
+    matches!(node, Some(Node::Constant(Constant::Bool(false))))
+}
+
 impl Subject {
     /// A mapping as a connection would run it.
     ///
@@ -163,6 +170,12 @@ impl Subject {
     /// What kind of source it is written for; a script is for a directory's.
     pub fn from(&self) -> Kind {
         self.plan.as_ref().map_or(Kind::Ldap, |(plan, _)| plan.from)
+    }
+
+    /// Whether some rule may give `target`; of a script that is not known, and it may.
+    pub fn may_give(&self, target: &str) -> bool {
+        let Some((plan, _)) = &self.plan else { return true };
+        plan.rules.iter().any(|rule| &*rule.target == target && !is_false(plan, &rule.value))
     }
 
     pub fn reads(&self) -> Reads {

@@ -114,10 +114,11 @@ pub fn decide(in_force: Option<&InForce>, fresh: Fresh<'_>, now: Micros, grace: 
     };
     let counting: Vec<&Counted> = in_force.certificates.iter().filter(|counted| counted.counts(now, grace)).collect();
     let has_lapsed = counting.len() < in_force.certificates.len();
-    if in_force.text == fresh.text && !has_lapsed && !in_force.has_waiting {
+    // One document may describe several.
+    let is_other = in_force.metadata.entity_id != fresh.metadata.entity_id;
+    if in_force.text == fresh.text && !is_other && !has_lapsed && !in_force.has_waiting {
         return Plan::Unchanged;
     }
-    let is_other = in_force.metadata.entity_id != fresh.metadata.entity_id;
     let shares_a_key = counting.iter().any(|counted| listed.contains(&counted.certificate));
     if word == Word::Place && is_other {
         return Plan::Hold(Hold::OtherEntity);

@@ -111,7 +111,14 @@ impl Refresher {
             _ => place::read(place, connection, known, &self.outbound).await,
         };
         match found {
-            Ok(Found::NotModified) => self.seen_again(connection, row).await,
+            Ok(Found::NotModified) => match lapsed(connection, &row, self.clock.now())? {
+                // It is what it was, and says less than it did: a grace is over.
+                Some(document) => {
+                    let origin = row.origin.as_deref().unwrap_or(place.origin());
+                    self.settle(connection, &document, origin, by).await
+                }
+                None => self.seen_again(connection, row).await,
+            },
             Ok(Found::Document(document)) => {
                 let origin = if place == Place::Paste { row.origin.as_deref().unwrap_or("paste") } else { place.origin() };
                 self.settle(connection, &document, origin, by).await
@@ -334,6 +341,16 @@ fn in_force(row: &MetadataRow) -> Result<Option<InForce>, store::Error> {
         seen_at: row.fetched_at.or(row.taken_at).unwrap_or_default(),
         has_waiting: row.waiting_document.is_some(),
     }))
+}
+
+/// The document in force, if the grace of a certificate ended since it was taken, and nothing waits.
+fn lapsed(connection: &Connection, row: &MetadataRow, now: Micros) -> Result<Option<Document>, store::Error> {
+    let grace = certificates::grace(connection.options.saml.certificate_grace_days);
+    let Some((_, counted)) = known(row)? else { return Ok(None) };
+    let has_lapsed = counted.iter().any(|counted| !counted.counts(now, grace));
+    let text = row.document.clone().filter(|_| has_lapsed && row.waiting_document.is_none());
+    let validators = Validators { etag: row.etag.clone(), last_modified: row.last_modified.clone() };
+    Ok(text.map(|text| Document { text, validators, is_page: false }))
 }
 
 fn cache(metadata: &IdpMetadata) -> Option<Micros> {

@@ -54,6 +54,11 @@ impl Sandbox {
         self.folder.path()
     }
 
+    /// Of the SQLite database that a program without settings makes here.
+    pub fn database_url(&self) -> String {
+        format!("sqlite://{}", self.path().join("rosterd.db").display())
+    }
+
     pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.folder.path().join(name), text).expect("written");
     }

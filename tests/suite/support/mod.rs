@@ -16,6 +16,7 @@ pub mod filter_dice;
 pub mod filter_oracle;
 pub mod form;
 pub mod gateway;
+pub mod idp_metadata;
 pub mod login_site;
 pub mod matching;
 pub mod minted;

@@ -152,6 +152,18 @@ fn another_entity_waits_for_an_administrator() {
 }
 
 #[test]
+fn another_entity_of_the_same_document_is_another_one() {
+    let other = "https://other.example.com";
+    let list = "<EntitiesDescriptor xmlns=\"urn:oasis:names:tc:SAML:2.0:metadata\">";
+    let text = format!("{list}{}{}</EntitiesDescriptor>", document(IDP, &[ONE]), document(other, &[TWO]));
+    let of = |id: &str| IdpMetadata::read(&text, Some(id), Timestamp::MIN).expect("metadata");
+    let before = InForce { text: text.clone(), metadata: of(IDP), ..in_force(&[ONE]) };
+    let plan = |word| decide(Some(&before), Fresh { text: &text, metadata: &of(other) }, NOW, GRACE, word);
+    assert_eq!(plan(Word::Place), Plan::Hold(Hold::OtherEntity));
+    assert_eq!(counting(&taken(plan(Word::Administrator)).certificates, NOW), [fingerprint(TWO)]);
+}
+
+#[test]
 fn a_document_without_any_former_key_waits_for_an_administrator() {
     let before = in_force(&[ONE, TWO]);
     let text = document(IDP, &[THREE]);
