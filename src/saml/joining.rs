@@ -187,12 +187,24 @@ fn by_external_id(joined: &Connection, id: Id, called: &str) -> Option<String> {
     };
     // A directory's id and the cloud's are two, also where one is made of the other.
     let is_other = is_other || (joined.kind == ConnectionKind::Ldap && called.ends_with(OBJECT_ID));
+    if theirs.eq_ignore_ascii_case("objectGUID") && is_guid_in_base64(called) {
+        return Some(format!(
+            "people of {name} are known by objectGUID as text, like 6f1c0c4e-0a5b-403f-8d2e-3b6f6f6f6f6f, and AD FS and Entra ID send \
+             {called} in base64: unless a rule there writes it as text they will not join"
+        ));
+    }
     is_other.then(|| {
         format!(
             "people who log in are known by {called}, those of {name} by {theirs}, which is another value: they will not join. Set \
              user_id_attribute to an attribute with that value, or another join_on"
         )
     })
+}
+
+/// An Active Directory's own id, as the products around it send bytes.
+fn is_guid_in_base64(called: &str) -> bool {
+    let last = called.rsplit([' ', '/', ':', '.']).next().unwrap_or_default().to_ascii_lowercase();
+    matches!(last.as_str(), "objectguid" | "immutableid" | "onpremisesimmutableid")
 }
 
 #[cfg(test)]
