@@ -33,7 +33,7 @@ enum Id {
     /// An id that stays and that nobody reads.
     Lasting,
     /// The NameID in the identity provider's own format, mostly a login name.
-    Unspecified,
+    Usual,
     /// Whatever the attribute holds.
     Unknown,
 }
@@ -66,7 +66,7 @@ fn id_of(saml: &SamlOptions) -> Id {
             "transient" => Id::Transient,
             "persistent" => Id::Lasting,
             "emailAddress" => Id::Name,
-            _ => Id::Unspecified,
+            _ => Id::Usual,
         };
     };
     // Under an OID, or as the last part of a claim's name, or as administrators type it.
@@ -123,7 +123,7 @@ fn with_the_push(id: Id, called: &str, pushed: ScimUserIdAttribute) -> Option<St
              join. Set scim_user_id_attribute=externalId, and have the same id pushed as externalId{}",
             if called.ends_with(OBJECT_ID) { " (Entra ID: objectId)" } else { "" }
         )),
-        (Id::Name | Id::Unspecified, ScimUserIdAttribute::ExternalId) => Some(format!(
+        (Id::Name | Id::Usual, ScimUserIdAttribute::ExternalId) => Some(format!(
             "people who log in are known by {called}, people who are pushed by externalId, which is hardly ever the same value: they \
              will not join. Set user_id_attribute to the attribute with the id that is pushed as externalId (Entra ID: {OBJECT_ID}, \
              with objectId pushed), or scim_user_id_attribute=userName"
@@ -183,16 +183,28 @@ fn by_external_id(joined: &Connection, id: Id, called: &str) -> Option<String> {
     };
     let is_other = match theirs {
         "userName" => id == Id::Lasting,
-        _ => matches!(id, Id::Name | Id::Unspecified),
+        _ => matches!(id, Id::Name | Id::Usual),
     };
     // A directory's id and the cloud's are two, also where one is made of the other.
     let is_other = is_other || (joined.kind == ConnectionKind::Ldap && called.ends_with(OBJECT_ID));
+    if theirs.eq_ignore_ascii_case("objectGUID") && is_guid_in_base64(called) {
+        return Some(format!(
+            "people of {name} are known by objectGUID as text, like 6f1c0c4e-0a5b-403f-8d2e-3b6f6f6f6f6f, and AD FS and Entra ID send \
+             {called} in base64: unless a rule there writes it as text they will not join"
+        ));
+    }
     is_other.then(|| {
         format!(
             "people who log in are known by {called}, those of {name} by {theirs}, which is another value: they will not join. Set \
              user_id_attribute to an attribute with that value, or another join_on"
         )
     })
+}
+
+/// An Active Directory's own id, as the products around it send bytes.
+fn is_guid_in_base64(called: &str) -> bool {
+    let last = called.rsplit([' ', '/', ':', '.']).next().unwrap_or_default().to_ascii_lowercase();
+    matches!(last.as_str(), "objectguid" | "immutableid" | "onpremisesimmutableid")
 }
 
 #[cfg(test)]

@@ -59,6 +59,7 @@ mod saml_logins;
 mod saml_logout;
 mod saml_metadata;
 mod saml_people;
+mod saml_products;
 mod schema_extensions;
 mod scim_limits;
 mod sessions;

@@ -79,6 +79,7 @@ fn another_connection_has_ids_of_its_own() {
     let hr = connection("hr", ConnectionKind::Scim, "");
     let by_name = connection("hr", ConnectionKind::Scim, "scim_user_id_attribute=userName");
     let directory = connection("hr", ConnectionKind::Ldap, "");
+    let by_sid = connection("hr", ConnectionKind::Ldap, "id_attribute=objectSid");
     let other = connection("hr", ConnectionKind::Oidc, "");
     for (joined, login, expected) in [
         (&hr, "", Some("those of hr by externalId")),
@@ -87,7 +88,10 @@ fn another_connection_has_ids_of_its_own() {
         (&by_name, entra, Some("those of hr by userName")),
         (&directory, "", Some("those of hr by objectGUID")),
         (&directory, entra, Some("those of hr by objectGUID")),
-        (&directory, "user_id_attribute=objectGUID", None),
+        (&directory, "user_id_attribute=http://corp.example/claims/objectGUID", Some("in base64: unless a rule there")),
+        (&directory, "user_id_attribute=onpremisesimmutableid", Some("in base64: unless a rule there")),
+        (&directory, "user_id_attribute=staffNumber", None),
+        (&by_sid, "user_id_attribute=http://schemas.microsoft.com/ws/2008/06/identity/claims/primarysid", None),
         (&other, entra, None),
     ] {
         says(&format!("join=hr {login}"), Around { joined: Some(joined), ..NOTHING }, expected.as_slice());

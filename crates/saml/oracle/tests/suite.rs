@@ -25,6 +25,7 @@ of_the_suite! {
     outgoing "../../tests/suite/outgoing.rs"
     placement "../../tests/suite/placement.rs"
     properties "../../tests/suite/properties.rs"
+    seal "../../tests/suite/seal.rs"
     shapes "../../tests/suite/shapes.rs"
     wrapping "../../tests/suite/wrapping.rs"
 }

@@ -18,6 +18,7 @@ mod outgoing;
 mod placement;
 mod properties;
 mod redirect;
+mod seal;
 mod shapes;
 mod transport;
 mod verifier;

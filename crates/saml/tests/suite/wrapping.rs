@@ -147,7 +147,7 @@ fn xsw_13_a_response_inside_the_signed_assertion() {
 
 #[test]
 fn xsw_14_an_encrypted_assertion_beside_the_signed_one() {
-    let sealed = crate::encrypted::seal(&evil().assertion(), &crate::encrypted::Sealing::default());
+    let sealed = crate::seal::seal(&evil().assertion(), &crate::seal::Sealing::default());
     refuses(&Login::default().response(&format!("{}{sealed}", signed_assertion())), Rule::SeveralAssertions);
 }
 
