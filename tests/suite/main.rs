@@ -52,6 +52,7 @@ mod query_sql;
 mod reading;
 mod resources;
 mod reversals;
+mod saml_messages;
 mod schema_extensions;
 mod scim_limits;
 mod sessions;

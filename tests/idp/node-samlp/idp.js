@@ -42,10 +42,14 @@ function options(more) {
     getPostURL: (audience, request, incoming, done) => done(null, wanted.acs),
     signAssertion: wanted.sign_assertion,
     signResponse: wanted.sign_response,
-    ...(wanted.encrypt ? { encryptionCert: wanted.encrypt, encryptionPublicKey: wanted.encrypt, encryptionAlgorithm: wanted.cipher,
-      disallowEncryptionWithInsecureAlgorithm: false, warnOnInsecureEncryptionAlgorithm: false } : {}),
-    // The certificate that our requests have to be signed with.
-    ...(wanted.signing_cert ? { signingCert: wanted.signing_cert } : {}),
+    ...(wanted.encrypt && {
+      encryptionCert: wanted.gateway.encryption,
+      encryptionPublicKey: wanted.gateway.encryption,
+      encryptionAlgorithm: wanted.cipher,
+      disallowEncryptionWithInsecureAlgorithm: false,
+      warnOnInsecureEncryptionAlgorithm: false,
+    }),
+    ...(wanted.check_requests && { signingCert: wanted.gateway.signing }),
     ...more,
   };
 }

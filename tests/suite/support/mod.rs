@@ -6,7 +6,9 @@
 
 pub mod anew;
 pub mod binary;
+pub mod browser;
 pub mod caller;
+pub mod cookies;
 pub mod corp;
 pub mod cost;
 pub mod counted;
@@ -18,13 +20,18 @@ pub mod form;
 pub mod gateway;
 pub mod login_site;
 pub mod matching;
+pub mod node_samlp;
+pub mod page;
 pub mod postgres;
+pub mod pysaml2_idp;
 pub mod reversal;
 pub mod rows;
 pub mod samba;
 pub mod scripted_directory;
 pub mod sequence;
 pub mod serialization_faults;
+pub mod served;
+pub mod simplesamlphp;
 pub mod slapd;
 pub mod stores;
 pub mod trail;

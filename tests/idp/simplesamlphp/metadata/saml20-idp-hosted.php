@@ -13,6 +13,11 @@ $metadata[$settings['base'] . '/saml2/idp/metadata.php'] = array_merge(
         'redirect.sign' => true,
         'validate.logout' => true,
         'logouttype' => 'traditional',
+        'SingleSignOnServiceBinding' => [
+            'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect',
+            'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST',
+        ],
     ],
-    $settings['idp']
+    // Null takes a setting away again.
+    array_filter($settings['idp'], fn ($value) => $value !== null)
 );
