@@ -8,6 +8,7 @@ pub mod anew;
 pub mod binary;
 pub mod browser;
 pub mod caller;
+pub mod chromium;
 pub mod cookies;
 pub mod corp;
 pub mod cost;
