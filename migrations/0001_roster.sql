@@ -418,6 +418,42 @@ CREATE TABLE login_failures (
 ) /* keyed */;
 CREATE INDEX login_failures_age ON login_failures (tenant_id, last_at);
 
+-- Our own keys towards the identity provider of a connection, numbered as they were made, so that the same one is not made
+-- twice. state = current, next or former; certificate = DER; key = the private key as PEM, sealed.
+CREATE TABLE saml_keys (
+    tenant_id TEXT NOT NULL,
+    connection_id TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    certificate BYTEA NOT NULL,
+    key BYTEA NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, connection_id, number),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE
+);
+
+-- What of SAML may be used once and was: assertions, answers to a request of ours, requests to log out. digest = SHA-256 of who
+-- issued it and how it is called, which may be long. Until expires_at the message itself would still be taken.
+CREATE TABLE saml_used (
+    tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,
+    digest TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, digest)
+) /* keyed */;
+CREATE INDEX saml_used_age ON saml_used (tenant_id, expires_at);
+
+-- What the identity provider calls a session it began here: by that it ends it. subject = JSON; digest = SHA-256 of the NameID.
+CREATE TABLE saml_sessions (
+    tenant_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    connection_id TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, session_id),
+    FOREIGN KEY (tenant_id, session_id) REFERENCES sessions (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX saml_sessions_subject ON saml_sessions (tenant_id, connection_id, digest, session_id);
+
 -- What the last complete run over a directory saw, which the next one is compared with; and how long it waits after failures.
 -- server = the URL that answered; newest_mark, newest_id = the latest change seen in it, and whose.
 CREATE TABLE sync_state (
@@ -448,6 +484,40 @@ CREATE TABLE sync_state (
     idle_run TEXT,
     -- The run that undid another: nothing begins by itself until somebody runs one.
     paused_by TEXT,
+    version BIGINT NOT NULL DEFAULT 1,
+    PRIMARY KEY (tenant_id, connection_id),
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE
+);
+
+-- What is known of the identity provider of a SAML connection: the last good document and the certificates that count, those
+-- that are on their way out included. asked = where the document comes from and which entity of it is meant: another one is
+-- an administrator's word. A document that waits for somebody's word is kept beside the one in force.
+CREATE TABLE saml_metadata (
+    tenant_id TEXT NOT NULL,
+    connection_id TEXT NOT NULL,
+    asked TEXT,
+    -- file, url or paste: where the document in force came from. NULL until there is one.
+    origin TEXT,
+    entity_id TEXT,
+    document TEXT,
+    -- JSON.
+    certificates TEXT NOT NULL DEFAULT '[]',
+    valid_until BIGINT,
+    taken_at BIGINT,
+    -- What the place said of the document that was read last, and when it was last asked and answered.
+    etag TEXT,
+    last_modified TEXT,
+    fetched_at BIGINT,
+    next_at BIGINT NOT NULL DEFAULT 0,
+    waiting_document TEXT,
+    waiting_reason TEXT,
+    waiting_since BIGINT,
+    failures BIGINT NOT NULL DEFAULT 0,
+    failed_at BIGINT,
+    last_error TEXT,
+    -- When it was last fetched out of turn, for a signature that no certificate verified.
+    refetched_at BIGINT,
+    -- Moves when what counts moves, and not when it was only looked at again.
     version BIGINT NOT NULL DEFAULT 1,
     PRIMARY KEY (tenant_id, connection_id),
     FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE

@@ -5,6 +5,7 @@
 pub mod directories;
 pub mod grace;
 pub mod retention;
+pub mod saml_metadata;
 pub mod server;
 
 use crate::api;
@@ -16,8 +17,10 @@ use crate::http::rate::RateLimit;
 use crate::http::refusal::refuse;
 use crate::login;
 use crate::mapping_files;
+use crate::outbound::Outbound;
 use crate::provisioning::Provisioner;
 use crate::provisioning::mappings::Drafts;
+use crate::saml::metadata::refresh::Refresher;
 use crate::scim;
 use crate::scim::list::PageSizes;
 use crate::scim::schema::discovery::BulkLimits;
@@ -48,6 +51,7 @@ pub struct App {
     pub entropy: Entropy,
     pub authenticator: Authenticator,
     pub metrics: Metrics,
+    pub outbound: Outbound,
     /// Writes in the background, by its `run`.
     pub recorder: Recorder,
     /// Base of absolute links, without a trailing slash.
@@ -66,6 +70,7 @@ impl App {
         Self {
             recorder: Recorder::new(store.clone(), clock.clone(), entropy.clone(), metrics.clone()),
             authenticator: Authenticator::new(store.clone(), keys.clone(), clock.clone(), rate),
+            outbound: Outbound::new(&config.outbound.allow),
             config: Arc::new(config),
             store,
             keys,
@@ -86,6 +91,7 @@ impl App {
             ("/scim/v2", scim::http::router(Arc::new(self.scim(provisioner)))),
             ("/api/v2", api::router(Arc::new(self.api()))),
             ("/login", login::router(Arc::clone(&logins))),
+            ("/saml", login::saml_router(Arc::clone(&logins))),
             ("/session", login::session_router(logins)),
         ]
     }
@@ -98,6 +104,16 @@ impl App {
 
     fn provisioner(&self) -> Provisioner {
         Provisioner::new(self.store.clone(), self.clock.clone(), self.entropy.clone(), self.drafts(), scim::http::record::values)
+    }
+
+    /// Reads the metadata of SAML connections.
+    pub fn refresher(&self) -> Refresher {
+        Refresher {
+            store: self.store.clone(),
+            outbound: self.outbound.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+        }
     }
 
     fn api(&self) -> api::Api {
@@ -129,6 +145,8 @@ impl App {
             },
             places: login::Places::default(),
             avoided: login::Avoided::default(),
+            saml: login::SamlDesk::new(self.refresher()),
+            recorder: self.recorder.clone(),
             body_timeout: self.config.server.body_timeout,
         }
     }

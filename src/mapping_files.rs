@@ -14,13 +14,19 @@ use std::path::{Path, PathBuf};
 /// Shipped with the program, so that it needs no folder beside it. One of the same name in `mappings.dir` goes first.
 const SHIPPED: &[(&str, &str)] = &[
     ("active-directory", include_str!("../mappings/active-directory.mapping")),
+    ("adfs", include_str!("../mappings/adfs.mapping")),
     ("directory-389", include_str!("../mappings/directory-389.mapping")),
     ("entra-saml", include_str!("../mappings/entra-saml.mapping")),
     ("github", include_str!("../mappings/github.mapping")),
     ("google", include_str!("../mappings/google.mapping")),
+    ("google-saml", include_str!("../mappings/google-saml.mapping")),
+    ("keycloak-saml", include_str!("../mappings/keycloak-saml.mapping")),
+    ("okta-saml", include_str!("../mappings/okta-saml.mapping")),
+    ("onelogin", include_str!("../mappings/onelogin.mapping")),
     ("openldap", include_str!("../mappings/openldap.mapping")),
     ("scim", include_str!("../mappings/scim.mapping")),
     ("shibboleth", include_str!("../mappings/shibboleth.mapping")),
+    ("simplesamlphp", include_str!("../mappings/simplesamlphp.mapping")),
     // What `entra-saml` includes; no mapping of its own.
     ("tables/entra-groups.csv", include_str!("../mappings/tables/entra-groups.csv")),
 ];
@@ -274,7 +280,22 @@ mod tests {
 
     #[test]
     fn drafts_are_listed_with_the_shipped_ones() {
-        let shipped = ["active-directory", "directory-389", "entra-saml", "github", "google", "openldap", "scim", "shibboleth"];
+        let shipped = [
+            "active-directory",
+            "adfs",
+            "directory-389",
+            "entra-saml",
+            "github",
+            "google",
+            "google-saml",
+            "keycloak-saml",
+            "okta-saml",
+            "onelogin",
+            "openldap",
+            "scim",
+            "shibboleth",
+            "simplesamlphp",
+        ];
         assert_eq!(names(Path::new("/nowhere/at/all")).unwrap(), shipped);
         let names = names(folder().path()).unwrap();
         assert_eq!((&*names[0], &names[1..]), ("acme", &shipped.map(str::to_owned)[..]));

@@ -9,6 +9,7 @@ mod limits;
 mod log;
 mod login;
 mod mappings;
+mod outbound;
 mod reader;
 mod retention;
 mod scim;
@@ -21,6 +22,7 @@ pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
 pub use login::LoginConfig;
 pub use mappings::MappingsConfig;
+pub use outbound::OutboundConfig;
 pub use reader::Setting;
 pub use retention::RetentionConfig;
 pub use scim::ScimConfig;
@@ -45,6 +47,7 @@ pub struct Config {
     pub retention: RetentionConfig,
     pub limits: LimitsConfig,
     pub login: LoginConfig,
+    pub outbound: OutboundConfig,
     pub log: LogConfig,
     pub scim: ScimConfig,
 }
@@ -108,6 +111,7 @@ fn read(
         retention: RetentionConfig::read(&mut reader),
         limits: LimitsConfig::read(&mut reader),
         login: LoginConfig::read(&mut reader),
+        outbound: OutboundConfig::read(&mut reader),
         log: LogConfig::read(&mut reader),
         scim: ScimConfig::read(&mut reader),
     };

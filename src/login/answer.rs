@@ -46,7 +46,7 @@ impl Refused {
         Self::Request { code, message: message.into() }
     }
 
-    fn parts(&self) -> (StatusCode, &'static str, &str) {
+    pub(super) fn parts(&self) -> (StatusCode, &'static str, &str) {
         match self {
             Self::InvalidCredentials => {
                 (StatusCode::UNAUTHORIZED, "invalid_credentials", "user name and password do not open an account here")

@@ -6,16 +6,15 @@ use super::directory::{Failed, PasswordCheck};
 use super::limits::Who;
 use super::request::{self, Credentials, NAME_BYTES_MAX, PASSWORD_BYTES_MAX};
 use super::session::Beginning;
-use super::{Logins, cookie, request_id, return_to};
+use super::{Logins, cookie, named, request_id, return_to};
 use crate::clock::SECOND;
 use crate::ldap::bind::may_be_a_password;
 use crate::ldap::failure::Failure;
 use crate::ldap::settings::Settings;
 use crate::model::connection::{Connection, ConnectionKind};
 use crate::model::connection_secrets::ConnectionSecrets;
-use crate::model::ids::{ConnectionId, TenantId};
+use crate::model::ids::TenantId;
 use crate::model::session::ABSOLUTE;
-use crate::model::tenant::DEFAULT_TENANT;
 use crate::profile::verified::{LoginRecord, Verified};
 use crate::provisioning::login::Login;
 use crate::provisioning::{self};
@@ -27,14 +26,11 @@ use axum::http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
-/// Longest name or id of a connection.
-const NAMED_BYTES_MAX: usize = 128;
 /// How long a directory may take over one login, all its servers and steps together. Nobody waits longer before a page.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// The most of it that one server is waited for, whatever a sync may wait: the next has to get its turn.
@@ -73,7 +69,7 @@ impl Entered {
 pub(super) async fn enter(logins: &Logins, parts: &Parts, body: Body, read_at: &mut Instant) -> Result<Entered, Refused> {
     logins.same_origin(parts)?;
     let tenant = logins.tenant(parts).await?;
-    let connection = connection(logins, &tenant, parts).await?;
+    let connection = logins.connection(&tenant, &named(parts)).await?;
     if connection.kind != ConnectionKind::Ldap {
         return Err(Refused::NoPasswords);
     }
@@ -112,21 +108,6 @@ pub(super) async fn enter(logins: &Logins, parts: &Parts, body: Body, read_at: &
     let profile = beginning.shown(logins).await?;
     let goes_to = credentials.is_form.then(|| credentials.return_to.unwrap_or_else(|| return_to::DEFAULT.to_owned()));
     Ok(Entered { secret: beginning.secret, profile, goes_to })
-}
-
-/// The connection that the path names: by id, or in tenant `default` by name. Another tenant's is not there.
-async fn connection(logins: &Logins, tenant: &TenantId, parts: &Parts) -> Result<Connection, Refused> {
-    let named = parts.uri.path().rsplit('/').next().unwrap_or_default();
-    let named = percent_decode_str(named).decode_utf8().unwrap_or_default();
-    let plain = named.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    if named.len() > NAMED_BYTES_MAX || !plain {
-        return Err(Refused::NoConnection);
-    }
-    let mut found = connections::find(&logins.store, tenant, &ConnectionId::new(named.as_ref())).await?;
-    if found.is_none() && tenant.as_str() == DEFAULT_TENANT {
-        found = connections::find_by_name(&logins.store, tenant, &named).await?;
-    }
-    found.map(|stored| stored.connection).ok_or(Refused::NoConnection)
 }
 
 /// The password is the person's, and this is what the directory says of them.
@@ -207,7 +188,7 @@ async fn timed_out(login: &Login<'_>, tries: &Tries<'_>) -> Refused {
 
 /// Nobody gets in; the log knows why.
 async fn refused(logins: &Logins, login: &Login<'_>, reason: &'static str, external_id: Option<&str>) -> Refused {
-    match logins.provisioner.note_unverified(login, reason, external_id).await {
+    match logins.provisioner.note_unverified(login, reason, external_id, &[]).await {
         Ok(()) => Refused::InvalidCredentials,
         Err(error) => stopped(&error),
     }
@@ -229,7 +210,7 @@ async fn settings(logins: &Logins, connection: &Connection) -> Result<Settings, 
 }
 
 /// What stopped a login, and says nothing about the person.
-fn stopped(error: &provisioning::Error) -> Refused {
+pub(super) fn stopped(error: &provisioning::Error) -> Refused {
     match error {
         provisioning::Error::Store(reason) => {
             tracing::warn!(%reason, "the store could not answer");

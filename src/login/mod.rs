@@ -1,5 +1,5 @@
-//! Signing people in: `POST /login/{connection}` with user name and password, and `/session`, which says who is signed in
-//! and signs them out. Owns the HTTP of it, the limits on tries, and the session's cookie. What a directory says of a
+//! Signing people in: `POST /login/{connection}` with user name and password, SAML by way of the browser ([`saml`]), and
+//! `/session`, which says who is signed in and signs them out. Owns the HTTP of it, the limits on tries, and the session's cookie. What a directory says of a
 //! password is `ldap`'s, what a login does to the roster `provisioning`'s.
 //!
 //! Refuses: telling one refusal from another. Whoever is not let in gets one answer, whether the name, the password or the
@@ -14,23 +14,28 @@ mod limits;
 mod places;
 mod request;
 mod return_to;
+mod saml;
 mod session;
 
 pub use avoided::Avoided;
 pub use limits::Limits;
 pub use places::Places;
+pub use saml::Desk as SamlDesk;
+pub use saml::router as saml_router;
 
 use crate::clock::{Clock, Entropy};
 use crate::http::client_address::client_address;
 use crate::http::request_id::RequestId;
 use crate::http::same_origin::is_from_elsewhere;
-use crate::model::ids::TenantId;
+use crate::model::connection::{Connection, ConnectionKind};
+use crate::model::ids::{ConnectionId, TenantId};
 use crate::model::network::Network;
-use crate::model::tenant::host_key;
+use crate::model::tenant::{DEFAULT_TENANT, Tenant, host_key};
 use crate::provisioning::Provisioner;
 use crate::secret::KeyRing;
-use crate::store::{Store, tenants};
+use crate::store::{Store, connections, tenants};
 use crate::telemetry::Metrics;
+use crate::traffic::Recorder;
 use answer::Refused;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
@@ -38,6 +43,7 @@ use axum::http::request::Parts;
 use axum::http::{Method, header};
 use axum::response::Response;
 use axum::routing::any;
+use percent_encoding::percent_decode_str;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,8 +68,13 @@ pub struct Logins {
     pub limits: Limits,
     pub places: Places,
     pub avoided: Avoided,
+    pub saml: SamlDesk,
+    pub recorder: Recorder,
     pub body_timeout: Duration,
 }
+
+/// Longest name or id of a connection.
+const NAMED_BYTES_MAX: usize = 128;
 
 /// The routes below `/login`.
 pub fn router(logins: Arc<Logins>) -> Router {
@@ -78,10 +89,13 @@ pub fn session_router(logins: Arc<Logins>) -> Router {
 async fn login(State(logins): State<Arc<Logins>>, request: Request) -> Response {
     let mut started = Instant::now();
     let (parts, body) = request.into_parts();
-    let entered = if parts.method == Method::POST {
-        enter::enter(&logins, &parts, body, &mut started).await
-    } else {
-        Err(Refused::MethodNotAllowed { allow: "POST" })
+    let entered = match parts.method {
+        Method::POST => enter::enter(&logins, &parts, body, &mut started).await,
+        Method::GET | Method::HEAD => match begun(&logins, &parts).await {
+            Ok(response) => return response,
+            Err(refused) => Err(refused),
+        },
+        _ => Err(Refused::MethodNotAllowed { allow: "GET, POST" }),
     };
     match entered {
         Ok(entered) => entered.into_response(&logins.public_url),
@@ -94,6 +108,22 @@ async fn login(State(logins): State<Arc<Logins>>, request: Request) -> Response 
             refused.into_response()
         }
     }
+}
+
+/// A login that begins in the browser and goes on elsewhere.
+async fn begun(logins: &Logins, parts: &Parts) -> Result<Response, Refused> {
+    let tenant = logins.tenant_row(parts).await?;
+    let connection = logins.connection(&tenant.id, &named(parts)).await?;
+    match connection.kind {
+        ConnectionKind::Samlp => Ok(saml::begin(logins, parts, tenant, connection).await),
+        _ => Err(Refused::MethodNotAllowed { allow: "POST" }),
+    }
+}
+
+/// The last part of a path, decoded.
+fn named(parts: &Parts) -> String {
+    let last = parts.uri.path().rsplit('/').next().unwrap_or_default();
+    percent_decode_str(last).decode_utf8().unwrap_or_default().into_owned()
 }
 
 async fn signed_in(State(logins): State<Arc<Logins>>, request: Request) -> Response {
@@ -109,10 +139,27 @@ async fn signed_in(State(logins): State<Arc<Logins>>, request: Request) -> Respo
 impl Logins {
     /// The tenant that answers the host of this request.
     async fn tenant(&self, parts: &Parts) -> Result<TenantId, Refused> {
+        Ok(self.tenant_row(parts).await?.id)
+    }
+
+    async fn tenant_row(&self, parts: &Parts) -> Result<Tenant, Refused> {
         let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok()).and_then(host_key);
         // No host, or what is none, is what `default` answers.
         let found = tenants::find_by_host(&self.store, &host.unwrap_or_default()).await?;
-        found.map(|tenant| tenant.id).ok_or(Refused::NoConnection)
+        found.ok_or(Refused::NoConnection)
+    }
+
+    /// The connection that a path names: by id, or in tenant `default` by name. Another tenant's is not there.
+    async fn connection(&self, tenant: &TenantId, named: &str) -> Result<Connection, Refused> {
+        let plain = named.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        if named.len() > NAMED_BYTES_MAX || !plain {
+            return Err(Refused::NoConnection);
+        }
+        let mut found = connections::find(&self.store, tenant, &ConnectionId::new(named)).await?;
+        if found.is_none() && tenant.as_str() == DEFAULT_TENANT {
+            found = connections::find_by_name(&self.store, tenant, named).await?;
+        }
+        found.map(|stored| stored.connection).ok_or(Refused::NoConnection)
     }
 
     fn client_address(&self, parts: &Parts) -> IpAddr {

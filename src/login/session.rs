@@ -48,6 +48,10 @@ impl Beginning {
         }
     }
 
+    pub(super) fn session_id(&self) -> &SessionId {
+        &self.id
+    }
+
     /// Stores it with the login that it begins with.
     pub(super) fn store(&self, entering: &Entering<'_>, batch: &mut Batch) {
         self.replaced.iter().for_each(|hash| sessions::delete(batch, &self.tenant, hash));
@@ -104,7 +108,7 @@ pub(super) async fn end(logins: &Logins, parts: &Parts) -> Result<Response, Refu
 }
 
 /// Who is signed in by the cookie of a request, in the tenant of its host.
-async fn find(logins: &Logins, parts: &Parts) -> Result<Option<SignedIn>, Refused> {
+pub(super) async fn find(logins: &Logins, parts: &Parts) -> Result<Option<SignedIn>, Refused> {
     let Some(secret) = cookie::read(&logins.public_url, &parts.headers) else { return Ok(None) };
     let tenant = logins.tenant(parts).await?;
     let now = logins.clock.now();

@@ -49,6 +49,31 @@ pub fn networks(text: &str) -> Option<Vec<Network>> {
     all.filter(|all| all.len() <= NETWORKS_MAX)
 }
 
+/// Somebody in a network of one's own: all of the network, or one host by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peer {
+    Network(Network),
+    /// In lower case. There are no patterns.
+    Host(String),
+}
+
+/// The same of networks and hosts.
+pub fn peers(text: &str) -> Option<Vec<Peer>> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let all: Option<Vec<Peer>> = parts.map(|part| Network::parse(part).map(Peer::Network).or_else(|| host(part))).collect();
+    all.filter(|all| all.len() <= NETWORKS_MAX)
+}
+
+fn host(text: &str) -> Option<Peer> {
+    let is_label = |label: &str| {
+        let plain = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        plain && (1..=63).contains(&label.len())
+    };
+    // One that ends in a number is an address in some spelling.
+    let is_name = text.rsplit('.').next().is_some_and(|last| !last.starts_with(|first: char| first.is_ascii_digit()));
+    (text.len() <= 253 && is_name && text.split('.').all(is_label)).then(|| Peer::Host(text.to_ascii_lowercase()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +93,16 @@ mod tests {
     fn a_list_is_all_networks_or_none() {
         assert_eq!(networks("").map(|all| all.len()), Some(0));
         assert_eq!(networks("127.0.0.1, 10.0.0.0/8,").map(|all| all.len()), Some(2));
+        assert_eq!(
+            peers("10.1.0.0/16, ADFS.corp.example"),
+            Some(vec![
+                Peer::Network(Network::parse("10.1.0.0/16").expect("a network")),
+                Peer::Host(String::from("adfs.corp.example")),
+            ])
+        );
+        for bad in ["https://adfs", "adfs:443", "*.corp.example", "10.1.0.0/33", "10.1", "0x7f.1", "a..b", "ädfs"] {
+            assert_eq!(peers(bad), None, "{bad}");
+        }
         for bad in ["proxy", "10.0.0.0/33", "10.0.0/8", "::1/129", "127.0.0.1;10.0.0.1"] {
             assert_eq!(networks(bad), None, "{bad}");
         }

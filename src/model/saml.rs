@@ -20,6 +20,33 @@ pub enum RequestBinding {
     Post,
 }
 
+/// What a key of ours is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// Signs, and opens what is encrypted to it.
+    Current,
+    /// Published, so that identity providers know it when it signs.
+    Next,
+    /// Signed until lately; opens what is still encrypted to it.
+    Former,
+}
+
+impl KeyState {
+    pub const ALL: [Self; 3] = [Self::Current, Self::Next, Self::Former];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Next => "next",
+            Self::Former => "former",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
 /// The options of one connection, each with its default filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SamlOptions {
@@ -27,6 +54,8 @@ pub struct SamlOptions {
     pub metadata_file: Option<String>,
     pub idp_entity_id: Option<String>,
     pub allow_plaintext: bool,
+    /// How long a certificate counts that the metadata no longer lists.
+    pub certificate_grace_days: u32,
     pub user_id_attribute: Option<String>,
     pub decryption_key_file: Option<String>,
     pub decryption_cert_file: Option<String>,
@@ -51,6 +80,7 @@ impl Default for SamlOptions {
             metadata_file: None,
             idp_entity_id: None,
             allow_plaintext: false,
+            certificate_grace_days: 7,
             user_id_attribute: None,
             decryption_key_file: None,
             decryption_cert_file: None,

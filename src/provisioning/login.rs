@@ -112,19 +112,30 @@ impl Provisioner {
     }
 
     /// Logs a login whose check did not pass: `reason` is stable, `external_id` the source's name for whom it was about, if
-    /// that is known.
+    /// that is known; `facts` are what an administrator wants to know besides, by name.
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub async fn note_unverified(&self, login: &Login<'_>, reason: &str, external_id: Option<&str>) -> Result<(), Error> {
+    pub async fn note_unverified(
+        &self,
+        login: &Login<'_>,
+        reason: &str,
+        external_id: Option<&str>,
+        facts: &[(&str, &str)],
+    ) -> Result<(), Error> {
         let connection = login.connection;
         let known = match external_id {
             Some(external_id) => identities::find_by_external_id(&self.store, connection, external_id).await?,
             None => None,
         };
         let request = Request { connection, actor: ACTOR, request_id: login.request_id };
-        let mut entry =
-            decide::unverified(&self.moment(&request), connection, reason, external_id, known.map(|found| found.identity));
+        let mut entry = decide::unverified(
+            &self.moment(&request),
+            connection,
+            (reason, facts),
+            external_id,
+            known.map(|found| found.identity),
+        );
         noted(&mut entry, login);
         let mut batch = Batch::default();
         events::insert_log(&mut batch, &connection.tenant_id, &[entry]);

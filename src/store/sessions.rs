@@ -23,6 +23,7 @@ statements! {
         WHERE tenant_id = $1 AND profile_id = $2 ORDER BY id DESC LIMIT 1 OFFSET $3), '')";
     DELETE_SESSIONS_OF_PROFILE = "DELETE FROM sessions WHERE tenant_id = $1 AND profile_id = $2";
     DELETE_SESSIONS_OF_IDENTITY = "DELETE FROM sessions WHERE tenant_id = $1 AND profile_id = $2 AND identity_id = $3";
+    DELETE_SESSION_BY_ID = "DELETE FROM sessions WHERE tenant_id = $1 AND id = $2";
     DELETE_SESSION = "DELETE FROM sessions WHERE tenant_id = $1 AND hash = $2";
     TOUCH_SESSION = "UPDATE sessions SET last_seen_at = $3 WHERE tenant_id = $1 AND id = $2 AND last_seen_at < $3";
 }
@@ -81,6 +82,11 @@ pub fn insert(batch: &mut Batch, new: &Session, hash: &TokenHash) {
 /// Ends the session stored under `hash`, if there is one.
 pub fn delete(batch: &mut Batch, tenant: &TenantId, hash: &TokenHash) {
     batch.any(DELETE_SESSION, args![tenant, &hash.as_bytes()[..]]);
+}
+
+/// Ends a session, if it is there.
+pub fn delete_by_id(batch: &mut Batch, tenant: &TenantId, id: &SessionId) {
+    batch.any(DELETE_SESSION_BY_ID, args![tenant, id]);
 }
 
 /// Ends all of a person's.

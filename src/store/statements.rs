@@ -15,7 +15,7 @@ pub(super) use statements;
 
 /// Every fixed statement of the store: `(name, text)`.
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    let files: [&[(&str, &str)]; 21] = [
+    let files: [&[(&str, &str)]; 25] = [
         super::audit::ALL,
         super::connections::ALL,
         super::events::ALL,
@@ -29,6 +29,10 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         super::retention::ALL,
         super::run_changes::ALL,
         super::runs::ALL,
+        super::saml_keys::ALL,
+        super::saml_metadata::ALL,
+        super::saml_sessions::ALL,
+        super::saml_used::ALL,
         super::schema_extensions::ALL,
         super::sessions::ALL,
         super::sync_state::ALL,

@@ -103,6 +103,26 @@ causes! {
     MappingBroken = "mapping_broken",
     /// 500.
     Internal = "internal",
+    /// A SAML message that can't be read, or is not built as one has to be.
+    SamlMessage = "saml_message",
+    /// No signature, none that can be believed, or not by a key of the metadata.
+    SamlSignature = "saml_signature",
+    /// An encrypted assertion that could not be opened.
+    SamlEncryption = "saml_encryption",
+    /// For somebody else, or from somebody else.
+    SamlAddress = "saml_address",
+    /// Too early or too late.
+    SamlTimes = "saml_times",
+    /// The answer to a request that this browser did not make, or that was answered.
+    SamlRequest = "saml_request",
+    /// Nobody asked for it, and the connection does not allow that.
+    SamlUnasked = "saml_unasked",
+    /// The identity provider did not sign the person in as it was asked to.
+    SamlStatus = "saml_status",
+    /// It does not say for good who the person is.
+    SamlSubject = "saml_subject",
+    /// Nothing, or nothing that counts, is known of the identity provider.
+    SamlMetadata = "saml_metadata",
 }
 
 impl Cause {

@@ -102,11 +102,11 @@ pub fn answer_body(body: Option<&Bytes>) -> (Option<Bytes>, usize) {
     (body.filter(|_| bytes <= ANSWER_BYTES_MAX).cloned(), bytes)
 }
 
-/// One exchange with a client whose token is known.
+/// One exchange with a client whose token is known, or with a browser that a connection signs in.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub connection: Arc<Connection>,
-    pub token: TokenId,
+    pub token: Option<TokenId>,
     pub asked: Asked,
     pub answered: Answered,
     /// Names of attributes that no answer shows, in lower case: secrets, whatever they are called.

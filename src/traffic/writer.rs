@@ -162,11 +162,8 @@ struct Whose {
 }
 
 fn of_seen(seen: &Seen, entropy: &Entropy) -> Exchange {
-    let whose = Whose {
-        tenant: seen.connection.tenant_id.clone(),
-        connection: seen.connection.id.clone(),
-        token: Some(seen.token.clone()),
-    };
+    let whose =
+        Whose { tenant: seen.connection.tenant_id.clone(), connection: seen.connection.id.clone(), token: seen.token.clone() };
     exchange(whose, &seen.asked, &seen.answered, &seen.secrets, entropy)
 }
 

@@ -159,12 +159,17 @@ impl<'d, 't> Node<'d, 't> {
         if self.has_children() {
             require(Rule::NestedMarkup, false).map_err(|refusal| refusal.received(self.local()))?;
         }
-        Ok(trimmed(&self.element().text))
+        Ok(self.own_text())
+    }
+
+    /// Its character data, whatever stands beside it.
+    pub(crate) fn own_text(&self) -> &'d str {
+        trimmed(&self.element().text)
     }
 
     /// Whether there is character data that is not blank.
     pub(crate) fn has_text(&self) -> bool {
-        !trimmed(&self.element().text).is_empty()
+        !self.own_text().is_empty()
     }
 }
 

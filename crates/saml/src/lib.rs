@@ -27,6 +27,7 @@ pub mod request;
 pub mod response;
 pub mod rule;
 pub mod scan;
+pub mod service_key;
 pub mod sign;
 pub mod signature;
 pub mod signed;

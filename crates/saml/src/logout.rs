@@ -94,6 +94,12 @@ pub fn read_request(message: &Vouched, expected: &Expectation<'_>) -> Result<Ver
     })
 }
 
+/// The request that an answer says it answers: a key to look up, nothing to rely on.
+pub fn in_response_to(message: &Vouched) -> Result<Option<String>, Refusal> {
+    let document = scan(message.0.text(), Limits::MESSAGE)?;
+    Ok(document.root().attribute("InResponseTo").map(str::to_owned))
+}
+
 /// The answer to a request of ours.
 pub fn read_response(message: &Vouched, request_id: &str, expected: &Expectation<'_>) -> Result<LogoutOutcome, Refusal> {
     let document = scan(message.0.text(), Limits::MESSAGE)?;

@@ -36,8 +36,8 @@ pub enum AttributeValue {
     NameId(NameId),
     /// `xsi:nil`: said to have no value.
     Nil,
-    /// Other markup, which nothing here understands.
-    Structured,
+    /// Other markup, which nothing here understands: its elements in their order, by local name.
+    Structured(Vec<(String, AttributeValue)>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,8 +216,18 @@ fn read_value(node: Node<'_, '_>) -> Result<AttributeValue, Refusal> {
         (Some(name_id), None) if name_id.is(ASSERTION, "NameID") && !node.has_text() => {
             Ok(AttributeValue::NameId(read_name_id(name_id)?))
         }
-        _ => Ok(AttributeValue::Structured),
+        _ => Ok(structured(node)),
     }
+}
+
+/// Names inside are no names of ours: text is text there, and text beside elements is none of their values. As deep as a
+/// message may be.
+fn structured(node: Node<'_, '_>) -> AttributeValue {
+    let inside = node.children().map(|child| {
+        let value = if child.has_children() { structured(child) } else { AttributeValue::Text(child.own_text().to_owned()) };
+        (child.local().to_owned(), value)
+    });
+    AttributeValue::Structured(inside.collect())
 }
 
 impl AttributeValue {
@@ -227,7 +237,7 @@ impl AttributeValue {
         let text = match self {
             Self::Text(text) => text,
             Self::NameId(name_id) => &name_id.value,
-            Self::Nil | Self::Structured => return Ok(None),
+            Self::Nil | Self::Structured(_) => return Ok(None),
         };
         Ok(Some(identifier(text)?).filter(|text| !text.is_empty()))
     }

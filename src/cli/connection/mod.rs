@@ -2,6 +2,7 @@
 
 mod check;
 mod followed;
+mod keys;
 mod report;
 pub mod secrets;
 mod servers;
@@ -42,6 +43,8 @@ pub enum ConnectionCommand {
     /// Try out the set-up of a connection to a directory: reach, encryption, sign-in, people, groups, mapping. Writes
     /// nothing; exit code 1 if something has to be changed first
     Check(check::CheckArgs),
+    /// Show our keys towards the identity provider of a SAML connection, and renew them step by step
+    Keys(keys::KeysArgs),
     /// List the options of a kind: what they take, their default, what they mean
     Options(OptionsArgs),
 }
@@ -50,7 +53,7 @@ pub enum ConnectionCommand {
 pub struct CreateArgs {
     /// 1 to 128 letters, digits and single hyphens; it stays for good
     name: String,
-    /// Where users come from: scim, ldap or database
+    /// Where users come from: scim, ldap, samlp or database
     #[arg(long, value_name = "KIND", value_parser = kind)]
     kind: ConnectionKind,
     /// The mapping it uses; short for --set mapping=NAME
@@ -166,6 +169,7 @@ async fn answer(context: &Context, command: ConnectionCommand) -> anyhow::Result
         }
         ConnectionCommand::Traffic(args) => traffic::run(context, args).await?,
         ConnectionCommand::Check(args) => return check::run(context, &args).await,
+        ConnectionCommand::Keys(args) => keys::run(context, &args).await?,
         ConnectionCommand::Update(args) => update(context, args).await?,
         ConnectionCommand::Delete(args) => return delete(context, args).await,
         ConnectionCommand::Options(_) => unreachable!("answered above"),

@@ -431,7 +431,7 @@ impl Trial {
         if follows {
             output::line("")?;
         }
-        let name = ["dn", "userName", "sub", "$name_id", "user_id"].iter().find_map(|name| entry.payload.get(*name)?.as_str());
+        let name = ["dn", "userName", "sub", "name_id", "user_id"].iter().find_map(|name| entry.payload.get(*name)?.as_str());
         output::line(format_args!("--- {}{}", entry.place, name.map(|name| format!(": {}", cut(name))).unwrap_or_default()))?;
         if let Some((word, reason)) = &self.gate {
             output::line(format_args!("{word}  {}", printable(reason)))?;

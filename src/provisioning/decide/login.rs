@@ -223,12 +223,13 @@ pub fn denied(desk: &Desk<'_>, known: Option<&Identity>, record: &LoginRecord, d
 pub fn unverified(
     moment: &Moment<'_>,
     connection: &Connection,
-    reason: &str,
+    (reason, facts): (&str, &[(&str, &str)]),
     external_id: Option<&str>,
     known: Option<Identity>,
 ) -> LogEntry {
     let mut detail = Map::new();
     detail.insert("reason".into(), reason.into());
+    detail.extend(facts.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))));
     if let Some(external_id) = external_id {
         detail.insert("external_id".into(), external_id.into());
     }

@@ -50,7 +50,7 @@ impl Noting {
         if let Some(body) = body {
             self.asked.with_body(body);
         }
-        (answer, Exchange::Client(Seen { connection, token, asked: self.asked, answered, secrets }))
+        (answer, Exchange::Client(Seen { connection, token: Some(token), asked: self.asked, answered, secrets }))
     }
 
     fn answered(&self, outcome: Result<Answer, Refused>) -> (Answer, Answered) {

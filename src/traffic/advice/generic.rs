@@ -54,6 +54,18 @@ pub(super) fn why(cause: Cause) -> &'static str {
         Cause::StoreUnavailable => "The gateway could not reach its database. Nothing is known to be stored.",
         Cause::MappingBroken => "The mapping of this connection does not compile, so nothing can be taken.",
         Cause::Internal => "The gateway failed; its log has the reason under this request id.",
+        Cause::SamlMessage => "The SAML message can't be read, or is not built as one has to be; the detail says where.",
+        Cause::SamlSignature => "Nothing that counts of the SAML message is signed by a key of the connection's metadata.",
+        Cause::SamlEncryption => "The assertion is encrypted in a way, or for a key, that it can't be opened with here.",
+        Cause::SamlAddress => "The SAML message is for somebody else, or from another identity provider than the connection's.",
+        Cause::SamlTimes => "The SAML message came before or after the time it says it is valid for.",
+        Cause::SamlRequest => {
+            "The SAML message answers a request that this browser did not make, that is over ten minutes old, or that was answered."
+        }
+        Cause::SamlUnasked => "The identity provider began this itself, which the connection does not allow.",
+        Cause::SamlStatus => "The identity provider did not sign the person in, or not in the way it was asked to.",
+        Cause::SamlSubject => "The assertion does not say in a lasting way who the person is.",
+        Cause::SamlMetadata => "Nothing that may be believed is known of the connection's identity provider.",
     }
 }
 
@@ -165,5 +177,43 @@ pub(super) fn change(cause: Cause) -> &'static str {
         Cause::StoreUnavailable => "Nothing on the client's side: clients repeat. Look at the gateway's log and its database.",
         Cause::MappingBroken => "Nothing on the client's side: `rosterd mapping check` names the mistake; clients repeat.",
         Cause::Internal => "Nothing on the client's side: look for the request id in the gateway's log and report it.",
+        Cause::SamlMessage => {
+            "Set the identity provider to SAML 2.0 with a plain response by POST. If it was, keep the message: it may be an attack."
+        }
+        Cause::SamlSignature => {
+            "Have the identity provider sign response or assertion with RSA or ECDSA and SHA-256; if its certificate changed, have \
+             its metadata read again: `rosterd connection metadata NAME --refresh`."
+        }
+        Cause::SamlEncryption => {
+            "Give the identity provider our metadata again, and have it encrypt with AES-GCM; `allow_cbc = true` takes AES-CBC, \
+             from assertions that are signed."
+        }
+        Cause::SamlAddress => {
+            "Enter ACS URL and entity id at the identity provider exactly as `rosterd connection check NAME` prints them; compare \
+             its entity id with the one there."
+        }
+        Cause::SamlTimes => {
+            "Compare the clocks of the identity provider and of this machine (NTP); clock_skew_seconds allows for up to 300 seconds."
+        }
+        Cause::SamlRequest => {
+            "Nothing, if the person waited too long, went back, or used two browsers: they sign in again. If it is everybody, a \
+             proxy may be taking our cookies, or server.public_url is not the address that browsers use."
+        }
+        Cause::SamlUnasked => {
+            "Let people begin at the application (its address, or /login/NAME), or set idp_initiated = true on the connection, \
+             knowing what that allows."
+        }
+        Cause::SamlStatus => {
+            "Look at the identity provider's own log: it may not have assigned the person to this application, or can't do what \
+             force_authn, authn_contexts or name_id_format of the connection ask for."
+        }
+        Cause::SamlSubject => {
+            "Have the identity provider send a persistent NameID, or an attribute that never changes, and name that in \
+             user_id_attribute."
+        }
+        Cause::SamlMetadata => {
+            "Set metadata_url, or hand the metadata over with `rosterd connection metadata NAME --set FILE`; \
+             `rosterd connection check NAME` says what is missing."
+        }
     }
 }

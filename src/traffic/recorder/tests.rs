@@ -23,7 +23,13 @@ fn asked(at: Micros) -> Asked {
 fn seen(connection: &Arc<Connection>, at: Micros, status: u16, bytes: usize) -> Seen {
     let body = Some(Bytes::from(vec![b' '; bytes]));
     let answered = Answered { status, scim_type: None, cause: None, detail: None, body, body_bytes: bytes, took: Duration::ZERO };
-    Seen { connection: Arc::clone(connection), token: TokenId::new("t"), asked: asked(at), answered, secrets: Arc::default() }
+    Seen {
+        connection: Arc::clone(connection),
+        token: Some(TokenId::new("t")),
+        asked: asked(at),
+        answered,
+        secrets: Arc::default(),
+    }
 }
 
 fn stranger(named: &str) -> Stranger {

@@ -96,6 +96,22 @@ impl Chromium {
         }
     }
 
+    /// Waits until it shows a text.
+    pub async fn wait_for_text(&self, text: &str) {
+        let began = Instant::now();
+        loop {
+            let shown = if self.find("body").await.is_some() { self.text().await } else { String::new() };
+            if shown.contains(text) {
+                return;
+            }
+            if began.elapsed() > PATIENCE {
+                let kept = self.screenshot("failed").await;
+                panic!("no `{text}` at {} ({}):\n{shown}", self.url().await, kept.display());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// The cookies of the page it shows.
     pub async fn cookies(&self) -> Vec<Value> {
         self.tell("GET", "cookie", Value::Null).await.as_array().expect("a list").clone()

@@ -1,4 +1,5 @@
-//! A captured SAML 2.0 assertion into slots, for trying a mapping: attribute statement, NameID, issuer.
+//! A captured SAML 2.0 assertion into slots, for trying a mapping: attribute statement, NameID, issuer. The pseudo-attributes
+//! are `name_id`, `name_id_format` and `issuer`, as in the record of a login; no attribute of the assertion passes for one.
 //!
 //! No signature, time or audience is looked at: what this reads proves nothing about anybody. A login never comes
 //! this way. Refuses DTDs, encrypted assertions, and more than one assertion (which of them counted?).
@@ -22,18 +23,37 @@ pub fn read<'a>(arena: &'a Bump, names: &Names, xml: &str) -> Result<Entry<'a>, 
     bounded(xml.len())?;
     let mut reader = NsReader::from_str(xml);
     reader.config_mut().expand_empty_elements = true;
-    let mut document = Document { arena, reader, found: Vec::new(), assertions: 0 };
+    let mut document = Document { arena, reader, pseudo: Vec::new(), found: Vec::new(), assertions: 0 };
     document.walk()?;
     let mut builder = Builder::new(arena, names);
+    for (name, value) in document.pseudo {
+        builder.put_written(name, value)?;
+    }
     for (name, values) in document.found {
-        builder.put(&name, arena.alloc_slice_copy(&values))?;
+        if !is_pseudo(&name) {
+            builder.put(&name, arena.alloc_slice_copy(&values))?;
+        }
     }
     Ok(builder.finish())
+}
+
+const PSEUDO: [&str; 3] = ["name_id", "name_id_format", "issuer"];
+
+/// Whether a mapping would take the attribute for one that says who somebody is and who says so.
+fn is_pseudo(name: &str) -> bool {
+    let name = name.strip_prefix('$').unwrap_or(name);
+    PSEUDO.iter().any(|pseudo| pseudo.eq_ignore_ascii_case(name))
+}
+
+/// Without XML's blanks around it; other space is part of a value.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches([' ', '\t', '\r', '\n'])
 }
 
 struct Document<'a, 'x> {
     arena: &'a Bump,
     reader: NsReader<&'x [u8]>,
+    pseudo: Vec<(&'static str, Value<'a>)>,
     found: Vec<(String, Vec<Value<'a>>)>,
     assertions: usize,
 }
@@ -93,15 +113,15 @@ impl<'a, 'x> Document<'a, 'x> {
                         }
                         Issuer if inside(&[Assertion]) => {
                             let issuer = self.content(0)?;
-                            self.add("$issuer", Some(issuer))?;
+                            self.pseudo.push(("issuer", issuer));
                         }
                         NameId if inside(&[Assertion, Subject]) => {
                             let format = attribute_of(&start, b"Format")?;
                             let name_id = self.content(0)?;
-                            self.add("$name_id", Some(name_id))?;
+                            self.pseudo.push(("name_id", name_id));
                             if let Some(format) = format {
-                                let format = Value::String(self.arena.alloc_str(&format));
-                                self.add("$name_id_format", Some(format))?;
+                                let format = Value::String(self.arena.alloc_str(trimmed(&format)));
+                                self.pseudo.push(("name_id_format", format));
                             }
                         }
                         _ if path.len() >= VALUE_DEPTH_MAX => return Err(ReadError::TooDeep),
@@ -172,7 +192,7 @@ impl<'a, 'x> Document<'a, 'x> {
             }
         }
         if members.is_empty() {
-            return Ok(Value::String(self.arena.alloc_str(text.trim())));
+            return Ok(Value::String(self.arena.alloc_str(trimmed(&text))));
         }
         let arena = self.arena;
         let members = members.into_iter().map(|(name, values)| {
@@ -263,6 +283,7 @@ mod tests {
                  <a:Attribute Name="Mail"><a:AttributeValue>a&amp;b</a:AttributeValue><a:AttributeValue/></a:Attribute>
                  <a:Attribute Name="urn:x"><a:AttributeValue xsi:nil="true"/></a:Attribute>
                  <a:Attribute Name="name_id"><a:AttributeValue>forged</a:AttributeValue></a:Attribute>
+                 <a:Attribute Name="$Issuer"><a:AttributeValue>forged</a:AttributeValue></a:Attribute>
                  <a:Attribute Name="eptid"><a:AttributeValue><a:NameID NameQualifier="q">z</a:NameID></a:AttributeValue></a:Attribute>
                </a:AttributeStatement>"#,
         );

@@ -123,7 +123,8 @@ fn attributes_come_with_all_their_values() {
                <saml:AttributeValue></saml:AttributeValue>\
                <saml:AttributeValue xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:nil=\"true\"></saml:AttributeValue>\
                <saml:AttributeValue><saml:NameID NameQualifier=\"i\" SPNameQualifier=\"s\">x1</saml:NameID></saml:AttributeValue>\
-               <saml:AttributeValue><a xmlns=\"urn:a\"></a></saml:AttributeValue></saml:Attribute></saml:AttributeStatement>";
+               <saml:AttributeValue>-<a xmlns=\"urn:a\"><b>x</b></a><c></c></saml:AttributeValue></saml:Attribute>\
+               </saml:AttributeStatement>";
     let mut login = Login::default();
     login.attributes += odd;
     let verified = accepts(&login.signed_assertion(rsa()));
@@ -132,7 +133,11 @@ fn attributes_come_with_all_their_values() {
     assert_eq!(values("groups"), [text("staff"), text("admins")]);
     let nested =
         NameId { value: "x1".into(), format: None, name_qualifier: Some("i".into()), sp_name_qualifier: Some("s".into()) };
-    assert_eq!(values("n"), [text(""), AttributeValue::Nil, AttributeValue::NameId(nested), AttributeValue::Structured]);
+    let structured = |inside: &[(&str, AttributeValue)]| {
+        AttributeValue::Structured(inside.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
+    };
+    let other = structured(&[("a", structured(&[("b", text("x"))])), ("c", text(""))]);
+    assert_eq!(values("n"), [text(""), AttributeValue::Nil, AttributeValue::NameId(nested), other]);
 }
 
 #[test]

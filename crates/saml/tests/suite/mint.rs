@@ -410,7 +410,7 @@ impl Default for Gateway {
 impl Gateway {
     pub fn take_field(&self, field: &str) -> Result<VerifiedAssertion, Refusal> {
         let certificates = Certificates::new(self.certificates.clone())?;
-        let trust = Trust { verifier: crate::verifier::in_use(), certificates: &certificates, decryption: &self.decryption };
+        let trust = Trust { verifier: super::verifier::in_use(), certificates: &certificates, decryption: &self.decryption };
         let authentic = authenticate(field, trust)?;
         let awaited = match &self.pending {
             Some(pending) => Awaited::Answer(pending),

@@ -1,0 +1,96 @@
+//! The pages a browser is shown on its way: plain, without scripts but the one that posts a form, and nothing of a message on
+//! them.
+
+use crate::clock::Entropy;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:0;color:#1b1f24;background:#fff}\
+    main{max-width:34rem;margin:12vh auto;padding:0 1.25rem}h1{font-size:1.4rem}code{font-size:.9em}\
+    button{font:inherit;padding:.5rem 1rem}@media(prefers-color-scheme:dark){body{color:#e6e8ea;background:#16191d}}";
+
+/// What may stand on a page: texts of ours, and what [`escaped`] made of others.
+pub(super) struct Page<'a> {
+    pub(super) title: &'a str,
+    pub(super) text: &'a str,
+    /// What the person tells an administrator: the code, and the id of the request.
+    pub(super) reference: Option<(&'a str, &'a str)>,
+    /// A form of ours below the text, without anything from outside in it.
+    pub(super) form: &'a str,
+}
+
+impl Page<'_> {
+    pub(super) fn into_response(self, status: StatusCode, entropy: &Entropy) -> Response {
+        let nonce = nonce(entropy);
+        let reference = self.reference.map_or(String::new(), |(code, id)| {
+            format!(
+                "<p>If it does not help, tell your administrator this reference:<br><code>{}</code> <code>{}</code></p>",
+                escaped(code),
+                escaped(id)
+            )
+        });
+        let Page { title, text, form, .. } = self;
+        let (title, text) = (escaped(title), escaped(text));
+        let body = format!(
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+             <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{title}</title>\
+             <style nonce=\"{nonce}\">{STYLE}</style></head>\
+             <body><main><h1>{title}</h1><p>{text}</p>{form}{reference}</main></body></html>"
+        );
+        // The one form of ours leads on to an identity provider, and a browser holds redirects to the same restriction.
+        let forms = if form.is_empty() { "form-action 'none'; " } else { "" };
+        html(status, body, &format!("default-src 'none'; style-src 'nonce-{nonce}'; {forms}{FRAMES}"))
+    }
+}
+
+const FRAMES: &str = "frame-ancestors 'none'; base-uri 'none'";
+
+/// A page that posts a message of ours to an identity provider. Where that leads is not restricted: a browser would hold every
+/// redirect after it to the same restriction, and identity providers send people on to others.
+pub(super) fn posting(form: impl FnOnce(&str) -> String, entropy: &Entropy) -> Response {
+    let nonce = nonce(entropy);
+    let body = form(&nonce);
+    html(StatusCode::OK, body, &format!("default-src 'none'; script-src 'nonce-{nonce}'; {FRAMES}"))
+}
+
+fn nonce(entropy: &Entropy) -> String {
+    entropy.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn html(status: StatusCode, body: String, policy: &str) -> Response {
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_str(policy).expect("constant texts and a nonce in hex"));
+    response
+}
+
+/// A text as it may stand between tags and in attributes.
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_on_a_page_is_markup_but_its_own() {
+        assert_eq!(escaped("<a href='x\">&"), "&lt;a href=&#39;x&quot;&gt;&amp;");
+    }
+}

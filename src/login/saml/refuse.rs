@@ -1,0 +1,226 @@
+//! Nobody gets in: what the person reads, and what the administrator does. The person gets a page with a code and a reference;
+//! reason, expected and received values go to the log and to the connection's recorded traffic.
+
+use super::page::Page;
+use super::{Logins, Site, request_id};
+use crate::login::answer::Refused;
+use crate::provisioning::login::Login;
+use crate::saml::not_a_record::NotARecord;
+use crate::traffic::recorder::{Answered, Asked};
+use crate::traffic::{Cause, Seen};
+use axum::http::header::{ALLOW, RETRY_AFTER, USER_AGENT};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use rosterd_saml::rule::{Refusal, Rule};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What the page says whenever the roster keeps somebody out.
+const NOT_LET_IN: &str = "access_denied";
+
+/// Why it does not go on.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// The message, or what it says.
+    Message(Told),
+    /// The roster keeps the person out; its own log row says why.
+    Denied,
+    /// Nothing is said of the message or the person.
+    Other(Refused),
+}
+
+/// A reason for the administrator. Nothing of it but the code is shown to anybody else.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) code: &'static str,
+    pub(super) cause: Cause,
+    pub(super) expected: Option<String>,
+    pub(super) received: Option<String>,
+}
+
+impl From<Refusal> for Stopped {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { rule, expected, received } = refusal;
+        Self::Message(Told { code: rule.code(), cause: cause(rule), expected, received })
+    }
+}
+
+impl From<Refused> for Stopped {
+    fn from(refused: Refused) -> Self {
+        Self::Other(refused)
+    }
+}
+
+impl From<crate::store::Error> for Stopped {
+    fn from(error: crate::store::Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl From<NotARecord> for Stopped {
+    fn from(not: NotARecord) -> Self {
+        let (code, expected, received) = (not.code(), not.expected, not.received);
+        Self::Message(Told { code, cause: Cause::SamlSubject, expected, received })
+    }
+}
+
+impl Stopped {
+    pub(super) fn of_rule(rule: Rule) -> Self {
+        Self::Message(Told { code: rule.code(), cause: cause(rule), expected: None, received: None })
+    }
+
+    pub(super) fn told(code: &'static str, cause: Cause) -> Self {
+        Self::Message(Told { code, cause, expected: None, received: None })
+    }
+}
+
+/// What an administrator has to look at.
+fn cause(rule: Rule) -> Cause {
+    use Rule as R;
+    match rule {
+        R::Unsigned
+        | R::TooManySignatures
+        | R::MisplacedSignature
+        | R::SignatureShape
+        | R::SignatureObject
+        | R::Canonicalization
+        | R::SignatureAlgorithm
+        | R::ReferenceCount
+        | R::ReferenceUri
+        | R::Transforms
+        | R::DigestAlgorithm
+        | R::SignatureValue
+        | R::WeakCertificate
+        | R::NoMatchingCertificate
+        | R::SignatureInvalid
+        | R::SignedPart => Cause::SamlSignature,
+        R::NoDecryptionKey | R::EncryptionShape | R::EncryptionAlgorithm | R::DecryptionFailed | R::EncryptedUnsigned => {
+            Cause::SamlEncryption
+        }
+        R::DestinationMismatch
+        | R::DestinationMissing
+        | R::ResponseIssuerMismatch
+        | R::IssuerMismatch
+        | R::IssuerMissing
+        | R::RecipientMismatch
+        | R::AudienceMissing
+        | R::AudienceMismatch => Cause::SamlAddress,
+        R::IssuedInFuture
+        | R::ConfirmationExpired
+        | R::ConfirmationNotYet
+        | R::ConditionsMissing
+        | R::NotYetValid
+        | R::Expired
+        | R::AuthnInFuture
+        | R::SessionExpired => Cause::SamlTimes,
+        R::InResponseToMismatch | R::InResponseToMissing | R::UnknownRequest | R::RequestExpired => Cause::SamlRequest,
+        R::IdpInitiatedOff | R::IdpInitiatedLifetime => Cause::SamlUnasked,
+        R::StatusNotSuccess | R::AuthnTooOld | R::AuthnContextMismatch | R::AuthnStatementMissing => Cause::SamlStatus,
+        R::SubjectMissing
+        | R::NoBearerConfirmation
+        | R::EmptyNameId
+        | R::NameIdMissing
+        | R::EncryptedIdentifier
+        | R::IdentifierCharacters => Cause::SamlSubject,
+        R::NoCertificate
+        | R::MetadataRoot
+        | R::EntityNotFound
+        | R::EntityAmbiguous
+        | R::NotAnIdp
+        | R::NoSignOnEndpoint
+        | R::EndpointAddress
+        | R::MalformedCertificate
+        | R::MetadataExpired
+        | R::MalformedDuration => Cause::SamlMetadata,
+        // Transport, scan, structure, and what of a text can't be read.
+        _ => Cause::SamlMessage,
+    }
+}
+
+/// Shows the page and tells the administrator.
+pub(super) async fn refuse(logins: &Logins, site: &Site, parts: &Parts, started: Instant, stopped: Stopped) -> Response {
+    if let Stopped::Message(told) = &stopped
+        && logs(logins, site, parts).await
+    {
+        let agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+        let address = logins.client_address(parts);
+        let login = Login { connection: &site.connection, request_id: request_id(parts), ip: Some(address), user_agent: agent };
+        let facts: Vec<(&str, &str)> = [("expected", &told.expected), ("received", &told.received)]
+            .into_iter()
+            .filter_map(|(name, value)| value.as_deref().map(|value| (name, value)))
+            .collect();
+        if let Err(error) = logins.provisioner.note_unverified(&login, told.code, None, &facts).await {
+            tracing::warn!(%error, code = told.code, "a refused login could not be logged");
+        }
+        let status = StatusCode::FORBIDDEN;
+        note(logins, site, parts, started, status, Some(told));
+    }
+    page(logins, parts, stopped)
+}
+
+/// Whether this refusal is written down: anybody can send messages, and what is kept of those of one address has a limit.
+async fn logs(logins: &Logins, site: &Site, parts: &Parts) -> bool {
+    let counted = logins.limits.of_address(logins.client_address(parts));
+    let counting = logins.limits.count(&logins.store, &site.tenant.id, &[counted], logins.clock.now()).await;
+    if counting.is_err() {
+        logins.metrics.refused("saml_refusals");
+    }
+    counting.is_ok()
+}
+
+/// Puts what was asked and answered into the connection's recorded traffic; nothing of a message.
+pub(super) fn note(logins: &Logins, site: &Site, parts: &Parts, started: Instant, status: StatusCode, told: Option<&Told>) {
+    let took = started.elapsed();
+    let at = logins.clock.now() - i64::try_from(took.as_micros()).unwrap_or_default();
+    let mut asked = Asked::new(at, request_id(parts).to_owned(), &parts.method, &parts.uri, &parts.headers);
+    // A query may hold a message with its signature.
+    asked.target = asked.target.split('?').next().unwrap_or_default().to_owned();
+    let detail = told.map(|told| {
+        let says = |what: &str, value: &Option<String>| value.as_ref().map(|value| format!("; {what} {value}"));
+        let [expected, received] = [says("expected", &told.expected), says("received", &told.received)];
+        format!("{}{}{}", told.code, expected.unwrap_or_default(), received.unwrap_or_default())
+    });
+    let cause = told.map(|told| told.cause);
+    let answered = Answered { status: status.as_u16(), scim_type: None, cause, detail, body: None, body_bytes: 0, took };
+    let connection = Arc::new(site.connection.clone());
+    logins.recorder.note(Seen { connection, token: None, asked, answered, secrets: Arc::from([]) });
+}
+
+/// What the person reads.
+pub(super) fn page(logins: &Logins, parts: &Parts, stopped: Stopped) -> Response {
+    let id = request_id(parts);
+    match stopped {
+        Stopped::Message(told) => {
+            let text = match told.cause {
+                Cause::SamlRequest => {
+                    "This sign-in took too long, was used already, or began in another browser. Go back to where you came \
+                     from and sign in again."
+                }
+                Cause::SamlUnasked => "Sign-in has to begin at the application, not at your identity provider.",
+                Cause::SamlStatus => "Your identity provider did not sign you in the way it was asked to.",
+                _ => "The answer of your identity provider could not be accepted. Go back to where you came from and try again.",
+            };
+            let page = Page { title: "Sign-in did not work", text, reference: Some((told.code, id)), form: "" };
+            page.into_response(StatusCode::FORBIDDEN, &logins.entropy)
+        }
+        Stopped::Denied => {
+            let text = "Your identity provider knows you, but you can't sign in here.";
+            let page = Page { title: "You can't sign in here", text, reference: Some((NOT_LET_IN, id)), form: "" };
+            page.into_response(StatusCode::FORBIDDEN, &logins.entropy)
+        }
+        Stopped::Other(refused) => {
+            let (status, code, text) = refused.parts();
+            let title = if status.is_server_error() { "Sign-in is not possible at the moment" } else { "Sign-in did not work" };
+            let mut response = Page { title, text, reference: Some((code, id)), form: "" }.into_response(status, &logins.entropy);
+            match refused {
+                Refused::Unavailable | Refused::Misconfigured => _ = response.headers_mut().insert(RETRY_AFTER, 5.into()),
+                Refused::MethodNotAllowed { allow } => {
+                    _ = response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+                }
+                _ => {}
+            }
+            response
+        }
+    }
+}

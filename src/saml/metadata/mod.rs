@@ -1,0 +1,174 @@
+//! What a connection knows of its identity provider: which document is in force, which certificates count, and until when.
+//!
+//! Owns: what a login may believe ([`IdentityProviders::known`]), what a document that was just read changes
+//! ([`decide`](mod@decide), pure), where it is read ([`place`]), when it is looked at again ([`times`]) and what is written of it
+//! ([`refresh`]). The rows are `store::saml_metadata`'s, reading
+//! a document is `rosterd_saml::metadata`'s, with the same scanner that messages meet.
+//!
+//! Refuses: to believe metadata after its `validUntil`, metadata without a certificate that can be used, and a document of
+//! another entity or without any former key that no administrator has approved.
+
+pub mod certificates;
+pub mod decide;
+pub mod place;
+pub mod refresh;
+pub mod times;
+
+use crate::clock::Micros;
+use crate::model::connection::Connection;
+use crate::model::ids::ConnectionId;
+use crate::store::saml_metadata::{self, MetadataRow};
+use crate::store::{self, Store};
+use certificates::Counted;
+use jiff::Timestamp;
+use rosterd_saml::metadata::{Binding, Endpoint, IdpMetadata, Scope};
+use rosterd_saml::rule::Refusal;
+use rosterd_saml::verify::Certificates;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Documents that are kept read; with more, all are read again.
+const KEPT_MAX: usize = 2_000;
+
+/// What a login may believe of the identity provider, at one instant.
+#[derive(Clone, Debug)]
+pub struct IdentityProvider {
+    pub entity_id: String,
+    /// Those that count now: at least one.
+    pub certificates: Certificates,
+    pub sign_on: Vec<Endpoint>,
+    pub logout: Vec<Endpoint>,
+    pub wants_signed_requests: bool,
+    pub name_id_formats: Vec<String>,
+    pub scopes: Vec<Scope>,
+    pub valid_until: Option<Timestamp>,
+    /// Of what is stored; another one says something else.
+    pub version: i64,
+}
+
+impl IdentityProvider {
+    pub fn sign_on_by(&self, binding: Binding) -> Option<&Endpoint> {
+        self.sign_on.iter().find(|endpoint| endpoint.binding == binding)
+    }
+
+    pub fn logout_by(&self, binding: Binding) -> Option<&Endpoint> {
+        self.logout.iter().find(|endpoint| endpoint.binding == binding)
+    }
+}
+
+/// Why nobody can be believed on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    #[error("the identity provider's metadata was never read")]
+    NoMetadata,
+    #[error("the identity provider's metadata has no signing certificate that can be used")]
+    NoCertificate,
+    #[error("the identity provider's metadata is no longer valid")]
+    Expired,
+}
+
+impl Unusable {
+    /// The stable reason code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NoMetadata => "saml_no_metadata",
+            Self::NoCertificate => "saml_no_certificate",
+            Self::Expired => "saml_metadata_expired",
+        }
+    }
+}
+
+/// What the connections' identity providers are. One per process: a login asks the store for one number, and what it stands for is
+/// kept read.
+#[derive(Clone)]
+pub struct IdentityProviders {
+    store: Store,
+    kept: Arc<Mutex<HashMap<ConnectionId, Arc<Read>>>>,
+}
+
+/// A row that was read.
+struct Read {
+    version: i64,
+    /// `None`: there is no document yet.
+    known: Option<(IdpMetadata, Vec<Counted>)>,
+}
+
+impl IdentityProviders {
+    pub fn new(store: Store) -> Self {
+        Self { store, kept: Arc::default() }
+    }
+
+    /// Whom a login through `connection` may believe at `now`, or why nobody.
+    pub async fn known(&self, connection: &Connection, now: Micros) -> Result<Result<IdentityProvider, Unusable>, store::Error> {
+        let Some(version) = saml_metadata::version(&self.store, connection).await? else {
+            return Ok(Err(Unusable::NoMetadata));
+        };
+        let read = match self.kept(&connection.id, version) {
+            Some(read) => read,
+            None => match saml_metadata::find(&self.store, connection).await? {
+                None => return Ok(Err(Unusable::NoMetadata)),
+                Some(row) => self.keep(&connection.id, Read { version: row.version, known: known(&row)? }),
+            },
+        };
+        let Some((metadata, counted)) = &read.known else { return Ok(Err(Unusable::NoMetadata)) };
+        Ok(believed(metadata, counted, (connection.options.saml.certificate_grace_days, now), read.version))
+    }
+
+    fn kept(&self, connection: &ConnectionId, version: i64) -> Option<Arc<Read>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(connection).filter(|read| read.version == version).map(Arc::clone)
+    }
+
+    fn keep(&self, connection: &ConnectionId, read: Read) -> Arc<Read> {
+        let read = Arc::new(read);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT_MAX {
+            kept.clear();
+        }
+        kept.insert(connection.clone(), Arc::clone(&read));
+        read
+    }
+}
+
+/// What a row says, whether or not it may still be believed.
+pub fn known(row: &MetadataRow) -> Result<Option<(IdpMetadata, Vec<Counted>)>, store::Error> {
+    let (Some(text), Some(entity_id)) = (&row.document, &row.entity_id) else { return Ok(None) };
+    let corrupt = || store::Error::Corrupt { what: "the metadata of a connection can't be read any more" };
+    let metadata = read_whenever(text, entity_id).map_err(|_| corrupt())?;
+    let counted = certificates::from_json(&row.certificates).ok_or_else(corrupt)?;
+    Ok(Some((metadata, counted)))
+}
+
+/// A document that was taken before, read again: that it may have ended since is for whoever asks.
+fn read_whenever(text: &str, entity_id: &str) -> Result<IdpMetadata, Refusal> {
+    IdpMetadata::read(text, Some(entity_id), Timestamp::MIN)
+}
+
+/// The instant as metadata is compared with.
+pub fn instant(at: Micros) -> Timestamp {
+    Timestamp::from_microsecond(at).unwrap_or(Timestamp::MAX)
+}
+
+fn believed(
+    metadata: &IdpMetadata,
+    counted: &[Counted],
+    (grace_days, now): (u32, Micros),
+    version: i64,
+) -> Result<IdentityProvider, Unusable> {
+    if metadata.valid_until.is_some_and(|until| until <= instant(now)) {
+        return Err(Unusable::Expired);
+    }
+    let grace = certificates::grace(grace_days);
+    let counting = counted.iter().filter(|counted| counted.counts(now, grace)).map(|counted| counted.certificate.clone());
+    Ok(IdentityProvider {
+        entity_id: metadata.entity_id.clone(),
+        certificates: Certificates::new(counting.collect()).map_err(|_| Unusable::NoCertificate)?,
+        sign_on: metadata.sign_on.clone(),
+        logout: metadata.logout.clone(),
+        wants_signed_requests: metadata.wants_signed_requests,
+        name_id_formats: metadata.name_id_formats.clone(),
+        scopes: metadata.scopes.clone(),
+        valid_until: metadata.valid_until,
+        version,
+    })
+}
