@@ -59,6 +59,7 @@ mod saml_logins;
 mod saml_logout;
 mod saml_messages;
 mod saml_node_samlp;
+mod saml_people;
 mod saml_pysaml2;
 mod saml_simplesamlphp;
 mod schema_extensions;

@@ -1,0 +1,142 @@
+//! Who somebody is who logs in by SAML, on both stores: the person a push brought to the same connection or to another one, and
+//! what a push that lets them go does to where they are signed in.
+
+use crate::support::caller::on_both_gateways;
+use crate::support::gateway::Answer;
+use crate::support::minted::{self, mint};
+use crate::support::saml_site::{Browser, SamlSite};
+use serde_json::{Value, json};
+
+const OBJECT_ID: &str = "http://schemas.microsoft.com/identity/claims/objectidentifier";
+
+/// Pushes to a connection over SCIM.
+struct Push<'a> {
+    site: &'a SamlSite,
+    connection: &'a str,
+    token: String,
+}
+
+impl<'a> Push<'a> {
+    fn to(site: &'a SamlSite, connection: &'a str) -> Self {
+        let made = site.gateway.cli(&["token", "create", "--connection", connection, "--json"]);
+        let made: Value = serde_json::from_str(&made).expect("JSON");
+        Self { site, connection, token: made["token"].as_str().expect("a token").to_owned() }
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Value) -> Answer {
+        let headers = [
+            (String::from("authorization"), format!("Bearer {}", self.token)),
+            (String::from("content-type"), String::from("application/scim+json")),
+        ];
+        self.site.gateway.request(method, self.connection, path, &headers, Some(body.to_string())).await
+    }
+
+    /// A person; their id.
+    async fn person(&self, user_name: &str, external_id: &str) -> String {
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": user_name, "externalId": external_id,
+            "displayName": "Alice Lee", "active": true,
+        });
+        let answer = self.send("POST", "/Users", body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json()["id"].as_str().expect("an id").to_owned()
+    }
+
+    async fn set_active(&self, id: &str, active: bool) {
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [{ "op": "replace", "path": "active", "value": active }],
+        });
+        let answer = self.send("PATCH", &format!("/Users/{id}"), body).await;
+        assert!(answer.status < 300, "{}", answer.text);
+    }
+}
+
+async fn with_object_id(browser: &mut Browser<'_>, id: &str) -> Answer {
+    let attribute = mint::attribute(OBJECT_ID, &[id]);
+    browser.log_in(|login| login.with("<saml:AttributeStatement>", &format!("<saml:AttributeStatement>{attribute}"))).await
+}
+
+on_both_gateways! {
+    async fn somebody_pushed_to_the_connection_logs_in_as_the_same_person(store) {
+        let site = SamlSite::start(store, &[]).await;
+        let push = Push::to(&site, "acme");
+        let id = push.person("alice", "e-1").await;
+        let mut browser = site.browser();
+        assert_eq!(browser.log_in(|login| login).await.status, 303);
+        assert_eq!(browser.session().await.json()["user_id"], "samlp|acme|alice");
+        assert_eq!(site.rows("SELECT id FROM users").await.len(), 1);
+        let name = browser.session().await.json()["name"].clone();
+        assert_eq!(name, "Alice Lee", "what a push says of the roots a login leaves alone");
+        push.set_active(&id, false).await;
+        assert_eq!(browser.session().await.status, 401, "signed out at once");
+        assert_eq!(site.browser().log_in(|login| login).await.status, 403);
+        assert_eq!(site.reasons().await, ["blocked"]);
+        push.set_active(&id, true).await;
+        assert_eq!(site.browser().log_in(|login| login).await.status, 303);
+    }
+
+    async fn somebody_who_logged_in_first_is_met_by_the_push(store) {
+        let site = SamlSite::start(store, &[]).await;
+        let mut browser = site.browser();
+        assert_eq!(browser.log_in(|login| login).await.status, 303);
+        Push::to(&site, "acme").person("alice", "e-1").await;
+        assert_eq!(site.rows("SELECT id FROM users").await.len(), 1);
+        assert_eq!(browser.session().await.status, 200);
+    }
+
+    async fn somebody_the_push_deleted_does_not_come_back_by_a_login(store) {
+        let site = SamlSite::start(store, &[]).await;
+        let push = Push::to(&site, "acme");
+        let id = push.person("alice", "e-1").await;
+        assert_eq!(push.send("DELETE", &format!("/Users/{id}"), json!({})).await.status, 204);
+        assert_eq!(site.browser().log_in(|login| login).await.status, 403);
+        assert_eq!(site.reasons().await, ["deprovisioned"]);
+    }
+
+    async fn a_login_joins_whom_another_connection_brought_by_the_object_id(store) {
+        let site = SamlSite::without_connection(store, &[]).await;
+        let push = Push::to(&site, "scim");
+        let id = push.person("alice@example.com", "o-1").await;
+        let options = ["join=scim", "join_on=external_id", &format!("user_id_attribute={OBJECT_ID}")];
+        site.connect("acme", &minted::metadata(&[minted::rsa()], ""), &options);
+        let mut browser = site.browser();
+        let answer = with_object_id(&mut browser, "o-1").await;
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        assert_eq!(browser.session().await.json()["user_id"], "scim|scim|o-1", "the profile is the one that was there");
+        let linked = site.rows("SELECT kind FROM log WHERE kind = 'identity.linked'").await;
+        assert_eq!(linked.len(), 1);
+        push.set_active(&id, false).await;
+        assert_eq!(browser.session().await.status, 401, "a block of either side counts");
+        assert_eq!(with_object_id(&mut site.browser(), "o-1").await.status, 403);
+        assert_eq!(with_object_id(&mut site.browser(), "o-2").await.status, 303, "somebody else is somebody else");
+    }
+
+    async fn attack_an_address_in_an_assertion_takes_over_whoever_has_it(store) {
+        let site = SamlSite::start(store, &[]).await;
+        let push = Push::to(&site, "scim");
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "admin", "externalId": "root",
+            "emails": [{ "value": "alice@example.com", "type": "work", "primary": true }],
+        });
+        assert_eq!(push.send("POST", "/Users", body).await.status, 201);
+        let mut browser = site.browser();
+        assert_eq!(browser.log_in(|login| login).await.status, 303);
+        assert_eq!(browser.session().await.json()["user_id"], "samlp|acme|alice", "matching by e-mail is off");
+        assert_eq!(site.rows("SELECT id FROM users").await.len(), 2);
+    }
+
+    async fn an_attribute_that_names_people_has_to_be_there_once(store) {
+        let site = SamlSite::start(store, &["user_id_attribute=employeeNumber"]).await;
+        let numbered = |values: &[&str]| {
+            let attribute = mint::attribute("employeeNumber", values);
+            move |login: minted::Login| login.with("<saml:AttributeStatement>", &format!("<saml:AttributeStatement>{attribute}"))
+        };
+        assert_eq!(site.browser().log_in(|login| login).await.status, 403);
+        assert_eq!(site.browser().log_in(numbered(&["7", "8"])).await.status, 403);
+        assert_eq!(site.browser().log_in(numbered(&["7"])).await.status, 303);
+        assert_eq!(site.reasons().await, ["saml_user_id_attribute_missing", "saml_user_id_attribute_several"]);
+        let ids = site.rows("SELECT user_id FROM users").await;
+        assert_eq!(ids[0]["user_id"], "samlp|acme|7");
+    }
+}
