@@ -159,7 +159,9 @@ async fn simplesamlphp_is_taken_however_it_signs_and_encrypts() {
     for (response, assertion) in [(false, true), (true, false), (true, true)] {
         for encrypted in [false, true] {
             let what = format!("response {response}, assertion {assertion}, encrypted {encrypted}");
-            idp.set(json!({"saml20.sign.response": response, "saml20.sign.assertion": assertion, "assertion.encryption": encrypted}));
+            idp.set(
+                json!({"saml20.sign.response": response, "saml20.sign.assertion": assertion, "assertion.encryption": encrypted}),
+            );
             let (metadata, answer, asked) = php(&sp, &idp).await;
             let taken = sp.judge(&metadata, &answer, Some(asked)).unwrap_or_else(|refusal| panic!("{what}: {refusal}"));
             assert_eq!(name_id(&taken), ("alice@example.org", Some(EMAIL)), "{what}");
@@ -341,7 +343,9 @@ async fn samlp_is_taken_however_it_signs_and_encrypts() {
         for cipher in ciphers {
             let what = format!("response {response}, assertion {assertion}, {cipher:?}");
             sp.allow_cbc = cipher.is_some_and(|name| name.ends_with("cbc"));
-            idp.set(json!({"sign_response": response, "sign_assertion": assertion, "encrypt": cipher.is_some(), "cipher": cipher}));
+            idp.set(
+                json!({"sign_response": response, "sign_assertion": assertion, "encrypt": cipher.is_some(), "cipher": cipher}),
+            );
             let (metadata, answer, asked) = node(&sp, &idp).await;
             let taken = sp.judge(&metadata, &answer, Some(asked)).unwrap_or_else(|refusal| panic!("{what}: {refusal}"));
             assert_eq!(name_id(&taken), ("dave@example.org", Some(EMAIL)), "{what}");

@@ -420,7 +420,8 @@ on_both_gateways! {
 
 fn decoded(answer: &Form) -> String {
     use base64::Engine;
-    let bytes = base64::engine::general_purpose::STANDARD.decode(answer.field("SAMLResponse").expect("a message")).expect("base64");
+    let bytes =
+        base64::engine::general_purpose::STANDARD.decode(answer.field("SAMLResponse").expect("a message")).expect("base64");
     String::from_utf8(bytes).expect("text")
 }
 

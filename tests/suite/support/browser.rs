@@ -156,7 +156,10 @@ impl Browser {
                 Some(_) if is_cross_site => "cross-site",
                 Some(_) => "same-site",
             };
-            request = request.header("sec-fetch-site", relation).header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document");
+            request = request
+                .header("sec-fetch-site", relation)
+                .header("sec-fetch-mode", "navigate")
+                .header("sec-fetch-dest", "document");
         }
         request = request.header("host", authority(url)).header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
         if let Some(body) = &body {
@@ -181,7 +184,8 @@ impl Browser {
         if let Some(cookies) = self.cookies.header(&url, Asked { is_cross_site: false, is_post: method != "GET" }) {
             request = request.header("cookie", cookies);
         }
-        request = request.header("host", authority(&url)).header("accept", "application/json").header("sec-fetch-site", "same-origin");
+        request =
+            request.header("host", authority(&url)).header("accept", "application/json").header("sec-fetch-site", "same-origin");
         let response = request.send().await.unwrap_or_else(|error| panic!("{method} {url}: {error}\n{}", self.told()));
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         for line in headers.get_all("set-cookie") {
@@ -224,5 +228,6 @@ fn parsed(url: &str) -> Url {
 }
 
 fn authority(url: &Url) -> String {
-    url.port().map_or(url.host_str().unwrap_or_default().to_owned(), |port| format!("{}:{port}", url.host_str().unwrap_or_default()))
+    url.port()
+        .map_or(url.host_str().unwrap_or_default().to_owned(), |port| format!("{}:{port}", url.host_str().unwrap_or_default()))
 }

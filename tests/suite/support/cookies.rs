@@ -48,8 +48,10 @@ impl Cookies {
     pub fn keep(&mut self, url: &Url, line: &str) {
         let mut parts = line.split(';').map(str::trim);
         let (name, value) = parts.next().and_then(|pair| pair.split_once('=')).unwrap_or_else(|| panic!("no cookie: {line}"));
-        let attributes: Vec<(String, &str)> =
-            parts.map(|part| part.split_once('=').unwrap_or((part, ""))).map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+        let attributes: Vec<(String, &str)> = parts
+            .map(|part| part.split_once('=').unwrap_or((part, "")))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value))
+            .collect();
         let of = |wanted: &str| attributes.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
         let default_path = url.path().rsplit_once('/').map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder });
         let cookie = Cookie {
@@ -79,7 +81,8 @@ impl Cookies {
 
     /// The header, if there is anything to send.
     pub fn header(&self, url: &Url, asked: Asked) -> Option<String> {
-        let sent: Vec<String> = self.0.iter().filter(|cookie| cookie.goes_to(url, asked)).map(|c| format!("{}={}", c.name, c.value)).collect();
+        let sent: Vec<String> =
+            self.0.iter().filter(|cookie| cookie.goes_to(url, asked)).map(|c| format!("{}={}", c.name, c.value)).collect();
         (!sent.is_empty()).then(|| sent.join("; "))
     }
 
@@ -96,7 +99,8 @@ impl Cookies {
 impl Cookie {
     fn goes_to(&self, url: &Url, asked: Asked) -> bool {
         let host = url.host_str().unwrap_or_default();
-        let is_below = url.path().strip_prefix(self.path.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let is_below =
+            url.path().strip_prefix(self.path.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let is_allowed = match self.same_site {
             SameSite::None | SameSite::Unsaid => true,
             SameSite::Lax => !(asked.is_cross_site && asked.is_post),

@@ -61,8 +61,7 @@ impl SimpleSamlPhp {
             program("simplesamlphp/router.php").into_os_string(),
         ];
         let config = program("simplesamlphp");
-        let environment =
-            [("ROSTERD_IDP_FOLDER", path.as_os_str()), ("SIMPLESAMLPHP_CONFIG_DIR", config.as_os_str())];
+        let environment = [("ROSTERD_IDP_FOLDER", path.as_os_str()), ("SIMPLESAMLPHP_CONFIG_DIR", config.as_os_str())];
         let served = Served::start("simplesamlphp", path, &command, &environment, listen);
         let served = served.logging_to(path.join("simplesamlphp.log"));
         Self { base, folder, settings, _served: served }
@@ -122,7 +121,9 @@ impl SimpleSamlPhp {
     }
 
     pub fn finish_roll_over(&self) {
-        self.set(json!({"privatekey": "rolled.key", "certificate": "rolled.pem", "new_privatekey": null, "new_certificate": null}));
+        self.set(
+            json!({"privatekey": "rolled.key", "certificate": "rolled.pem", "new_privatekey": null, "new_certificate": null}),
+        );
     }
 }
 
