@@ -65,6 +65,11 @@ impl Site {
     }
 }
 
+/// What an administrator changed is in force everywhere within two seconds.
+async fn settled() {
+    tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
+}
+
 /// Nobody is let in, and reads a plain page that says nothing of the message.
 fn is_plain_refusal(page: &Page, code: &str) {
     assert_eq!(page.status, 403, "{page:?}");
@@ -153,7 +158,7 @@ on_both_gateways! {
         let site = Site::start_with(store, json!({"assertion.encryption": true}), &[]).await;
         is_plain_refusal(site.log_in("alice").await.page(), "saml_encryption_algorithm");
         site.set("acme", &["allow_cbc=true"]);
-        tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
+        settled().await;
         let mut browser = site.log_in("alice").await;
         assert_eq!(site.profile(&mut browser).await["username"], "alice");
         assert_eq!(site.reasons().await, ["saml_encryption_algorithm"]);
@@ -171,12 +176,12 @@ on_both_gateways! {
         let site = Site::start_with(store, json!({"validate.authnrequest": true}), &[]).await;
         for binding in ["redirect", "post"] {
             site.set("acme", &[&format!("request_binding={binding}")]);
-            tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
+            settled().await;
             let mut browser = site.log_in("alice").await;
             assert_eq!(site.profile(&mut browser).await["username"], "alice", "{binding}");
         }
         site.set("acme", &["sign_requests=false", "request_binding=redirect"]);
-        tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
+        settled().await;
         let browser = site.begin().await;
         assert!(browser.page().text.contains("no signature found on message"), "{:?}", browser.page());
     }
@@ -191,7 +196,7 @@ on_both_gateways! {
         };
         is_plain_refusal(begin().await.page(), "saml_idp_initiated_off");
         site.set("acme", &["idp_initiated=true"]);
-        tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
+        settled().await;
         let mut browser = begin().await;
         assert_eq!(browser.page().url.as_str(), format!("{PUBLIC_URL}/session?landed"));
         assert_eq!(site.profile(&mut browser).await["username"], "alice");
@@ -204,7 +209,7 @@ on_both_gateways! {
         browser.open(&site.login("acme")).await;
         assert_eq!(browser.page().url.as_str(), format!("{PUBLIC_URL}/session"), "nobody typed a password");
         site.set("acme", &["force_authn=true"]);
-        tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
+        settled().await;
         browser.cookies.forget("id.example.test");
         let page = browser.open(&site.login("acme")).await;
         assert!(page.url.as_str().starts_with(&site.idp.base), "{}", page.url);
@@ -218,7 +223,7 @@ on_both_gateways! {
         assert_eq!(browser.page().status, 403, "{:?}", browser.page());
         assert_eq!(site.rows("SELECT id FROM users").await.len(), 0);
         site.set("acme", &["user_id_attribute=uid"]);
-        tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
+        settled().await;
         for count in 1..=2 {
             let mut browser = site.log_in("alice").await;
             let profile = site.profile(&mut browser).await;
@@ -267,15 +272,31 @@ on_both_gateways! {
         assert_eq!(site.profile(&mut browser).await["logins_count"], 2);
     }
 
-    async fn a_certificate_of_somebody_else_stays_one_where_metadata_came_as_a_file(store) {
+    async fn a_certificate_in_place_of_all_others_waits_for_the_administrator(store) {
+        let federation = Federation::start(store).await;
+        let idp = SimpleSamlPhp::start();
+        federation.connect_by_url("acme", "simplesamlphp", &idp.metadata_url(), &[]);
+        let site = Site { federation, idp };
+        site.introduce().await;
+        site.log_in("alice").await;
+        site.idp.replace_certificate();
+        is_plain_refusal(site.log_in("alice").await.page(), "saml_signature_invalid");
+        site.gateway.cli(&["connection", "metadata", "acme", "--approve"]);
+        settled().await;
+        let mut browser = site.log_in("alice").await;
+        assert_eq!(site.profile(&mut browser).await["logins_count"], 2);
+    }
+
+    async fn a_file_of_metadata_that_is_replaced_is_taken_at_once_on_the_administrators_word(store) {
         let site = Site::start(store, &[]).await;
         site.idp.roll_over();
         is_plain_refusal(site.log_in("alice").await.page(), "saml_signature_invalid");
         let metadata = fetched(&site.idp.metadata_url()).await;
         std::fs::write(site.gateway.folder().join("acme.xml"), metadata).expect("written");
-        tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
+        site.gateway.cli(&["connection", "metadata", "acme", "--refresh"]);
+        settled().await;
         let mut browser = site.log_in("alice").await;
-        assert_eq!(site.profile(&mut browser).await["username"], "alice", "the file is read again when it changed");
+        assert_eq!(site.profile(&mut browser).await["username"], "alice");
     }
 }
 
@@ -328,7 +349,7 @@ on_both_gateways! {
         let text = "mapping strict from saml to profile\nusername = $uid\nemail = $mail\nblocked = $employment == \"gone\"\n";
         std::fs::write(folder.join("strict.mapping"), text).expect("written");
         site.set("acme", &["mapping=strict"]);
-        tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
+        settled().await;
         let mut browser = site.log_in("alice").await;
         assert_eq!(site.profile(&mut browser).await["username"], "alice");
         let mut gone = alice();

@@ -1,14 +1,14 @@
 // An identity provider of npm's samlp that asks nobody for a password: who signs in is in its settings. Its attributes have
 // the names of Entra ID and AD FS.
 //
-// `node idp.js FOLDER PORT`. FOLDER holds `idp.json`, `idp.key` and `idp.pem`, read anew with each request.
+// `node idp.js FOLDER PORT MODULES`. FOLDER holds `idp.json`, `idp.key` and `idp.pem`, read anew with each request, and
+// `former.pem`, a certificate it signed with before. MODULES is where its packages are.
 // tests/suite/support/node_samlp.rs writes it.
 const fs = require("node:fs");
 const path = require("node:path");
 const { createRequire } = require("node:module");
 
 const [, , folder, port, modules] = process.argv;
-// Its packages lie where the build lies, not beside this file.
 const load = createRequire(path.join(modules, "package.json"));
 const express = load("express");
 const samlp = load("samlp");
@@ -54,11 +54,21 @@ function options(more) {
   };
 }
 
+/** The descriptor of a key, after one with the former certificate. */
+function listed(descriptor) {
+  const certificate = read("former.pem").replace(/-----[A-Z ]+-----|\s/g, "");
+  return descriptor.replace(/(<X509Certificate>)[^<]*/, `$1${certificate}`) + descriptor;
+}
+
 const app = express();
 app.use(express.urlencoded({ extended: false }));
-app.get("/metadata", (request, response) =>
-  samlp.metadata({ issuer: `${base}/metadata`, cert: read("idp.pem"), redirectEndpointPath: "/sso", postEndpointPath: "/sso",
-    logoutEndpointPaths: {}, profileMapper: Mapper })(request, response));
+app.get("/metadata", (request, response) => {
+  const send = response.send.bind(response);
+  // samlp lists one certificate; while one rolls over there are two.
+  response.send = (text) => send(fs.existsSync(path.join(folder, "former.pem")) ? text.replace(/<KeyDescriptor[^]*?<.KeyDescriptor>/, listed) : text);
+  const endpoints = { redirectEndpointPath: "/sso", postEndpointPath: "/sso", logoutEndpointPaths: {} };
+  samlp.metadata({ issuer: `${base}/metadata`, cert: read("idp.pem"), profileMapper: Mapper, ...endpoints })(request, response);
+});
 app.all("/sso", (request, response, next) => samlp.auth(options())(request, response, next));
 // A login that begins here.
 app.get("/unsolicited", (request, response, next) => samlp.auth(options({ audience: request.query.sp }))(request, response, next));

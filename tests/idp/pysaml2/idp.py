@@ -1,7 +1,7 @@
 """An identity provider of pysaml2 that asks nobody for a password: who signs in is in its settings.
 
 `python idp.py FOLDER PORT`. FOLDER holds `idp.json`, `idp.key`, `idp.pem` and, under `sp/`, the metadata that gateways
-publish; all of it is read anew with each request. tests/suite/support/pysaml2_idp.rs writes it.
+publish; `former.pem` is a certificate it signed with before. All of it is read anew with each request. tests/suite/support/pysaml2_idp.rs writes it.
 """
 
 import json
@@ -62,6 +62,7 @@ def config():
             "entityid": f"{BASE}/metadata",
             "key_file": str(folder / "idp.key"),
             "cert_file": str(folder / "idp.pem"),
+            "additional_cert_files": [str(file) for file in folder.glob("former.pem")],
             "xmlsec_binary": "/usr/bin/xmlsec1",
             "allow_unknown_attributes": True,
             "service": {"idp": service},

@@ -72,8 +72,10 @@ impl NodeSamlp {
         self.settings.change(None, changes);
     }
 
-    /// Another key and certificate in place of the old, at once and without a word.
+    /// Signs with another key from now on, without a word before; its metadata lists the former certificate beside the new one.
     pub fn roll_over(&self) {
+        let file = |name: &str| self.folder.path().join(name);
+        std::fs::rename(file("idp.pem"), file("former.pem")).expect("renamed");
         key_pair(self.folder.path(), "idp");
     }
 }

@@ -107,9 +107,16 @@ impl SimpleSamlPhp {
         self.settings.change(Some("people"), json!({format!("{name}:{name}pw"): attributes}));
     }
 
-    /// Another key and certificate in place of the old, at once and without a word: what an identity provider does whose
-    /// certificate ran out.
+    /// Signs with another key from now on, without a word before; its metadata lists the former certificate beside the new one, as
+    /// it does for a while.
     pub fn roll_over(&self) {
+        key_pair(self.folder.path(), "rolled");
+        let [new, old] = [("rolled.key", "rolled.pem"), ("idp.key", "idp.pem")];
+        self.set(json!({"privatekey": new.0, "certificate": new.1, "new_privatekey": old.0, "new_certificate": old.1}));
+    }
+
+    /// Another key and certificate in place of the old, which is in its metadata no more.
+    pub fn replace_certificate(&self) {
         key_pair(self.folder.path(), "rolled");
         self.set(json!({"privatekey": "rolled.key", "certificate": "rolled.pem"}));
     }
