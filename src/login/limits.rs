@@ -48,6 +48,12 @@ impl Limits {
         Counted { scope: String::new(), subject: place(address), failures_max: self.failures_per_address }
     }
 
+    /// Messages from one address that were refused. Other sites' pages can have a browser send them, so that they are counted
+    /// apart from what signs people in with a password.
+    pub(super) fn of_refusals(&self, address: IpAddr) -> Counted {
+        Counted { scope: String::new(), subject: format!("saml:{}", place(address)), failures_max: self.failures_per_address }
+    }
+
     /// Tries of `who`, from anywhere and from this address. There it is one less: whoever fails for somebody from one place
     /// leaves them a try from another.
     pub(super) fn of(&self, keys: &KeyRing, connection: &ConnectionId, who: Who<'_>, address: IpAddr) -> [Counted; 2] {

@@ -28,6 +28,8 @@ pub(super) struct Beginning {
     tenant: TenantId,
     id: SessionId,
     now: Micros,
+    /// When it ends at the latest.
+    expires_at: Micros,
     /// The browser's session until now, whoever's that was.
     replaced: Vec<TokenHash>,
 }
@@ -44,8 +46,25 @@ impl Beginning {
             tenant: tenant.clone(),
             id: SessionId::new(logins.entropy.uuid(now)),
             now,
+            expires_at: now.saturating_add(ABSOLUTE),
             replaced: old.map(|old| logins.keys.token_hashes(old.expose())).unwrap_or_default(),
         }
+    }
+
+    /// It ends at `until`, if that comes first: the source says how long it vouches for the person.
+    pub(super) fn until(mut self, until: Option<Micros>) -> Self {
+        self.expires_at = until.map_or(self.expires_at, |until| until.min(self.expires_at));
+        self
+    }
+
+    /// It takes another session's place too.
+    pub(super) fn replace(&mut self, session: TokenHash) {
+        self.replaced.push(session);
+    }
+
+    /// For how long it lasts at most.
+    pub(super) fn lasts(&self) -> Micros {
+        (self.expires_at - self.now).max(0)
     }
 
     pub(super) fn session_id(&self) -> &SessionId {
@@ -63,7 +82,7 @@ impl Beginning {
             data: Value::Object(entering.session.clone()).to_string(),
             created_at: self.now,
             last_seen_at: self.now,
-            expires_at: self.now.saturating_add(ABSOLUTE),
+            expires_at: self.expires_at,
         };
         sessions::insert(batch, &session, &self.hash);
     }

@@ -186,6 +186,13 @@ pub struct Options {
     pub saml: SamlOptions,
 }
 
+impl Connection {
+    /// Is a person known here by the userName that is pushed, which a login then brings as its id?
+    pub fn knows_by_user_name(&self) -> bool {
+        self.options.scim_user_id_attribute == ScimUserIdAttribute::UserName
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -35,8 +35,10 @@ pub fn user(plan: &UserPlan) -> Batch {
         IdentityWrite::Seen(identity) => identities::seen(&mut batch, identity),
         IdentityWrite::Remove { identity, expected } => {
             identities::delete(&mut batch, identity, *expected);
-            if let Some(external_id) = identity.external_id.as_ref().filter(|_| !plan.forgets) {
-                let tombstone = user_id::tombstone(&identity.connection_id, external_id);
+            let connection = &identity.connection_id;
+            let by_id = identity.external_id.as_ref().map(|id| user_id::tombstone(connection, id));
+            let by_name = identity.user_name_key.as_ref().map(|name| user_id::name_tombstone(connection, name));
+            for tombstone in [by_id, by_name].into_iter().flatten().filter(|_| !plan.forgets) {
                 users::bury_identity(&mut batch, tenant, &tombstone, "deleted by its source", identity.updated_at);
             }
         }

@@ -16,7 +16,7 @@ use super::policy::Changes;
 use super::user_id;
 use crate::clock::{Entropy, Micros};
 use crate::mapping::{Gate, Given, Input, Mapped, Mapping};
-use crate::model::connection::{Connection, Deprovision, Repost, SetUserRootAttributes};
+use crate::model::connection::{Connection, Deprovision, Repost, ScimUserIdAttribute, SetUserRootAttributes};
 use crate::model::dn::dn_key;
 use crate::model::fold::fold;
 use crate::model::identity::{Identity, IdentityState};
@@ -153,9 +153,12 @@ pub enum Arrival {
 }
 
 /// Whom a POST means. Never a match by address: that is a conflict or nothing.
-pub fn arrival(record: &SourceRecord, claims: &Claims) -> Result<Arrival, Refusal> {
+pub fn arrival(record: &SourceRecord, claims: &Claims, known_by: ScimUserIdAttribute) -> Result<Arrival, Refusal> {
     if claims.erased {
         return Err(Refusal::Erased);
+    }
+    if known_by == ScimUserIdAttribute::UserName {
+        return by_user_name(claims);
     }
     if let Some(id) = &claims.by_external_id {
         return match &claims.by_user_name {
@@ -172,6 +175,17 @@ pub fn arrival(record: &SourceRecord, claims: &Claims) -> Result<Arrival, Refusa
     }
     let former = claims.by_former_name.iter().filter(|(_, external_id)| external_id.is_none()).map(|(id, _)| id).max();
     Ok(former.filter(|_| nameless).map_or(Arrival::New, |id| Arrival::Known(id.clone())))
+}
+
+/// Where people are known by their name, a former bearer of it is the same person come back, whatever the external id says.
+fn by_user_name(claims: &Claims) -> Result<Arrival, Refusal> {
+    let named = claims.by_user_name.as_ref().map(|(id, _)| id);
+    let former = claims.by_former_name.iter().map(|(id, _)| id).max();
+    match (named.or(former), &claims.by_external_id) {
+        (Some(id), Some(other)) if id != other => Err(Refusal::Taken { attribute: "externalId" }),
+        (Some(id), _) | (None, Some(id)) => Ok(Arrival::Known(id.clone())),
+        (None, None) => Ok(Arrival::New),
+    }
 }
 
 /// May a POST take over this identity of its own connection? Some event if so.

@@ -125,7 +125,7 @@ impl Provisioner {
     ) -> Result<(), Error> {
         let connection = login.connection;
         let known = match external_id {
-            Some(external_id) => identities::find_by_external_id(&self.store, connection, external_id).await?,
+            Some(external_id) => self.meant(connection, external_id).await?,
             None => None,
         };
         let request = Request { connection, actor: ACTOR, request_id: login.request_id };
@@ -150,7 +150,7 @@ impl Provisioner {
     ) -> Result<Result<LoggedIn, Denial>, Error> {
         let connection = login.connection;
         let mapping = self.mappings.of_login(connection).await?;
-        let found = identities::find_by_external_id(&self.store, connection, record.get().external_id()).await?;
+        let found = self.meant(connection, record.get().external_id()).await?;
         let request = Request { connection, actor: ACTOR, request_id: login.request_id };
         let root_attributes = connection.options.root_attributes(self.has_scim_side(connection, found.as_ref()).await?);
         let desk = Desk { side: Side::Login, root_attributes, ..self.desk(&request, &*mapping) };
@@ -182,6 +182,19 @@ impl Provisioner {
         }
     }
 
+    /// Whom the id of a login means. Where people are known by the name that is pushed, an external id that was pushed is
+    /// something else, and only one that a login made is compared.
+    async fn meant(&self, connection: &Connection, external_id: &str) -> Result<Option<Found>, Error> {
+        if connection.knows_by_user_name()
+            && let Some(found) = identities::find_by_user_name(&self.store, connection, &fold(external_id)).await?
+        {
+            return Ok(Some(found));
+        }
+        let found = identities::find_by_external_id(&self.store, connection, external_id).await?;
+        let was_pushed = |found: &Found| found.identity.raw.is_some();
+        Ok(found.filter(|found| !(connection.knows_by_user_name() && was_pushed(found))))
+    }
+
     /// Does anybody push to this connection? Asked only where the answer decides something.
     async fn has_scim_side(&self, connection: &Connection, found: Option<&Found>) -> Result<bool, Error> {
         // A directory is read and logged in to by the same mapping: both say the same.
@@ -198,9 +211,14 @@ impl Provisioner {
     async fn first_login(&self, desk: &Desk<'_>, record: &Verified<LoginRecord>) -> Result<Result<UserPlan, Denial>, Error> {
         let connection = desk.connection;
         let external_id = record.get().external_id();
-        let tombstone = user_id::tombstone(&connection.id, external_id);
-        if identities::was_removed(&self.store, &connection.tenant_id, &tombstone).await? {
-            return Ok(Err(Denial::Deprovisioned));
+        let mut tombstones = vec![user_id::tombstone(&connection.id, external_id)];
+        if connection.knows_by_user_name() {
+            tombstones.push(user_id::name_tombstone(&connection.id, &fold(external_id)));
+        }
+        for tombstone in tombstones {
+            if identities::was_removed(&self.store, &connection.tenant_id, &tombstone).await? {
+                return Ok(Err(Denial::Deprovisioned));
+            }
         }
         let id = IdentityId::new(desk.moment.id());
         let mapped = self.with_free(desk, decide::map(desk, record)).await?;

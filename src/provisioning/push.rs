@@ -63,14 +63,39 @@ impl Provisioner {
             },
         )
         .await?;
-        if let Arrival::Known(id) = decide::arrival(record, &claims)? {
+        let arrival = match self.made_by_a_login(connection, record, &claims).await? {
+            Some(id) => Arrival::Known(id),
+            None => decide::arrival(record, &claims, connection.options.scim_user_id_attribute)?,
+        };
+        if let Arrival::Known(id) = arrival {
             let known = self.known(connection, &id).await?.ok_or(store::Error::Stale)?;
+            let (identity, name) = (&known.identity, &record.user_name);
+            if connection.knows_by_user_name() && identity.raw.is_none() && identity.external_id != *name {
+                // A login's id is a name here, and this one is another person's.
+                return Err(Refusal::Taken { attribute: "externalId" }.into());
+            }
             let event = decide::repost(&known, record, connection.options.repost)?;
             return self.write_user(&desk, event, known, record).await;
         }
         let joined = self.joined(connection, JoinKeys::of(record, &mapped)).await?;
         let decision = decide::create(&desk, record, mapped, id, Newcomer::new(&wanted, &claims, joined));
         self.settle(&desk, decision, None, Batch::default()).await
+    }
+
+    /// Whom a login made under the name that is pushed now, where people are known by that. They have no name here yet, so that
+    /// no claim finds them.
+    async fn made_by_a_login(
+        &self,
+        connection: &Connection,
+        record: &SourceRecord,
+        claims: &identities::Claims,
+    ) -> Result<Option<IdentityId>, Error> {
+        let Some(user_name) = record.user_name.as_deref() else { return Ok(None) };
+        if !connection.knows_by_user_name() || !connection.kind.logs_in() || claims.erased || claims.by_user_name.is_some() {
+            return Ok(None);
+        }
+        let found = identities::find_by_external_id(&self.store, connection, user_name).await?;
+        Ok(found.map(|found| found.identity).filter(|identity| identity.raw.is_none()).map(|identity| identity.id))
     }
 
     async fn write_user(&self, desk: &Desk<'_>, event: UserEvent, known: Known, record: &SourceRecord) -> Result<Pushed, Error> {
@@ -321,7 +346,8 @@ impl<'a> JoinKeys<'a> {
 
 /// The `user_id` a new profile asks for: a mapping may propose the last part.
 pub(super) fn wanted_user_id(connection: &Connection, record: &SourceRecord, mapped: &Mapped, id: &IdentityId) -> String {
-    user_id::wanted(connection, mapped.text("user_id").or(record.external_id.as_deref()), id.as_str())
+    let known_by = if connection.knows_by_user_name() { &record.user_name } else { &record.external_id };
+    user_id::wanted(connection, mapped.text("user_id").or(known_by.as_deref()), id.as_str())
 }
 
 /// The stored resource of an identity, as a document.

@@ -39,6 +39,11 @@ pub fn tombstone(connection: &ConnectionId, external_id: &str) -> String {
     format!("{connection}|{}", hex(&Sha256::digest(external_id)))
 }
 
+/// The same of the name that was pushed of it, folded: where people are known by that, they log in with it.
+pub fn name_tombstone(connection: &ConnectionId, user_name_key: &str) -> String {
+    format!("{connection}|name|{}", hex(&Sha256::digest(user_name_key)))
+}
+
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'@' | b'+' | b':' | b'~' | b'-')
 }

@@ -42,6 +42,16 @@ statements! {
         CAST(CASE WHEN EXISTS (SELECT 1 FROM members m WHERE m.tenant_id = i.tenant_id AND m.member_id = i.id) THEN 1 ELSE 0 END AS BIGINT) \
         FROM identities i LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id \
         WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.external_id = $3");
+    /// The same, as a login finds one that is known by the name that was pushed. Of those who left the last.
+    FIND_BY_USER_NAME = concat!("SELECT ", identity_columns!(), ", ", user_columns!(), ", \
+        CAST(CASE WHEN EXISTS (SELECT 1 FROM members m WHERE m.tenant_id = i.tenant_id AND m.member_id = i.id) THEN 1 ELSE 0 END AS BIGINT) \
+        FROM identities i LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id \
+        WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.user_name_key = $3 AND i.listed");
+    FIND_BY_FORMER_NAME = concat!("SELECT ", identity_columns!(), ", ", user_columns!(), ", \
+        CAST(CASE WHEN EXISTS (SELECT 1 FROM members m WHERE m.tenant_id = i.tenant_id AND m.member_id = i.id) THEN 1 ELSE 0 END AS BIGINT) \
+        FROM identities i LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id \
+        WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.user_name_key = $3 AND NOT i.listed AND i.deleted_at IS NOT NULL \
+        ORDER BY i.id DESC LIMIT 1");
     /// Whoever was here under this external id and was removed.
     FIND_REMOVED = "SELECT subject FROM tombstones WHERE tenant_id = $1 AND kind = 'identity' AND subject = $2";
     /// What a SCIM read of one user needs, and nothing else.
@@ -239,6 +249,18 @@ pub async fn find(store: &Store, connection: &Connection, id: &IdentityId) -> Re
 pub async fn find_by_external_id(store: &Store, connection: &Connection, external_id: &str) -> Result<Option<Found>, Error> {
     let rows = store.look_up(FIND_BY_EXTERNAL_ID, args![&connection.tenant_id, &connection.id, external_id]).await?;
     found(connection, &rows)
+}
+
+/// The identity that a login of `connection` means by the name that was pushed of it: who bears it, or else who bore it last.
+/// `user_name_key` is folded, as userName compares.
+pub async fn find_by_user_name(store: &Store, connection: &Connection, user_name_key: &str) -> Result<Option<Found>, Error> {
+    for sql in [FIND_BY_USER_NAME, FIND_BY_FORMER_NAME] {
+        let rows = store.read(sql, args![&connection.tenant_id, &connection.id, user_name_key]).await?;
+        if let Some(found) = found(connection, &rows)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 fn found(connection: &Connection, rows: &[Row]) -> Result<Option<Found>, Error> {

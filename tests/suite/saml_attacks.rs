@@ -4,7 +4,7 @@
 
 use crate::support::caller::on_both_gateways;
 use crate::support::gateway::Gateway;
-use crate::support::minted::{self, Login, at, mint, rsa, stranger};
+use crate::support::minted::{self, Login, mint, rsa, stranger};
 use crate::support::saml_site::SamlSite;
 use std::time::Duration;
 
@@ -135,7 +135,13 @@ on_both_gateways! {
             ("saml_recipient_mismatch", with(&format!("Recipient=\"{acs}"), "Recipient=\"https://evil.example")),
             ("saml_destination_mismatch", with(&format!("Destination=\"{acs}"), "Destination=\"https://evil.example")),
             ("saml_issuer_mismatch", with(&format!("<saml:Issuer>{}", minted::IDP), "<saml:Issuer>https://evil.example")),
-            ("saml_expired", with(&format!("NotOnOrAfter=\"{}\">", at(300)), "NotOnOrAfter=\"2020-01-01T00:00:00Z\">")),
+            ("saml_expired", Box::new(|login| {
+                let mut login = login.clone();
+                // Whatever second it is: the conditions alone.
+                let (before, after) = login.conditions.split_once("NotOnOrAfter=\"").expect("an end");
+                login.conditions = format!("{before}NotOnOrAfter=\"2020-01-01T00:00:00Z{}", &after[20..]);
+                signed(&login)
+            })),
             ("saml_status_not_success", with("status:Success", "status:Requester")),
             ("saml_transient_name_id", with("nameid-format:persistent", "nameid-format:transient")),
         ];
@@ -204,6 +210,60 @@ on_both_gateways! {
         }
         assert_eq!(site.reasons().await.len(), 3, "what one address can write has a limit");
         assert_eq!(site.browser().log_in(|login| login).await.status, 303, "and nobody is locked out by it");
+    }
+
+    async fn attack_another_sites_page_begins_logins_in_somebodys_browser(store) {
+        let site = SamlSite::start(store, &[]).await;
+        let mut browser = site.browser();
+        for mode in ["no-cors", "cors"] {
+            let answer = browser.send_with("GET", "/login/acme", None, &[("sec-fetch-mode", mode)]).await;
+            assert_eq!((answer.status, browser.cookies.len()), (403, 0), "{mode}");
+        }
+        for _ in 0..12 {
+            assert_eq!(browser.send_with("GET", "/login/acme", None, &[("sec-fetch-mode", "navigate")]).await.status, 303);
+        }
+        assert_eq!(browser.cookies.len(), 5, "what one browser waits for has a limit");
+        let long = format!("/login/acme?return_to=/{}", "x".repeat(1_100));
+        assert_eq!(browser.send("GET", &long, None).await.status, 400);
+    }
+
+    async fn attack_refusals_that_a_page_causes_lock_nobodys_password_login(store) {
+        let site = SamlSite::without_connection(store, &[("login.failures_per_address", "3")]).await;
+        site.connect("acme", &minted::metadata(&[rsa()], ""), &[]);
+        for _ in 0..5 {
+            assert_eq!(site.browser().send("GET", "/saml/acme/slo?SAMLRequest=x", None).await.status, 403);
+        }
+        let counted = site.rows("SELECT subject FROM login_failures").await;
+        assert!(counted.iter().all(|row| row["subject"].as_str().is_some_and(|subject| subject.starts_with("saml:"))), "{counted:?}");
+    }
+
+    async fn a_session_lasts_no_longer_than_the_identity_provider_vouches_for_it(store) {
+        let site = SamlSite::start(store, &[]).await;
+        let mut browser = site.browser();
+        let until = minted::at(600);
+        let answer = browser
+            .log_in(|login| {
+                login.with("\"_session1\"", &format!("\"_session1\" SessionNotOnOrAfter=\"{until}\""))
+            })
+            .await;
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        let set = answer.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+        let set: Vec<&str> = set.filter(|value| value.starts_with("rosterd_session=")).collect();
+        let seconds: i64 = set[0].split("Max-Age=").nth(1).and_then(|rest| rest.split(';').next()).expect("an age").parse().expect("a number");
+        assert!((500..=600).contains(&seconds), "{seconds}");
+        let session = browser.session().await.json();
+        assert!(session["session"]["expires_at"].as_str().expect("a time").starts_with(&until[..16]), "{session}");
+    }
+
+    async fn the_session_a_browser_had_ends_with_its_next_login(store) {
+        let site = SamlSite::start(store, &[]).await;
+        let mut browser = site.browser();
+        assert_eq!(browser.log_in(|login| login).await.status, 303);
+        let request = browser.begin().await;
+        // Over https the session's cookie does not come along with another site's form.
+        browser.cookies.remove("rosterd_session");
+        assert_eq!(browser.hand_over(&signed(&minted::login(&site.whom(Some(&request))))).await.status, 303);
+        assert_eq!(site.rows("SELECT id FROM sessions").await.len(), 1);
     }
 
     async fn attack_a_message_is_replayed_at_another_replica(store) {

@@ -11,7 +11,6 @@ use crate::login::answer::Refused;
 use crate::login::enter::stopped;
 use crate::login::session::Beginning;
 use crate::login::{cookie, request_id, return_to};
-use crate::model::session::ABSOLUTE;
 use crate::profile::verified::{LoginRecord, Verified, Verify};
 use crate::provisioning::login::{Entering, Login};
 use crate::saml::known::Known;
@@ -37,10 +36,7 @@ pub(super) async fn consume(logins: &Logins, site: &Site, parts: &Parts, body: B
     let Some(field) = fields.response else {
         return Err(Stopped::Other(Refused::request("invalid_body", "SAMLResponse: is missing")));
     };
-    let _place = logins.places.take(&site.connection.id).ok_or_else(|| {
-        logins.metrics.refused("login_places");
-        Stopped::Other(Refused::Unavailable)
-    })?;
+    let _place = logins.place(site)?;
     let (authentic, idp) = authenticity::of_response(logins, site, field).await?;
     let waiting = awaited(logins, site, parts, &authentic);
     let now = logins.clock.now();
@@ -69,7 +65,7 @@ fn expected(
         created_at: timestamp(waiting.at),
         expires_at: timestamp(waiting.until()),
         force_authn: waiting.force_authn,
-        authn_contexts: waiting.authn_contexts.clone(),
+        authn_contexts: site.connection.options.saml.authn_contexts.clone(),
     });
     let awaited = match &pending {
         Some(pending) => Awaited::Answer(pending),
@@ -128,7 +124,11 @@ async fn entered(
     let agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
     let address = logins.client_address(parts);
     let login = Login { connection: &site.connection, request_id: request_id(parts), ip: Some(address), user_agent: agent };
-    let beginning = Beginning::new(logins, &site.tenant.id, parts);
+    let until = assertion.authn().session_not_on_or_after.map(|until| until.as_microsecond());
+    let mut beginning = Beginning::new(logins, &site.tenant.id, parts).until(until);
+    if let Some(replaced) = waiting.as_ref().and_then(Waiting::replaced) {
+        beginning.replace(replaced);
+    }
     let subject = Subject::of(assertion);
     let called = subject.as_ref().and_then(|subject| Some((subject, serde_json::to_string(subject).ok()?)));
     let called = called.filter(|(_, text)| text.len() <= SUBJECT_BYTES_MAX);
@@ -149,7 +149,7 @@ async fn entered(
     };
     let mut response = goes_to(&target.unwrap_or_else(|| return_to::DEFAULT.to_owned()));
     let headers = response.headers_mut();
-    headers.append(SET_COOKIE, cookie::keep(&logins.public_url, &beginning.secret, ABSOLUTE / SECOND));
+    headers.append(SET_COOKIE, cookie::keep(&logins.public_url, &beginning.secret, beginning.lasts() / SECOND));
     if let Some(cookie) = waiting.and_then(|waiting| waiting::forget(&logins.public_url, &waiting.id)) {
         headers.append(SET_COOKIE, cookie);
     }

@@ -5,13 +5,15 @@ use super::refuse::Stopped;
 use super::waiting::{self, For, Waiting};
 use super::{Logins, Site, goes_to, page, timestamp, wants};
 use crate::login::answer::Refused;
-use crate::login::return_to;
+use crate::login::{cookie, return_to};
 use crate::model::saml::{RequestBinding, SignRequests};
 use crate::saml::metadata::IdentityProvider;
 use crate::traffic::Cause;
 use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
 use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rosterd_saml::metadata::{Binding, Endpoint};
 use rosterd_saml::redirect::{self, Kind};
 use rosterd_saml::request::AuthnRequest;
@@ -19,11 +21,16 @@ use rosterd_saml::sign::{CannotSign, SigningKey};
 use rosterd_saml::write::post_form;
 use url::form_urlencoded;
 
+/// Longest address to go on to: it travels in a cookie.
+const RETURN_TO_BYTES_MAX: usize = 1_024;
 /// Longest query.
 const QUERY_BYTES_MAX: usize = 8_192;
 
 pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result<Response, Stopped> {
     wants(parts, "GET, HEAD")?;
+    if !is_a_visit(parts) {
+        return Err(Stopped::Other(Refused::CrossOrigin));
+    }
     let return_to = return_to_of(logins, parts.uri.query().unwrap_or_default())?;
     let idp = logins.identity_provider(site).await?;
     let saml = &site.connection.options.saml;
@@ -34,7 +41,8 @@ pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result
         at: now,
         return_to,
         force_authn: saml.force_authn,
-        authn_contexts: saml.authn_contexts.clone(),
+        session: cookie::read(&logins.public_url, &parts.headers)
+            .map(|secret| URL_SAFE_NO_PAD.encode(logins.keys.hash_token(secret.expose()).as_bytes())),
     };
     let request = AuthnRequest {
         id: &waiting.id,
@@ -62,6 +70,11 @@ pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response)
+}
+
+/// A person goes there, and no page fetches it: each login that begins is a cookie, and there is room for few.
+fn is_a_visit(parts: &Parts) -> bool {
+    parts.headers.get("sec-fetch-mode").is_none_or(|mode| mode.as_bytes() == b"navigate")
 }
 
 fn sent(
@@ -111,6 +124,10 @@ pub(super) fn return_to_of(logins: &Logins, query: &str) -> Result<Option<String
 
 pub(super) fn checked(logins: &Logins, given: Option<String>) -> Result<Option<String>, Stopped> {
     let given = given.filter(|text| !text.is_empty());
+    if given.as_ref().is_some_and(|text| text.len() > RETURN_TO_BYTES_MAX) {
+        let message = format!("return_to: wanted at most {RETURN_TO_BYTES_MAX} bytes, since the browser carries it");
+        return Err(Stopped::Other(Refused::request("invalid_return_to", message)));
+    }
     let checked = given.map(|text| return_to::check(&text, &logins.public_url, &logins.return_to)).transpose();
     checked.map_err(|message| Stopped::Other(Refused::request("invalid_return_to", message)))
 }

@@ -41,7 +41,8 @@ pub(super) async fn metadata(logins: &Logins, site: &Site, parts: &Parts) -> Res
             SignRequests::Auto => wants_signed,
         },
         signing: &keys.published(),
-        encryption: Some(&keys.encryption),
+        // Some (AD FS) encrypt as soon as there is a key, and with AES-CBC, which is opened only where that is allowed.
+        encryption: (saml.encrypt_assertions || saml.allow_cbc || saml.decryption_key_file.is_some()).then_some(&keys.encryption),
         allow_cbc: saml.allow_cbc,
         name_id_formats: &formats,
     }

@@ -17,16 +17,17 @@ pub(super) struct Fields {
     pub(super) request: Option<String>,
     pub(super) response: Option<String>,
     pub(super) return_to: Option<String>,
+    /// Given back to whoever asked with it, and nothing else.
+    pub(super) relay_state: Option<String>,
 }
 
 pub(super) fn fields(bytes: &[u8]) -> Result<Fields, Stopped> {
     let mut fields = Fields::default();
-    let mut relay_state = None;
     for (name, value) in form_urlencoded::parse(bytes).take(FIELDS_MAX) {
         let field = match name.as_ref() {
             "SAMLRequest" => &mut fields.request,
             "SAMLResponse" => &mut fields.response,
-            "RelayState" => &mut relay_state,
+            "RelayState" => &mut fields.relay_state,
             "return_to" => &mut fields.return_to,
             _ => continue,
         };
@@ -34,8 +35,7 @@ pub(super) fn fields(bytes: &[u8]) -> Result<Fields, Stopped> {
             return Err(Stopped::Other(Refused::request("invalid_body", "a field stands in the form twice")));
         }
     }
-    // Nothing is done with it: whatever it says comes from whoever sent the form.
-    if relay_state.is_some_and(|state| state.len() > RELAY_STATE_BYTES_MAX) {
+    if fields.relay_state.as_ref().is_some_and(|state| state.len() > RELAY_STATE_BYTES_MAX) {
         return Err(Stopped::of_rule(Rule::RelayStateTooLong));
     }
     Ok(fields)
@@ -48,7 +48,10 @@ mod tests {
     #[test]
     fn each_field_is_there_once() {
         let read = fields(b"SAMLResponse=PHg%2B&RelayState=_1&other=x").expect("a form");
-        assert_eq!(read, Fields { response: Some(String::from("PHg+")), ..Fields::default() });
+        assert_eq!(
+            read,
+            Fields { response: Some(String::from("PHg+")), relay_state: Some(String::from("_1")), ..Fields::default() }
+        );
         for twice in ["SAMLResponse=a&SAMLResponse=a", "RelayState=a&RelayState=b"] {
             assert!(fields(twice.as_bytes()).is_err(), "{twice}");
         }

@@ -17,6 +17,7 @@ mod slo;
 mod waiting;
 
 use super::answer::Refused;
+use super::places::Place;
 use super::{Logins, request_id};
 use crate::clock::Micros;
 use crate::model::connection::{Connection, ConnectionKind};
@@ -147,6 +148,14 @@ impl Site {
 }
 
 impl Logins {
+    /// One of the connection's places, for as long as something of it is worked on.
+    fn place(&self, site: &Site) -> Result<Place<'_>, Stopped> {
+        self.places.take(&site.connection.id).ok_or_else(|| {
+            self.metrics.refused("login_places");
+            Stopped::Other(Refused::Unavailable)
+        })
+    }
+
     async fn service_keys(&self, site: &Site) -> Result<Arc<ServiceKeys>, Stopped> {
         let found = self.saml.keys.of(&self.store, &self.keys, &self.entropy, &site.connection, self.clock.now()).await;
         found.map_err(|error| match error {

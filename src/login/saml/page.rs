@@ -40,7 +40,12 @@ impl Page<'_> {
         );
         // The one form of ours leads on to an identity provider, and a browser holds redirects to the same restriction.
         let forms = if form.is_empty() { "form-action 'none'; " } else { "" };
-        html(status, body, &format!("default-src 'none'; style-src 'nonce-{nonce}'; {forms}{FRAMES}"))
+        let mut response = html(status, body, &format!("default-src 'none'; style-src 'nonce-{nonce}'; {forms}{FRAMES}"));
+        if !form.is_empty() {
+            // Without any referrer a browser says of its form that it comes from nowhere.
+            response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        }
+        response
     }
 }
 

@@ -7,7 +7,7 @@ use crate::login::answer::Refused;
 use crate::provisioning::login::Login;
 use crate::saml::not_a_record::NotARecord;
 use crate::traffic::recorder::{Answered, Asked};
-use crate::traffic::{Cause, Seen};
+use crate::traffic::{Cause, Seen, Stranger};
 use axum::http::header::{ALLOW, RETRY_AFTER, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
@@ -161,7 +161,7 @@ pub(super) async fn refuse(logins: &Logins, site: &Site, parts: &Parts, started:
 
 /// Whether this refusal is written down: anybody can send messages, and what is kept of those of one address has a limit.
 async fn logs(logins: &Logins, site: &Site, parts: &Parts) -> bool {
-    let counted = logins.limits.of_address(logins.client_address(parts));
+    let counted = logins.limits.of_refusals(logins.client_address(parts));
     let counting = logins.limits.count(&logins.store, &site.tenant.id, &[counted], logins.clock.now()).await;
     if counting.is_err() {
         logins.metrics.refused("saml_refusals");
@@ -183,8 +183,18 @@ pub(super) fn note(logins: &Logins, site: &Site, parts: &Parts, started: Instant
     });
     let cause = told.map(|told| told.cause);
     let answered = Answered { status: status.as_u16(), scim_type: None, cause, detail, body: None, body_bytes: 0, took };
+    if told.is_some_and(|told| is_anybodys(told.cause)) {
+        let named = site.connection.id.as_str().to_owned();
+        logins.recorder.note_stranger(Stranger { named, asked, answered });
+        return;
+    }
     let connection = Arc::new(site.connection.clone());
     logins.recorder.note(Seen { connection, token: None, asked, answered, secrets: Arc::from([]) });
+}
+
+/// Whether somebody without any key can have caused it: what is kept of those must not push out what is worth keeping.
+fn is_anybodys(cause: Cause) -> bool {
+    matches!(cause, Cause::SamlMessage | Cause::SamlSignature | Cause::SamlEncryption | Cause::SamlMetadata)
 }
 
 /// What the person reads.

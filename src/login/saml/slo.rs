@@ -13,6 +13,7 @@ use crate::clock::Micros;
 use crate::login::answer::Refused;
 use crate::login::{cookie, request_id, session};
 use crate::model::event::LogEntry;
+use crate::model::ids::SessionId;
 use crate::model::session::SignedIn;
 use crate::saml::metadata::IdentityProvider;
 use crate::saml::subject::Subject;
@@ -34,16 +35,17 @@ use serde_json::json;
 use url::form_urlencoded;
 
 pub(super) async fn answer(logins: &Logins, site: &Site, parts: &Parts, body: Body) -> Result<Response, Stopped> {
-    wants(parts, "GET, HEAD, POST")?;
+    wants(parts, "GET, POST")?;
     if !site.connection.options.saml.single_logout {
         return Err(Stopped::told("saml_single_logout_off", Cause::SamlUnasked));
     }
+    let _place = logins.place(site)?;
     if parts.method == Method::POST {
         let fields = read_form(logins, body).await?;
         return match (fields.request, fields.response) {
             (Some(field), None) => {
                 let (message, idp) = authenticity::of_form(logins, site, field).await?;
-                asked(logins, site, (&message, &idp), None).await
+                asked(logins, site, (&message, &idp), fields.relay_state.as_deref()).await
             }
             (None, Some(field)) => {
                 let (message, idp) = authenticity::of_form(logins, site, field).await?;
@@ -92,7 +94,8 @@ async fn asked(
 ) -> Result<Response, Stopped> {
     let now = logins.clock.now();
     let request = read_request(message, &expectation(site, idp, now))?;
-    let meant = meant(logins, site, &request).await?;
+    let (meant, is_all) = meant(logins, site, &request).await?;
+    let outcome = if is_all { LogoutOutcome::Everywhere } else { LogoutOutcome::Partly };
     let mut batch = Batch::default();
     // As long as any of its times could let it be taken.
     let until = now.saturating_add(WAITS_FOR.saturating_mul(2));
@@ -105,8 +108,8 @@ async fn asked(
         events::insert_log(&mut batch, &site.tenant.id, &[ended(logins, site, None, &detail, now)]);
     }
     match logins.store.apply(batch).await {
-        Ok(()) => {}
-        Err(store::Error::Conflict) => return Err(Stopped::told("saml_replayed", Cause::SamlRequest)),
+        // Again: nothing ends by it, and whoever repeats a page gets on.
+        Ok(()) | Err(store::Error::Conflict) => {}
         Err(error) => return Err(error.into()),
     }
     let Some(endpoint) = logout_endpoint(idp) else { return Ok(signed_out(logins)) };
@@ -119,24 +122,21 @@ async fn asked(
         issue_instant: timestamp(now),
         destination,
         issuer: &site.addresses.entity_id,
-        outcome: LogoutOutcome::Everywhere,
+        outcome,
     };
     let (plain, signed) = (response.xml(), |key: &SigningKey| response.signed_xml(key));
     sent(logins, (endpoint.binding, destination), Kind::Response, (&plain, &signed), relay_state, &keys.current)
 }
 
-/// The sessions a request means: those of its subject, or of these only the ones it names.
-async fn meant(
-    logins: &Logins,
-    site: &Site,
-    request: &VerifiedLogoutRequest,
-) -> Result<Vec<crate::model::ids::SessionId>, Stopped> {
+/// The sessions a request means: those of its subject, or of these only the ones it names. Whether there are no more.
+async fn meant(logins: &Logins, site: &Site, request: &VerifiedLogoutRequest) -> Result<(Vec<SessionId>, bool), Stopped> {
     let found = saml_sessions::of_subject(&logins.store, &site.connection, &request.name_id.value).await?;
     let is_meant = |text: &str| {
         let subject = serde_json::from_str::<Subject>(text);
         subject.is_ok_and(|subject| subject.is_meant_by(&request.name_id, &request.session_indexes))
     };
-    Ok(found.into_iter().filter(|(_, text)| is_meant(text)).map(|(id, _)| id).collect())
+    let is_all = found.len() < saml_sessions::OF_SUBJECT_MAX;
+    Ok((found.into_iter().filter(|(_, text)| is_meant(text)).map(|(id, _)| id).collect(), is_all))
 }
 
 /// The answer to a request of ours. The session here is over, whatever it says.
@@ -219,8 +219,7 @@ async fn away(
     let Ok(idp) = logins.identity_provider(site).await else { return Ok(there(logins, return_to.as_deref())) };
     let Some(endpoint) = logout_endpoint(&idp) else { return Ok(there(logins, return_to.as_deref())) };
     let keys = logins.service_keys(site).await?;
-    let waiting =
-        Waiting { id: waiting::new_id(&logins.entropy), at: now, return_to, force_authn: false, authn_contexts: Vec::new() };
+    let waiting = Waiting { id: waiting::new_id(&logins.entropy), at: now, return_to, force_authn: false, session: None };
     let name_id = subject.to_name_id();
     let request = LogoutRequest {
         id: &waiting.id,

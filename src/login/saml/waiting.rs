@@ -4,14 +4,16 @@
 
 use crate::clock::{Entropy, Micros, SECOND};
 use crate::model::connection::Connection;
-use crate::secret::KeyRing;
+use crate::secret::{KeyRing, TokenHash};
 use axum::http::{HeaderMap, HeaderValue, header};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 /// How long somebody may take to sign in.
 pub(super) const WAITS_FOR: Micros = 600 * SECOND;
 /// Requests of one browser at a time; beyond it the oldest are forgotten. What waits has to fit into a request's headers.
-const AT_A_TIME: usize = 8;
+const AT_A_TIME: usize = 5;
 const COOKIES_MAX: usize = 200;
 
 /// What is waited for.
@@ -38,10 +40,15 @@ pub(super) struct Waiting {
     /// Checked.
     pub(super) return_to: Option<String>,
     pub(super) force_authn: bool,
-    pub(super) authn_contexts: Vec<String>,
+    /// The hash of the session the browser had, in base64: it does not come along when another site's page posts the answer.
+    pub(super) session: Option<String>,
 }
 
 impl Waiting {
+    pub(super) fn replaced(&self) -> Option<TokenHash> {
+        URL_SAFE_NO_PAD.decode(self.session.as_ref()?).ok().and_then(|bytes| TokenHash::from_bytes(&bytes))
+    }
+
     pub(super) fn until(&self) -> Micros {
         self.at.saturating_add(WAITS_FOR)
     }
@@ -156,7 +163,7 @@ mod tests {
     }
 
     fn waiting(entropy: &Entropy) -> Waiting {
-        Waiting { id: new_id(entropy), at: 7, return_to: Some("/app".into()), force_authn: true, authn_contexts: Vec::new() }
+        Waiting { id: new_id(entropy), at: 7, return_to: Some("/app".into()), force_authn: true, session: None }
     }
 
     fn sent(set: &[HeaderValue]) -> HeaderMap {

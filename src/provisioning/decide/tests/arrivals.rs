@@ -2,6 +2,7 @@
 //! person gets.
 
 use super::*;
+use crate::model::connection::ScimUserIdAttribute;
 
 fn id(text: &str) -> IdentityId {
     IdentityId::new(text)
@@ -11,11 +12,14 @@ fn post(external_id: Option<&str>) -> SourceRecord {
     record(external_id, "Anna", true, json!({"name": "Anna", "email": "anna@acme.example"}))
 }
 
+const BY_ID: ScimUserIdAttribute = ScimUserIdAttribute::ExternalId;
+const BY_NAME: ScimUserIdAttribute = ScimUserIdAttribute::UserName;
+
 #[test]
 fn the_external_id_names_a_person() {
     let claims = Claims { by_external_id: Some(id("i")), ..Claims::default() };
-    assert_eq!(arrival(&post(Some("e1")), &claims), Ok(Arrival::Known(id("i"))));
-    assert_eq!(arrival(&post(Some("e1")), &Claims::default()), Ok(Arrival::New));
+    assert_eq!(arrival(&post(Some("e1")), &claims, BY_ID), Ok(Arrival::Known(id("i"))));
+    assert_eq!(arrival(&post(Some("e1")), &Claims::default(), BY_ID), Ok(Arrival::New));
 }
 
 #[test]
@@ -25,8 +29,8 @@ fn a_returning_person_cannot_take_the_user_name_of_another() {
         by_user_name: Some((id(other), Some("e2".into()))),
         ..Claims::default()
     };
-    assert_eq!(arrival(&post(Some("e1")), &claims("j")), Err(Refusal::Taken { attribute: "userName" }));
-    assert_eq!(arrival(&post(Some("e1")), &claims("i")), Ok(Arrival::Known(id("i"))), "its own name");
+    assert_eq!(arrival(&post(Some("e1")), &claims("j"), BY_ID), Err(Refusal::Taken { attribute: "userName" }));
+    assert_eq!(arrival(&post(Some("e1")), &claims("i"), BY_ID), Ok(Arrival::Known(id("i"))), "its own name");
 }
 
 #[test]
@@ -34,10 +38,10 @@ fn the_user_name_names_a_person_only_if_neither_side_has_an_external_id() {
     let taken = Err(Refusal::Taken { attribute: "userName" });
     let claims =
         |external_id: Option<&str>| Claims { by_user_name: Some((id("i"), external_id.map(str::to_owned))), ..Claims::default() };
-    assert_eq!(arrival(&post(None), &claims(None)), Ok(Arrival::Known(id("i"))));
-    assert_eq!(arrival(&post(Some("e2")), &claims(None)), taken);
-    assert_eq!(arrival(&post(None), &claims(Some("e1"))), taken);
-    assert_eq!(arrival(&post(Some("e2")), &claims(Some("e1"))), taken);
+    assert_eq!(arrival(&post(None), &claims(None), BY_ID), Ok(Arrival::Known(id("i"))));
+    assert_eq!(arrival(&post(Some("e2")), &claims(None), BY_ID), taken);
+    assert_eq!(arrival(&post(None), &claims(Some("e1")), BY_ID), taken);
+    assert_eq!(arrival(&post(Some("e2")), &claims(Some("e1")), BY_ID), taken);
 }
 
 #[test]
@@ -46,18 +50,18 @@ fn the_user_name_of_a_deleted_person_under_another_external_id_is_a_new_person()
         by_former_name: vec![(id("i"), external_id.map(str::to_owned))],
         ..Claims::default()
     };
-    assert_eq!(arrival(&post(Some("e2")), &claims(Some("e1"))), Ok(Arrival::New));
-    assert_eq!(arrival(&post(Some("e2")), &claims(None)), Ok(Arrival::New));
-    assert_eq!(arrival(&post(None), &claims(Some("e1"))), Ok(Arrival::New));
-    assert_eq!(arrival(&post(None), &claims(None)), Ok(Arrival::Known(id("i"))));
+    assert_eq!(arrival(&post(Some("e2")), &claims(Some("e1")), BY_ID), Ok(Arrival::New));
+    assert_eq!(arrival(&post(Some("e2")), &claims(None), BY_ID), Ok(Arrival::New));
+    assert_eq!(arrival(&post(None), &claims(Some("e1")), BY_ID), Ok(Arrival::New));
+    assert_eq!(arrival(&post(None), &claims(None), BY_ID), Ok(Arrival::Known(id("i"))));
     let several = Claims { by_former_name: vec![(id("i1"), None), (id("i3"), None), (id("i2"), None)], ..Claims::default() };
-    assert_eq!(arrival(&post(None), &several), Ok(Arrival::Known(id("i3"))), "the newest of that name");
+    assert_eq!(arrival(&post(None), &several, BY_ID), Ok(Arrival::Known(id("i3"))), "the newest of that name");
 }
 
 #[test]
 fn who_asked_to_be_erased_does_not_come_back() {
     let claims = Claims { by_external_id: Some(id("i")), erased: true, ..Claims::default() };
-    assert_eq!(arrival(&post(Some("e1")), &claims), Err(Refusal::Erased));
+    assert_eq!(arrival(&post(Some("e1")), &claims, BY_ID), Err(Refusal::Erased));
 }
 
 #[test]
@@ -265,4 +269,18 @@ fn a_skipped_record_joins_nobody() {
     skipped.payload.insert("skip".into(), "service account".into());
     let plan = plan(create(&world.desk(), &skipped, id("i"), joining()));
     assert_eq!((plan.identity.identity().profile_id.as_ref(), kinds(&plan)), (None, vec!["scim.user.created"]));
+}
+
+#[test]
+fn where_people_are_known_by_their_name_it_decides_and_the_external_id_may_be_another() {
+    let named = |name: &str, external_id: Option<&str>| Some((id(name), external_id.map(str::to_owned)));
+    let now = Claims { by_user_name: named("i", Some("e1")), ..Claims::default() };
+    assert_eq!(arrival(&post(Some("e2")), &now, BY_NAME), Ok(Arrival::Known(id("i"))));
+    let before = Claims { by_former_name: vec![(id("i1"), Some("e1".into())), (id("i2"), None)], ..Claims::default() };
+    assert_eq!(arrival(&post(Some("e3")), &before, BY_NAME), Ok(Arrival::Known(id("i2"))), "the newest of that name");
+    let another = Claims { by_external_id: Some(id("j")), ..now };
+    assert_eq!(arrival(&post(Some("e1")), &another, BY_NAME), Err(Refusal::Taken { attribute: "externalId" }));
+    assert_eq!(arrival(&post(Some("e1")), &Claims::default(), BY_NAME), Ok(Arrival::New));
+    let erased = Claims { erased: true, ..Claims::default() };
+    assert_eq!(arrival(&post(Some("e1")), &erased, BY_NAME), Err(Refusal::Erased));
 }

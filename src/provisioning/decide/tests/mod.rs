@@ -199,10 +199,13 @@ impl World {
 
     fn post_undecided(&self, record: &SourceRecord) -> Decision<UserPlan> {
         let desk = self.desk();
-        let arrived = arrival(record, &self.claims(record)).and_then(|arrival| match arrival {
-            Arrival::New => Ok(None),
-            Arrival::Known(_) => repost(&self.known(), record, self.connection.options.repost).map(Some),
-        });
+        let arrived =
+            arrival(record, &self.claims(record), self.connection.options.scim_user_id_attribute).and_then(
+                |arrival| match arrival {
+                    Arrival::New => Ok(None),
+                    Arrival::Known(_) => repost(&self.known(), record, self.connection.options.repost).map(Some),
+                },
+            );
         match arrived {
             Err(refusal) => Decision::Refused(refusal),
             Ok(Some(event)) => write(&desk, event, self.known(), record, self.newcomer(record)),
