@@ -72,7 +72,7 @@ on_both_gateways! {
     }
 
     async fn however_it_signs_and_encrypts_it_is_let_in(store) {
-        let site = Site::start(store, json!({"encrypt_assertion": true}), &[]).await;
+        let site = Site::start(store, json!({"encrypt_assertion": true}), &["encrypt_assertions=true"]).await;
         for (response, assertion) in [(false, true), (true, false), (true, true)] {
             for bits in [128, 256] {
                 let cipher = [format!("http://www.w3.org/2009/xmlenc11#aes{bits}-gcm"), format!("aes-{bits}")];
@@ -85,7 +85,7 @@ on_both_gateways! {
 
     async fn a_cipher_that_the_connection_does_not_take_gets_nobody_in(store) {
         let cbc = json!(["http://www.w3.org/2001/04/xmlenc#aes256-cbc", "aes-256"]);
-        let site = Site::start(store, json!({"encrypt_assertion": true, "cipher": cbc}), &[]).await;
+        let site = Site::start(store, json!({"encrypt_assertion": true, "cipher": cbc}), &["encrypt_assertions=true"]).await;
         assert_eq!(site.log_in().await.page().status, 403);
         site.changed(&["allow_cbc=true"]).await;
         let mut browser = site.log_in().await;
@@ -96,7 +96,8 @@ on_both_gateways! {
     }
 
     async fn an_answer_that_is_encrypted_and_signed_by_nobody_gets_nobody_in(store) {
-        let site = Site::start(store, json!({"encrypt_assertion": true, "sign_assertion": false}), &[]).await;
+        let unsigned = json!({"encrypt_assertion": true, "sign_assertion": false});
+        let site = Site::start(store, unsigned, &["encrypt_assertions=true"]).await;
         assert_eq!(site.log_in().await.page().status, 403);
         site.idp.set(json!({"encrypt_assertion": false}));
         assert_eq!(site.log_in().await.page().status, 403);

@@ -155,7 +155,7 @@ on_both_gateways! {
     }
 
     async fn what_it_encrypts_is_refused_unless_the_connection_takes_its_cipher(store) {
-        let site = Site::start_with(store, json!({"assertion.encryption": true}), &[]).await;
+        let site = Site::start_with(store, json!({"assertion.encryption": true}), &["encrypt_assertions=true"]).await;
         is_plain_refusal(site.log_in("alice").await.page(), "saml_encryption_algorithm");
         site.set("acme", &["allow_cbc=true"]);
         settled().await;
@@ -414,18 +414,41 @@ on_both_gateways! {
         assert_eq!(site.session(&mut other).await.status, 401);
     }
 
-    async fn attack_an_answer_is_posted_where_another_connection_or_another_tenant_takes_answers(store) {
+    async fn attack_an_answer_is_posted_where_another_connection_takes_answers(store) {
         let site = Site::start(store, &[]).await;
         let metadata = fetched(&site.idp.metadata_url()).await;
-        // Both believe the same identity provider, and call themselves what acme is called.
+        // Both believe the same identity provider, and globex calls itself what acme is called.
         let copied = format!("sp_entity_id={}", site.entity_id("acme"));
         site.connect("globex", "simplesamlphp", &metadata, &["idp_initiated=true", &copied]);
         let (mut browser, answer) = site.answer_for("alice").await;
-        let moved = Form { action: site.acs("globex").parse().expect("a URL"), ..answer };
-        let page = browser.submit(&moved).await;
-        assert_eq!(page.status, 403, "{page:?}");
+        let moved = Form { action: site.acs("globex").parse().expect("a URL"), ..answer.clone() };
+        is_plain_refusal(browser.submit(&moved).await, "saml_destination_mismatch");
         assert_eq!(site.session(&mut browser).await.status, 401);
         assert_eq!(site.rows("SELECT id FROM users").await.len(), 0);
+        assert_eq!(browser.submit(&answer).await.status, 200, "and it was good where it belongs");
+    }
+
+    async fn attack_an_answer_is_posted_where_another_tenant_takes_answers(store) {
+        let site = Site::start(store, &[]).await;
+        site.gateway.cli(&["tenant", "create", "globex", "--host", "globex.example.test"]);
+        site.gateway.cli(&["mapping", "publish", "simplesamlphp", "--tenant", "globex"]);
+        let file = format!("metadata_file={}", site.gateway.folder().join("acme.xml").display());
+        let copied = format!("sp_entity_id={}", site.entity_id("acme"));
+        let made = site.gateway.cli(&[
+            "connection", "create", "acme", "--tenant", "globex", "--kind", "samlp", "--mapping", "simplesamlphp", "--json",
+            "--set", &file, "--set", &copied, "--set", "idp_initiated=true",
+        ]);
+        let made: Value = serde_json::from_str(&made).expect("JSON");
+        let path = format!("/saml/{}/acs", made["id"].as_str().expect("an id"));
+        let (mut browser, answer) = site.answer_for("alice").await;
+        browser.route("https://globex.example.test", site.gateway.base_url());
+        for (host, code) in [("https://globex.example.test", "saml_destination_mismatch"), (PUBLIC_URL, "inexistent_connection")] {
+            let moved = Form { action: format!("{host}{path}").parse().expect("a URL"), ..answer.clone() };
+            let page = browser.submit(&moved).await.clone();
+            assert!(matches!(page.status, 403 | 404) && page.text.contains(code), "{host}: {page:?}");
+        }
+        assert_eq!(site.rows("SELECT id FROM users").await.len(), 0);
+        assert_eq!(browser.submit(&answer).await.status, 200, "and it was good where it belongs");
     }
 
     async fn attack_an_answer_is_changed_on_its_way(store) {
