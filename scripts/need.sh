@@ -26,6 +26,11 @@ has_samba_dc() {
     done
     /usr/bin/python3 -c 'import samba'
 }
+has_simplesamlphp() {
+    test -e /usr/share/simplesamlphp/www/saml2/idp/SSOService.php &&
+        php -r 'foreach (["curl", "dom", "mbstring", "openssl"] as $name) { extension_loaded($name) || exit(1); }'
+}
+has_chromium() { command -v chromium && command -v chromedriver; }
 has_postgres_15() { test -x /usr/lib/postgresql/15/bin/initdb; }
 
 if ! command -v cargo >/dev/null; then
@@ -58,6 +63,12 @@ case $purpose in
         # The domain controller that stands in for Active Directory.
         need "samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind ldb-tools python3-samba" has_samba_dc
         need "openssl" command -v openssl
+        # Identity providers that people log in at, a browser to do it with, and what moves it.
+        need "simplesamlphp php-cli php-xml php-mbstring php-curl" has_simplesamlphp
+        need "xmlsec1" command -v xmlsec1
+        need "nodejs" command -v node
+        need "npm" command -v npm
+        need "chromium chromium-driver" has_chromium
         # libFuzzer is C++, built with the fuzz targets.
         need "g++" command -v c++
         ;;

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # scripts/test.sh [soak]
 # Every test: unit tests, the mapping language, SAML messages, some fuzzing of both, documentation examples, then the suite, which
-# talks to the release binary, a PostgreSQL it starts itself and the pinned conformance tools. With `soak`, long fuzzing
-# and the suite.
+# talks to the release binary, a PostgreSQL it starts itself, identity providers and the pinned conformance tools. With `soak`,
+# long fuzzing and the suite.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
@@ -10,9 +10,10 @@ logs=$target/test
 
 scripts/need.sh test
 scripts/venv.sh
+scripts/identity-providers.sh
 cargo build --release --locked --bin rosterd
 
-# The suite finds PostgreSQL and the conformance tools (.venv) where the two scripts above put them.
+# The suite finds PostgreSQL, the tools of Python (.venv) and of npm (target/idp) where the scripts above put them.
 export ROSTERD_BIN=$target/release/rosterd
 # A setting of the developer's own must not reach the servers under test.
 unset "${!ROSTERD__@}"
