@@ -14,7 +14,6 @@ statements! {
     /// By the key, whose ids are in the order of time: an index by age would cost every write.
     OLD_TRAFFIC_ROWS = "SELECT id FROM traffic WHERE tenant_id = $1 AND id < $2 ORDER BY id LIMIT $3";
     OLD_SESSIONS = "SELECT id FROM sessions WHERE tenant_id = $1 AND expires_at < $2 ORDER BY expires_at LIMIT $3";
-    DELETE_OLD_SESSION = "DELETE FROM sessions WHERE tenant_id = $1 AND id = $2";
 }
 
 /// What retention removes.
@@ -59,7 +58,7 @@ pub async fn delete_some(store: &Store, tenant: &TenantId, kept: Kept, before: i
         Kept::Traffic => {
             (store.read(OLD_TRAFFIC_ROWS, args![tenant, first_id_of(before), limit]).await?, super::traffic::DELETE_EXCHANGE)
         }
-        Kept::Sessions => (store.read(OLD_SESSIONS, args![tenant, before, limit]).await?, DELETE_OLD_SESSION),
+        Kept::Sessions => (store.read(OLD_SESSIONS, args![tenant, before, limit]).await?, super::sessions::DELETE_SESSION_BY_ID),
         // Its key is another.
         Kept::LoginFailures => return super::login_failures::delete_old(store, tenant, before, limit).await,
         Kept::SamlUsed => return super::saml_used::delete_old(store, tenant, before, limit).await,
