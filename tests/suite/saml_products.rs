@@ -3,6 +3,7 @@
 //! every attribute left out, and that has to be noticed.
 
 use crate::support::binary::Sandbox;
+use crate::support::minted::mint;
 use jiff::{SignedDuration, Timestamp};
 use rosterd::mapping::{Gate, Input, Language, Mapping, Published, compile};
 use rosterd::mapping_files;
@@ -24,20 +25,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-#[path = "../../crates/saml/tests/suite/mint.rs"]
-#[expect(dead_code, reason = "shared with the tests of rosterd-saml, which use more of it")]
-mod mint;
 #[path = "../../crates/saml/tests/suite/seal.rs"]
 #[expect(dead_code, reason = "shared with the tests of rosterd-saml, which use more of it")]
 mod seal;
-/// What the shared files ask for.
-mod verifier {
-    use rosterd_saml::verify::{Verifier, Xmlsec};
-
-    pub fn in_use() -> &'static dyn Verifier {
-        &Xmlsec
-    }
-}
 
 /// `expected.json`, described in `fixtures/saml/README.md`.
 #[derive(Deserialize)]
