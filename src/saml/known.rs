@@ -3,7 +3,7 @@
 //!
 //! Refuses by not matching: a pattern that can't be read, or that is too large, is nobody's scope.
 
-use regex::RegexBuilder;
+use regex::{Regex, RegexBuilder};
 use rosterd_saml::metadata::Scope;
 
 /// Patterns beyond these are not tried, however many metadata has.
@@ -18,7 +18,7 @@ pub struct Known<'a> {
     /// Our entity id, as this identity provider knows it.
     pub sp_entity_id: &'a str,
     /// Empty: its metadata does not say, and nothing is held against it.
-    pub scopes: &'a [Scope],
+    pub scopes: &'a Scopes,
 }
 
 /// The attributes whose values are scoped, by every name they are sent under: eduPerson's as OIDs and under the names that
@@ -44,35 +44,60 @@ pub fn is_scoped(name: &str) -> bool {
     SCOPED.iter().any(|scoped| scoped.eq_ignore_ascii_case(name))
 }
 
+/// The domains of one identity provider. Made once, when its metadata is read: a pattern may cost a lot to compile, and somebody
+/// else wrote it.
+#[derive(Clone, Debug, Default)]
+pub struct Scopes {
+    /// In lower case.
+    names: Vec<String>,
+    patterns: Vec<Regex>,
+    /// Also those that nobody can read: who has one has said something.
+    listed: String,
+}
+
+impl Scopes {
+    pub fn of(scopes: &[Scope]) -> Self {
+        let names = scopes.iter().filter(|scope| !scope.is_pattern).map(|scope| scope.value.to_ascii_lowercase());
+        let patterns = scopes.iter().filter(|scope| scope.is_pattern).take(PATTERNS_MAX);
+        Self {
+            names: names.collect(),
+            patterns: patterns.filter_map(|scope| anchored(&scope.value)).collect(),
+            listed: scopes.iter().map(|scope| scope.value.as_str()).collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    fn is_silent(&self) -> bool {
+        self.listed.is_empty() && self.names.is_empty()
+    }
+}
+
 impl Known<'_> {
     /// Whether the identity provider may state the scoped value. The scope begins behind the first `@` (eduPerson), so that
     /// `a@evil.example@uni.example` is not of `uni.example`. A value without one is nobody's, where scopes are known.
     pub fn may_say(&self, value: &str) -> bool {
-        if self.scopes.is_empty() || value.is_empty() {
+        if self.scopes.is_silent() || value.is_empty() {
             return true;
         }
         let Some((_, scope)) = value.split_once('@') else { return false };
-        let is_named = |known: &&Scope| !known.is_pattern && known.value.eq_ignore_ascii_case(scope);
-        let patterns = || self.scopes.iter().filter(|known| known.is_pattern).take(PATTERNS_MAX);
-        !scope.is_empty()
-            && (self.scopes.iter().any(|known| is_named(&known)) || patterns().any(|known| matches(&known.value, scope)))
+        let is_named = || self.scopes.names.iter().any(|known| known.eq_ignore_ascii_case(scope));
+        !scope.is_empty() && (is_named() || self.scopes.patterns.iter().any(|known| known.is_match(scope)))
     }
 
     /// For the administrator.
-    pub(super) fn scopes_listed(&self) -> String {
-        self.scopes.iter().map(|scope| scope.value.as_str()).collect::<Vec<_>>().join(", ")
+    pub(super) fn scopes_listed(&self) -> &str {
+        &self.scopes.listed
     }
 }
 
-/// Whether the pattern stands for all of the scope: half of it would let `uni.example.evil.example` in.
-fn matches(pattern: &str, scope: &str) -> bool {
+/// The pattern for all of a scope: half of it would let `uni.example.evil.example` in. `None`: it is none.
+fn anchored(pattern: &str) -> Option<Regex> {
     if pattern.len() > PATTERN_BYTES_MAX {
-        return false;
+        return None;
     }
     // On its own first: `a)|(b` is a pattern only between the brackets of the anchored one.
-    let own = RegexBuilder::new(pattern).size_limit(PROGRAM_BYTES_MAX).build();
-    let anchored = RegexBuilder::new(&format!(r"\A(?:{pattern})\z")).case_insensitive(true).size_limit(PROGRAM_BYTES_MAX).build();
-    own.is_ok() && anchored.is_ok_and(|anchored| anchored.is_match(scope))
+    RegexBuilder::new(pattern).size_limit(PROGRAM_BYTES_MAX).build().ok()?;
+    let whole = format!(r"\A(?:{pattern})\z");
+    RegexBuilder::new(&whole).case_insensitive(true).size_limit(PROGRAM_BYTES_MAX).build().ok()
 }
 
 #[cfg(test)]
@@ -82,7 +107,7 @@ mod tests {
     fn may_say(scopes: &[(&str, bool)], value: &str) -> bool {
         let scopes: Vec<Scope> =
             scopes.iter().map(|(value, is_pattern)| Scope { value: (*value).to_owned(), is_pattern: *is_pattern }).collect();
-        Known { sp_entity_id: "urn:us", scopes: &scopes }.may_say(value)
+        Known { sp_entity_id: "urn:us", scopes: &Scopes::of(&scopes) }.may_say(value)
     }
 
     #[test]

@@ -51,7 +51,7 @@ statements! {
         CAST(CASE WHEN EXISTS (SELECT 1 FROM members m WHERE m.tenant_id = i.tenant_id AND m.member_id = i.id) THEN 1 ELSE 0 END AS BIGINT) \
         FROM identities i LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id \
         WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.user_name_key = $3 AND NOT i.listed AND i.deleted_at IS NOT NULL \
-        ORDER BY i.id DESC LIMIT 1");
+        ORDER BY i.deleted_at DESC, i.id DESC LIMIT 1");
     /// Whoever was here under this external id and was removed.
     FIND_REMOVED = "SELECT subject FROM tombstones WHERE tenant_id = $1 AND kind = 'identity' AND subject = $2";
     /// What a SCIM read of one user needs, and nothing else.

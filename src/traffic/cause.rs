@@ -123,6 +123,8 @@ causes! {
     SamlSubject = "saml_subject",
     /// Nothing, or nothing that counts, is known of the identity provider.
     SamlMetadata = "saml_metadata",
+    /// The roster does not let the person in: blocked, gone, unknown where nobody is made, or refused by the mapping.
+    LoginDenied = "login_denied",
 }
 
 impl Cause {

@@ -79,6 +79,7 @@ on_both_gateways! {
         assert!(answer.text.contains("access_denied") && !answer.text.contains("blocked"), "{}", answer.text);
         assert_eq!(browser.session().await.status, 401);
         assert_eq!(site.reasons().await, ["blocked_at_source"]);
+        site.recorded("blocked_at_source").await;
     }
 
     async fn a_connection_that_makes_nobody_lets_nobody_new_in(store) {

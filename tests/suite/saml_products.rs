@@ -3,12 +3,12 @@
 //! every attribute left out, and that has to be noticed.
 
 use crate::support::binary::Sandbox;
-use crate::support::minted::mint;
+use crate::support::minted::{mint, seal};
 use jiff::{SignedDuration, Timestamp};
 use rosterd::mapping::{Gate, Input, Language, Mapping, Published, compile};
 use rosterd::mapping_files;
 use rosterd::model::saml::SamlOptions;
-use rosterd::saml::known::Known;
+use rosterd::saml::known::{Known, Scopes};
 use rosterd::saml::record::{dropped, record};
 use rosterd::saml::subject::Subject;
 use rosterd_saml::decrypt::Decryption;
@@ -24,10 +24,6 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-#[path = "../../crates/saml/tests/suite/seal.rs"]
-#[expect(dead_code, reason = "shared with the tests of rosterd-saml, which use more of it")]
-mod seal;
 
 /// `expected.json`, described in `fixtures/saml/README.md`.
 #[derive(Deserialize)]
@@ -118,7 +114,7 @@ impl Product {
 
     fn outcome(&self, template: &str) -> Result<Outcome, String> {
         let scopes = self.scopes();
-        let known = Known { sp_entity_id: mint::SP, scopes: &scopes };
+        let known = Known { sp_entity_id: mint::SP, scopes: &Scopes::of(&scopes) };
         let record = record(&self.verified(template), &self.options(), &known).map_err(|refused| refused.to_string())?;
         let mapped = given(&*self.mapping, record.payload())?;
         Ok(Outcome { external_id: record.external_id().to_owned(), mapped })
@@ -268,7 +264,7 @@ impl Product {
         sandbox.write("all.mapping", "mapping all from saml to profile\napp_metadata.all = $all\n");
         sandbox.write("response.xml", &filled(&self.template));
         let tried = sandbox.run("mapping try all.mapping --input response.xml --json").json();
-        let known = Known { sp_entity_id: mint::SP, scopes: &[] };
+        let known = Known { sp_entity_id: mint::SP, scopes: &Scopes::default() };
         let record = record(&self.verified(&self.template), &self.options(), &known).unwrap();
         assert_eq!(tried[0]["rules"][0]["gave"]["value"], Value::Object(record.payload().clone()), "{}", self.name);
     }
@@ -354,7 +350,7 @@ fn people_of_a_scope_that_is_not_listed_are_let_in_only_while_none_is() {
 fn values_of_another_scope_are_dropped_and_can_be_told() {
     let product = Product::read("shibboleth");
     let (verified, scopes) = (product.verified(&product.template), product.scopes());
-    let known = Known { sp_entity_id: mint::SP, scopes: &scopes };
+    let known = Known { sp_entity_id: mint::SP, scopes: &Scopes::of(&scopes) };
     assert_eq!(dropped(&verified, &known), [("urn:oid:1.3.6.1.4.1.5923.1.1.1.9", "student@other.example")]);
     let foreign = product.template.replace("AL1@uni.example", "AL1@other.example");
     let refused = record(&product.verified(&foreign), &product.options(), &known).map(|_| ()).unwrap_err();
@@ -365,7 +361,7 @@ fn values_of_another_scope_are_dropped_and_can_be_told() {
 fn a_transient_name_is_refused_where_no_attribute_is_named() {
     for name in ["shibboleth", "simplesamlphp"] {
         let product = Product::read(name);
-        let known = Known { sp_entity_id: mint::SP, scopes: &[] };
+        let known = Known { sp_entity_id: mint::SP, scopes: &Scopes::default() };
         let refused = record(&product.verified(&product.template), &SamlOptions::default(), &known).map(|_| ()).unwrap_err();
         assert_eq!(refused.code(), "saml_transient_name_id", "{name}");
     }

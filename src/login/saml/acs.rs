@@ -140,8 +140,8 @@ async fn entered(
     };
     let entered = logins.provisioner.login_storing(&login, verified, &begin).await.map_err(|error| stopped(&error))?;
     // Why somebody with a good assertion is not let in is logged there, and theirs to ask an administrator.
-    if entered.is_err() {
-        return Err(Stopped::Denied);
+    if let Err(denial) = entered {
+        return Err(Stopped::Denied(denial.code()));
     }
     let target = match &waiting {
         Some(waiting) => waiting.return_to.clone(),

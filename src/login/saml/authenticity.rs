@@ -53,7 +53,8 @@ async fn by_known_or_new_keys<T: Send + 'static>(
         Ok(found) => return Ok((found, idp)),
         Err(refusal) => refusal,
     };
-    let may_be_a_new_key = matches!(refusal.rule, Rule::SignatureInvalid | Rule::NoMatchingCertificate);
+    // What is inside AES-CBC fails in one way only, whatever was wrong with it.
+    let may_be_a_new_key = matches!(refusal.rule, Rule::SignatureInvalid | Rule::NoMatchingCertificate | Rule::DecryptionFailed);
     if !may_be_a_new_key || !logins.has_new_key(site, &idp).await? {
         return Err(refusal.into());
     }

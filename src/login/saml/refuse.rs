@@ -24,8 +24,8 @@ const NOT_LET_IN: &str = "access_denied";
 pub(super) enum Stopped {
     /// The message, or what it says.
     Message(Told),
-    /// The roster keeps the person out; its own log row says why.
-    Denied,
+    /// The roster keeps the person out, by this code; its own log row says more.
+    Denied(&'static str),
     /// Nothing is said of the message or the person.
     Other(Refused),
 }
@@ -153,8 +153,11 @@ pub(super) async fn refuse(logins: &Logins, site: &Site, parts: &Parts, started:
         if let Err(error) = logins.provisioner.note_unverified(&login, told.code, None, &facts).await {
             tracing::warn!(%error, code = told.code, "a refused login could not be logged");
         }
-        let status = StatusCode::FORBIDDEN;
-        note(logins, site, parts, started, status, Some(told));
+        note(logins, site, parts, started, StatusCode::FORBIDDEN, Some(told));
+    }
+    if let Stopped::Denied(code) = stopped {
+        let told = Told { code, cause: Cause::LoginDenied, expected: None, received: None };
+        note(logins, site, parts, started, StatusCode::FORBIDDEN, Some(&told));
     }
     page(logins, parts, stopped)
 }
@@ -214,7 +217,7 @@ pub(super) fn page(logins: &Logins, parts: &Parts, stopped: Stopped) -> Response
             let page = Page { title: "Sign-in did not work", text, reference: Some((told.code, id)), form: "" };
             page.into_response(StatusCode::FORBIDDEN, &logins.entropy)
         }
-        Stopped::Denied => {
+        Stopped::Denied(_) => {
             let text = "Your identity provider knows you, but you can't sign in here.";
             let page = Page { title: "You can't sign in here", text, reference: Some((NOT_LET_IN, id)), form: "" };
             page.into_response(StatusCode::FORBIDDEN, &logins.entropy)

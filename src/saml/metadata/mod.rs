@@ -17,11 +17,12 @@ pub mod times;
 use crate::clock::Micros;
 use crate::model::connection::Connection;
 use crate::model::ids::ConnectionId;
+use crate::saml::known::Scopes;
 use crate::store::saml_metadata::{self, MetadataRow};
 use crate::store::{self, Store};
 use certificates::Counted;
 use jiff::Timestamp;
-use rosterd_saml::metadata::{Binding, Endpoint, IdpMetadata, Scope};
+use rosterd_saml::metadata::{Binding, Endpoint, IdpMetadata};
 use rosterd_saml::rule::Refusal;
 use rosterd_saml::verify::Certificates;
 use std::collections::HashMap;
@@ -40,7 +41,7 @@ pub struct IdentityProvider {
     pub logout: Vec<Endpoint>,
     pub wants_signed_requests: bool,
     pub name_id_formats: Vec<String>,
-    pub scopes: Vec<Scope>,
+    pub scopes: Arc<Scopes>,
     pub valid_until: Option<Timestamp>,
     /// Of what is stored; another one says something else.
     pub version: i64,
@@ -91,6 +92,7 @@ struct Read {
     version: i64,
     /// `None`: there is no document yet.
     known: Option<(IdpMetadata, Vec<Counted>)>,
+    scopes: Arc<Scopes>,
 }
 
 impl IdentityProviders {
@@ -107,11 +109,15 @@ impl IdentityProviders {
             Some(read) => read,
             None => match saml_metadata::find(&self.store, connection).await? {
                 None => return Ok(Err(Unusable::NoMetadata)),
-                Some(row) => self.keep(&connection.id, Read { version: row.version, known: known(&row)? }),
+                Some(row) => {
+                    let known = known(&row)?;
+                    let scopes = known.as_ref().map_or_else(Scopes::default, |(metadata, _)| Scopes::of(&metadata.scopes));
+                    self.keep(&connection.id, Read { version: row.version, known, scopes: Arc::new(scopes) })
+                }
             },
         };
         let Some((metadata, counted)) = &read.known else { return Ok(Err(Unusable::NoMetadata)) };
-        Ok(believed(metadata, counted, (connection.options.saml.certificate_grace_days, now), read.version))
+        Ok(believed((metadata, &read.scopes), counted, (connection.options.saml.certificate_grace_days, now), read.version))
     }
 
     fn kept(&self, connection: &ConnectionId, version: i64) -> Option<Arc<Read>> {
@@ -150,7 +156,7 @@ pub fn instant(at: Micros) -> Timestamp {
 }
 
 fn believed(
-    metadata: &IdpMetadata,
+    (metadata, scopes): (&IdpMetadata, &Arc<Scopes>),
     counted: &[Counted],
     (grace_days, now): (u32, Micros),
     version: i64,
@@ -167,7 +173,7 @@ fn believed(
         logout: metadata.logout.clone(),
         wants_signed_requests: metadata.wants_signed_requests,
         name_id_formats: metadata.name_id_formats.clone(),
-        scopes: metadata.scopes.clone(),
+        scopes: Arc::clone(scopes),
         valid_until: metadata.valid_until,
         version,
     })

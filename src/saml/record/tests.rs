@@ -1,4 +1,5 @@
 use super::*;
+use crate::saml::known::Scopes;
 use rosterd_saml::metadata::Scope;
 use serde_json::json;
 
@@ -37,7 +38,7 @@ fn given(attributes: Vec<Attribute>) -> Given {
 impl Given {
     fn record(&self, user_id_attribute: Option<&str>) -> Result<LoginRecord, NotARecord> {
         let said = Said { issuer: ISSUER, name_id: self.name_id.as_ref(), attributes: &self.attributes };
-        said.record(user_id_attribute, &Known { sp_entity_id: US, scopes: &self.scopes })
+        said.record(user_id_attribute, &Known { sp_entity_id: US, scopes: &Scopes::of(&self.scopes) })
     }
 
     fn id(&self, user_id_attribute: Option<&str>) -> Result<String, &'static str> {

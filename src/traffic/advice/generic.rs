@@ -66,6 +66,9 @@ pub(super) fn why(cause: Cause) -> &'static str {
         Cause::SamlStatus => "The identity provider did not sign the person in, or not in the way it was asked to.",
         Cause::SamlSubject => "The assertion does not say in a lasting way who the person is.",
         Cause::SamlMetadata => "Nothing that may be believed is known of the connection's identity provider.",
+        Cause::LoginDenied => {
+            "The identity provider vouches for the person, and the roster does not let them in; the detail says why."
+        }
     }
 }
 
@@ -214,6 +217,10 @@ pub(super) fn change(cause: Cause) -> &'static str {
         Cause::SamlMetadata => {
             "Set metadata_url, or hand the metadata over with `rosterd connection metadata NAME --set FILE`; \
              `rosterd connection check NAME` says what is missing."
+        }
+        Cause::LoginDenied => {
+            "By the detail: no_jit is create_on_login = false and an unknown person; blocked and deprovisioned are what a push, a \
+             directory or an administrator said of them; skipped, denied and rejected come from the connection's mapping."
         }
     }
 }

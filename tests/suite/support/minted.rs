@@ -4,6 +4,9 @@
 #[path = "../../../crates/saml/tests/suite/mint.rs"]
 #[expect(dead_code, clippy::unwrap_used, reason = "shared with the tests of rosterd-saml, which use more of it")]
 pub mod mint;
+#[path = "../../../crates/saml/tests/suite/seal.rs"]
+#[expect(dead_code, reason = "shared with the tests of rosterd-saml, which use more of it")]
+pub mod seal;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

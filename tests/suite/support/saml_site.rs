@@ -80,6 +80,18 @@ impl SamlSite {
         rows.iter().map(|row| serde_json::from_str(row["detail"].as_str().expect("a detail")).expect("JSON")).collect()
     }
 
+    /// The recorded traffic of `acme`, once it has `text`: it is written a moment later, off the way of an answer.
+    pub async fn recorded(&self, text: &str) -> String {
+        for _ in 0..40 {
+            let shown = self.gateway.cli(&["connection", "traffic", "acme", "--json"]);
+            if shown.contains(text) {
+                return shown;
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        panic!("{text} is not in the recorded traffic");
+    }
+
     /// Why they were.
     pub async fn reasons(&self) -> Vec<String> {
         let all = self.refusals().await;
