@@ -287,8 +287,12 @@ fn read(tokens: TokenStream, place: &Place, tests: &mut BTreeSet<String>) {
             ("mod", name, ";") => {
                 if let Some(below) = &place.below {
                     let inside = below.join(name);
-                    let files = [below.join(format!("{name}.rs")), inside.join("mod.rs")];
-                    let file = files.iter().find(|file| file.exists()).unwrap_or_else(|| panic!("mod {name} has no file"));
+                    // `#[path = "…"]`, from the folder of the file that says so.
+                    let said = attributes.iter().find_map(|text| text.strip_prefix("path=\"")?.strip_suffix('"'));
+                    let said = said.and_then(|path| Some(below.parent()?.join(path)));
+                    let files = [below.join(format!("{name}.rs")), inside.join("mod.rs")].into_iter().chain(said);
+                    let mut files = files.filter(|file| file.exists());
+                    let file = &files.next().unwrap_or_else(|| panic!("mod {name} has no file"));
                     read_file(file, &inside, &place.path(name), tests);
                 }
                 attributes.clear();
@@ -308,6 +312,14 @@ fn read(tokens: TokenStream, place: &Place, tests: &mut BTreeSet<String>) {
             ("proptest", "!", _) => {
                 if let Some(inner) = braced(at + 2) {
                     read(inner, &Place { below: None, module: place.module.clone(), on_both: false }, tests);
+                }
+            }
+            // `products! { entra okta }` of the assertions: a module each.
+            ("products", "!", _) => {
+                let products = braced(at + 2).into_iter().flatten().filter(|token| matches!(token, TokenTree::Ident(_)));
+                for product in products {
+                    let checks = ["sends_is_taken", "says_otherwise_is_noticed", "sends_is_tried_as_it_comes"];
+                    tests.extend(checks.map(|check| place.path(&format!("{product}::what_it_{check}"))));
                 }
             }
             // `replays!(entra, okta)` of the recordings: a module each.

@@ -459,6 +459,8 @@ on_both_gateways! {
         let changed = answer.with("SAMLResponse", &encoded(&xml.replace("alice", "bobby")));
         is_plain_refusal(browser.submit(&changed).await, "saml_signature_invalid");
         assert_eq!(site.session(&mut browser).await.status, 401);
+        let printed = site.gateway.printed_with("/saml/{connection}/acs").await;
+        assert!(!printed.contains("xmlSec"), "a library writes into our log: {printed}");
     }
 }
 
