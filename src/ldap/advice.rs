@@ -145,8 +145,8 @@ fn search(settings: &Settings, answer: &Answer, area: &'static str) -> String {
             format!("The directory's time limit ended the search: lift it for {account}, or index the attributes of the filter.")
         }
         11 => format!(
-            "page_size is {} and more than the directory allows {account}: set a smaller page_size, or raise its limit (OpenLDAP: \
-             size.pr; 389: nsslapd-lookthroughlimit).",
+            "The directory looks at fewer entries than this search has, for {account}. OpenLDAP: page_size ({}) is more than size.pr \
+             allows, set a smaller one or raise that. 389: raise nsLookThroughLimit of the account; it counts over all pages.",
             settings.page_size
         ),
         10 => format!("{area} lies on another server of the directory: name that one in url."),

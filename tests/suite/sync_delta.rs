@@ -281,6 +281,21 @@ async fn a_place_that_is_damaged_or_another_servers_or_too_old_is_worth_nothing(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn syncrepl_without_a_right_to_entrycsn_is_not_believed() {
+    let mut slapd = Slapd::start(3);
+    slapd.hide("entryCSN");
+    on_both(async |postgres| {
+        let corp = Corp::with_groups(postgres, &slapd, "--set delta=auto").await;
+        corp.sync();
+        // It would tell that nothing changed.
+        slapd.modify(&replace(&person_dn("u000001"), "displayName", &format!("Ann {postgres:?}")));
+        let report = everything(&corp, 0, "no place");
+        assert!(report["summary"]["why_no_delta"].as_str().expect("why").contains("not shown entryCSN"), "{report}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_mapping_option_or_word_means_reading_everything() {
     let slapd = Slapd::start(3);
     on_both(async |postgres| {

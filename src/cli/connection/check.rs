@@ -282,7 +282,7 @@ async fn try_samples(
             return Ok(());
         }
     };
-    let mut failing = Vec::new();
+    let (mut failing, mut rejected) = (Vec::new(), 0);
     for entry in &entries {
         let payload = payload(entry, &reads.binary);
         let trial = match subject.first_sight(&payload, context.clock.now()) {
@@ -293,6 +293,7 @@ async fn try_samples(
                 continue;
             }
         };
+        rejected += usize::from(trial.failed().next().is_some());
         failing.extend(trial.failed().map(str::to_owned));
         let external_id = external_id(entry, &settings.users.id_attribute).ok();
         let place = external_id.clone().unwrap_or_else(|| entry.dn.clone());
@@ -301,7 +302,9 @@ async fn try_samples(
     failing.sort_unstable();
     failing.dedup();
     if !failing.is_empty() {
-        let detail = format!("of {} samples some have no {}", report.samples.len(), failing.join(", "));
+        let is_all = rejected == report.samples.len() && rejected > 1;
+        let some = if is_all { "none has a usable" } else { "some have no" };
+        let detail = format!("of {} samples {some} {}", report.samples.len(), failing.join(", "));
         let advice =
             format!("Below is why. Where that is usual, change the rule: `rosterd mapping show {name}` prints the text.");
         report.warning("mapping", detail, advice);

@@ -8,7 +8,7 @@ use crate::clock::{Micros, SECOND};
 use crate::ldap::connect::Session;
 use crate::ldap::failure::Cause;
 use crate::ldap::root::Root;
-use crate::ldap::search::with_id;
+use crate::ldap::search::{End, Pages, Read, with_id};
 use crate::ldap::settings::{Area, Settings};
 use crate::model::directory::{Deltas, DirectoryServer};
 use std::time::Instant;
@@ -81,6 +81,9 @@ impl ByStamp {
     }
 }
 
+/// Entries that are looked at for their stamps.
+const STAMPS_SEEN: u32 = 3;
+
 /// Takes a place for changes of these attributes in `area`. `given` = one that still holds, from which some ways get to a
 /// new one without reading everything.
 ///
@@ -122,6 +125,11 @@ pub async fn take(
     };
     if let Err(why) = wished.offered(&root, settings, area) {
         return Err(NoPlace::Unfit(format!("{}: {why}", wished.as_str())));
+    }
+    if wished == Strategy::SyncRepl && !shows_stamps(&frame, session).await? {
+        return Err(NoPlace::Unfit(String::from(
+            "syncrepl: the account is not shown entryCSN, by which the directory finds for it what changed: let it read that",
+        )));
     }
     let fingerprint = frame.fingerprint(wished, session);
     let cookie = |place| Taken::Place(frame.cookie(&fingerprint, place));
@@ -193,6 +201,21 @@ async fn onwards(
             Step::End(Verdict::Cut(cut)) => return Err(cut.cause.into()),
             Step::End(Verdict::Doubt(_) | Verdict::Listing { .. }) => return Ok(None),
         }
+    }
+}
+
+/// Whether the account sees the stamps by which OpenLDAP looks for changes. Without them syncrepl tells deletions, and of what
+/// else changed nothing, as if nothing had. Asked of a few: rights are mostly alike over an area.
+async fn shows_stamps(frame: &Frame, session: &mut Session) -> Result<bool, NoPlace> {
+    if frame.settings.server == DirectoryServer::Ds389 {
+        return Ok(true);
+    }
+    let stamp = vec![String::from("entryCSN")];
+    let mut pages = Pages::new(&frame.settings, &frame.area, stamp).of_size(STAMPS_SEEN);
+    match pages.next(session).await {
+        Read::Page(page) => Ok(page.entries.is_empty() || page.entries.iter().any(|entry| entry.find("entryCSN").is_some())),
+        Read::End(End::Complete(_)) => Ok(true),
+        Read::End(End::Cut(cut)) => Err(cut.cause.into()),
     }
 }
 

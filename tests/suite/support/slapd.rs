@@ -68,6 +68,18 @@ impl Slapd {
         self.wait_until_it_answers();
     }
 
+    /// Shows an attribute to nobody but who may see everything, from now on: the server is started again.
+    pub fn hide(&mut self, attribute: &str) {
+        self.stop();
+        let file = self.folder.path().join("slapd.conf");
+        let first = "access to attrs=userPassword";
+        let text = std::fs::read_to_string(&file).expect("the configuration");
+        assert!(text.contains(first), "{text}");
+        std::fs::write(&file, text.replacen(first, &format!("access to attrs={attribute} by * none\n{first}"), 1))
+            .expect("written");
+        self.start_again();
+    }
+
     /// Ends the server; nothing listens there any more.
     pub fn stop(&mut self) {
         drop(self.pipe.take());
