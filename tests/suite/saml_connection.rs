@@ -2,7 +2,7 @@
 //! and what `connection check` says to change.
 
 use crate::support::binary::{Answer, Sandbox};
-use crate::support::idp_metadata::{IDP, Publisher, keys, metadata};
+use crate::support::idp_metadata::{IDP, Publisher, federation, keys, metadata};
 use crate::support::stores::TestStore;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -113,6 +113,38 @@ fn metadata_is_pasted_and_its_last_certificate_warned_of() {
     assert!(page.refusal().contains("web page") && page.err.contains("serves the XML"), "{page:?}");
     assert_eq!(sandbox.run("connection metadata acme --json").json()["entity_id"], OTHER);
     assert!(sandbox.run("connection metadata acme --approve").refusal().contains("waits"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_entity_of_the_same_document_is_taken_at_once_when_an_administrator_names_it() {
+    let both = federation(&[metadata(IDP, &["one"]), metadata(OTHER, &["two", "three"])]);
+    let (postgres, _folder) = TestStore::postgres_options().await;
+    for database in [None, Some(postgres.url.expose().as_str())] {
+        let sandbox = Sandbox::new();
+        let environment: Vec<(&str, &str)> = database.map(|url| ("ROSTERD__DATABASE__URL", url)).into_iter().collect();
+        let run = |line: &str| sandbox.run_with(line, &environment);
+        let learned = |line: &str| {
+            let view = run(&format!("{line} --json")).json();
+            let view = view.get("metadata").unwrap_or(&view).clone();
+            let counting = view["certificates"].as_array().expect("certificates").iter().filter(|one| one["counts"] == true).count();
+            (view["entity_id"].as_str().expect("an entity").to_owned(), counting)
+        };
+        run("bootstrap").succeeded();
+        sandbox.write("federation.xml", &both);
+        let publisher = Publisher::of(&both).await;
+        let url = format!("--set metadata_url={} --set allow_plaintext=true", publisher.url());
+        for (name, place) in [("filed", "--set metadata_file=federation.xml"), ("fetched", &url), ("pasted", "")] {
+            run(&format!("connection create {name} --kind samlp --set idp_entity_id={IDP} {place}")).succeeded();
+            if place.is_empty() {
+                run(&format!("connection metadata {name} --set federation.xml")).succeeded();
+            }
+            let shown = format!("connection metadata {name}");
+            assert_eq!(learned(&shown), (IDP.to_owned(), 1), "{name}");
+            let named = format!("connection update {name} --set idp_entity_id={OTHER}");
+            assert_eq!(learned(&named), (OTHER.to_owned(), 2), "{name}: none of the former's counts");
+            assert_eq!(learned(&shown), (OTHER.to_owned(), 2), "{name}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

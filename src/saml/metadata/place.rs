@@ -115,6 +115,9 @@ impl Failure {
                     "Set idp_entity_id to the one that is meant, exactly as the metadata has it."
                 }
                 Rule::MetadataExpired => "Its validUntil has passed: whoever publishes it has to renew it.",
+                Rule::TooManyCertificates => {
+                    "Nobody signs with so many keys: look whether it is the right document, and ask its publisher to list those in use."
+                }
                 Rule::NotAnIdp => "That is the metadata of an application: use the identity provider's.",
                 Rule::NoSignOnEndpoint => "The identity provider has to offer single sign-on by HTTP-Redirect or HTTP-POST.",
                 _ => "It has to be SAML 2.0 metadata as the identity provider publishes it, unchanged.",
