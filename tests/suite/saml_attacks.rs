@@ -176,6 +176,7 @@ on_both_gateways! {
             if shown.contains("saml_audience_mismatch") {
                 assert!(shown.contains("urn:elsewhere") && shown.contains("entity id"), "{shown}");
                 assert!(!shown.contains("alice"), "{shown}");
+                assert!(shown.contains("\"/saml/acme/acs\""), "the path as it was asked for: {shown}");
                 return;
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
