@@ -161,7 +161,8 @@ fn a_key_that_cannot_be_used_is_told_and_leaves_the_others() {
 #[test]
 fn metadata_with_many_certificates_is_refused() {
     let keys: Vec<Key> = (0..17).map(|_| ec_key(Nid::X9_62_PRIME256V1)).collect();
-    let listed = |many: usize| entity(IDP, &format!("{}{}", keys[..many].iter().map(|one| key("", one)).collect::<String>(), sign_on()));
+    let listed =
+        |many: usize| entity(IDP, &format!("{}{}", keys[..many].iter().map(|one| key("", one)).collect::<String>(), sign_on()));
     assert_eq!(read(&listed(16)).unwrap().signing.len(), 16);
     refused(&listed(17), Rule::TooManyCertificates);
     // One that stands twice is one; those that can't be used are told of up to a point.
