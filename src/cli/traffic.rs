@@ -6,9 +6,10 @@ use super::mapping::render::ColourArg;
 use super::output;
 use super::span::Expiry;
 use crate::clock::{Micros, SECOND, rfc3339};
-use crate::model::connection::Connection;
+use crate::model::connection::{Connection, ConnectionKind};
 use crate::model::ids::first_id_of;
 use crate::model::traffic::Exchange;
+use crate::store::tokens;
 use crate::store::traffic::{self as rows, Wanted};
 use crate::traffic::source::{self, Source};
 use crate::traffic::{advice::Advice, shown};
@@ -85,7 +86,7 @@ pub async fn run(context: &Context, args: TrafficArgs) -> anyhow::Result<()> {
     }
     let printer = Printer { json: args.json, bodies: args.bodies, colour: args.colour.wanted(), source };
     if !args.json {
-        printer.heading(&connection)?;
+        printer.heading(&connection, is_pushed_to(context, &connection).await?)?;
     }
     for row in found.iter().rev() {
         printer.row(row)?;
@@ -118,6 +119,14 @@ async fn newest(context: &Context, connection: &Connection, args: &TrafficArgs, 
 pub(super) async fn recognised(context: &Context, connection: &Connection) -> anyhow::Result<Source> {
     let signs = rows::recent_signs(&context.store, &connection.tenant_id, &connection.id, source::WINDOW).await?;
     Ok(source::recognise(signs.iter().map(String::as_str)))
+}
+
+/// Whether there is a client to be recognised: a SAML connection has a SCIM side only once it has a token.
+pub(super) async fn is_pushed_to(context: &Context, connection: &Connection) -> anyhow::Result<bool> {
+    match connection.kind {
+        ConnectionKind::Samlp => Ok(tokens::has_any(&context.store, &connection.tenant_id, &connection.id).await?),
+        ConnectionKind::Scim | ConnectionKind::Ldap | ConnectionKind::Database | ConnectionKind::Oidc => Ok(true),
+    }
 }
 
 /// Prints what is new, until interrupted. A row that was written late is printed late, and none twice. Time is the gateways',
@@ -178,9 +187,12 @@ struct Printer {
 }
 
 impl Printer {
-    fn heading(&self, connection: &Connection) -> std::io::Result<()> {
-        let (name, source) = (output::printable(&connection.name), output::printable(&self.source.line()));
-        output::line(format!("{name}: {source}\n"))?;
+    fn heading(&self, connection: &Connection, is_pushed_to: bool) -> std::io::Result<()> {
+        let name = output::printable(&connection.name);
+        match is_pushed_to {
+            true => output::line(format!("{name}: {}\n", output::printable(&self.source.line())))?,
+            false => output::line(format!("{name}\n"))?,
+        }
         let heading = format!("{:<24}  {:<6}  {:<6}  {:<PATH_CHARS$}  {:>9}  REQUEST", "TIME", "STATUS", "METHOD", "PATH", "MS");
         output::line(heading)
     }

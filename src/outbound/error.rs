@@ -17,9 +17,9 @@ pub enum Error {
     Port { port: u16 },
     #[error("{host} can't be resolved: {why}")]
     Unresolved { host: String, why: String },
-    #[error("{host} is {address}, which {why}")]
+    #[error("{} {why}", called(host, *address))]
     Nobodys { host: String, address: IpAddr, why: &'static str },
-    #[error("{host} is {address}, which {}", lies(*.reach))]
+    #[error("{} {}", called(host, *address), lies(*.reach))]
     Inside { host: String, address: IpAddr, reach: Reach },
     #[error("{host} can't be reached: {why}")]
     Unreachable { host: String, why: String },
@@ -41,6 +41,14 @@ pub enum Error {
     Downgrade,
     #[error("more than {max} redirects")]
     Redirects { max: usize },
+}
+
+/// A host by its address, unless that is what it was called by.
+fn called(host: &str, address: IpAddr) -> String {
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(named) if named.to_canonical() == address.to_canonical() => host.to_owned(),
+        _ => format!("{host} is {address}, which"),
+    }
 }
 
 fn lies(reach: Reach) -> &'static str {

@@ -14,7 +14,7 @@ statements! {
     FIND_METADATA = "SELECT asked, origin, entity_id, document, certificates, valid_until, taken_at, etag, last_modified, fetched_at, \
         next_at, waiting_document, waiting_reason, waiting_since, failures, failed_at, last_error, refetched_at, version \
         FROM saml_metadata WHERE tenant_id = $1 AND connection_id = $2";
-    METADATA_VERSION = "SELECT version FROM saml_metadata WHERE tenant_id = $1 AND connection_id = $2";
+    METADATA_STANDING = "SELECT version, refetched_at, fetched_at, failed_at FROM saml_metadata WHERE tenant_id = $1 AND connection_id = $2";
     LIST_SAML_CONNECTIONS = "SELECT c.tenant_id, c.id, c.name, c.kind, c.organization_id, c.options, c.version, c.created_at, \
         c.updated_at, m.next_at, m.asked, m.failed_at, m.last_modified FROM connections c LEFT JOIN saml_metadata m ON m.tenant_id = c.tenant_id \
         AND m.connection_id = c.id WHERE c.tenant_id = $1 AND c.kind = 'samlp' AND c.name > $2 ORDER BY c.name LIMIT $3";
@@ -88,10 +88,25 @@ pub async fn find(store: &Store, connection: &Connection) -> Result<Option<Metad
     }))
 }
 
-/// Which version of the row is in force; `None`: there is none.
-pub async fn version(store: &Store, connection: &Connection) -> Result<Option<i64>, Error> {
-    let rows = store.read(METADATA_VERSION, args![&connection.tenant_id, &connection.id]).await?;
-    rows.first().map(|row| row.int(0)).transpose()
+/// How far the row is: what a login asks each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub version: i64,
+    pub refetched_at: Option<Micros>,
+    pub fetched_at: Option<Micros>,
+    pub failed_at: Option<Micros>,
+}
+
+/// `None`: there is no row.
+pub async fn standing(store: &Store, connection: &Connection) -> Result<Option<Standing>, Error> {
+    let rows = store.read(METADATA_STANDING, args![&connection.tenant_id, &connection.id]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    Ok(Some(Standing {
+        version: row.int(0)?,
+        refetched_at: row.opt_int(1)?,
+        fetched_at: row.opt_int(2)?,
+        failed_at: row.opt_int(3)?,
+    }))
 }
 
 /// A SAML connection, when its metadata is due, and what was last asked for.

@@ -282,4 +282,10 @@ on_both_gateways! {
         let answer = browser.hand_over_at(&format!("{}/saml/acme/acs", replica.base_url()), &xml).await;
         assert_eq!(answer.status, 303, "{}", answer.text);
     }
+
+    async fn a_refusal_is_recorded_under_the_path_that_was_asked_for(store) {
+        let site = SamlSite::start(store, &[]).await;
+        assert_eq!(site.browser().send("POST", "/saml/acme/acs", Some(&[("SAMLResponse", "x")])).await.status, 403);
+        site.recorded("\"/saml/acme/acs\"").await;
+    }
 }

@@ -2,7 +2,7 @@
 //! and what `connection check` says to change.
 
 use crate::support::binary::{Answer, Sandbox};
-use crate::support::idp_metadata::{IDP, Publisher, keys, metadata};
+use crate::support::idp_metadata::{IDP, Publisher, federation, keys, metadata};
 use crate::support::stores::TestStore;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -87,7 +87,8 @@ fn what_contradicts_itself_is_not_stored_and_private_addresses_are_not_called() 
     assert!(create(&sandbox, &["metadata_url=http://idp.example.com/"]).refusal().contains("http://"));
     assert!(create(&sandbox, &["decryption_cert_file=a.pem"]).refusal().contains("decryption_key_file"));
     let inside = create(&sandbox, &["metadata_url=https://10.9.8.7/metadata"]);
-    assert!(inside.code == 0 && inside.err.contains("private network") && inside.err.contains("outbound.allow"), "{inside:?}");
+    assert!(inside.code == 0 && inside.err.contains("outbound.allow"), "{inside:?}");
+    assert!(inside.err.contains("10.9.8.7 lies in a private network"), "named once: {inside:?}");
     let here = sandbox.run("connection update acme --set metadata_url=https://127.0.0.1:9443/ --json");
     assert!(here.code == 0 && here.err.contains("this machine") && here.err.contains("allow_plaintext"), "{here:?}");
     assert!(sandbox.run_with("config check", &[("ROSTERD__OUTBOUND__ALLOW", "10.0.0.0/33")]).code != 0);
@@ -112,7 +113,99 @@ fn metadata_is_pasted_and_its_last_certificate_warned_of() {
     let page = sandbox.run_fed("connection metadata acme --set -", b"<html><body>Sign in</body></html>");
     assert!(page.refusal().contains("web page") && page.err.contains("serves the XML"), "{page:?}");
     assert_eq!(sandbox.run("connection metadata acme --json").json()["entity_id"], OTHER);
-    assert!(sandbox.run("connection metadata acme --approve").refusal().contains("waits"));
+    let word = format!("connection metadata acme --approve {}", "0".repeat(64));
+    assert!(sandbox.run(&word).refusal().contains("waits"));
+}
+
+#[test]
+fn a_new_connection_ends_with_what_to_enter_at_the_identity_provider() {
+    let (sandbox, _) = Sandbox::bootstrapped();
+    let public = [("ROSTERD__SERVER__PUBLIC_URL", "https://id.example.com")];
+    let made = sandbox.run_with("connection create acme --kind samlp", &public);
+    made.succeeded();
+    let told = made.out.split_once("At the identity provider:").expect("its own part").1;
+    for word in ["ACS URL", "https://id.example.com/saml/acme/acs", "entity id", "https://id.example.com/saml/acme/metadata"] {
+        assert!(told.contains(word), "{word}: {made:?}");
+    }
+    assert!(told.ends_with("next: rosterd connection check acme\n"), "{made:?}");
+    let other = sandbox.run("connection create pushed --kind scim");
+    assert!(other.code == 0 && !other.out.contains("identity provider:"), "{other:?}");
+}
+
+#[test]
+fn nothing_is_said_of_a_scim_client_where_nobody_is_pushed_to() {
+    let (sandbox, _) = Sandbox::bootstrapped();
+    create(&sandbox, &[]).succeeded();
+    let says = |line: &str, word: &str| sandbox.run(line).out.contains(word);
+    assert!(!says("connection show acme", "\nsource") && !says("connection show acme --json", "\"source\""));
+    assert!(!says("connection traffic acme", "nothing recorded yet"));
+    sandbox.run("token create --connection acme").succeeded();
+    assert!(says("connection show acme", "\nsource") && says("connection show acme --json", "\"source\""));
+    assert!(says("connection traffic acme", "nothing recorded yet"));
+}
+
+#[test]
+fn what_was_pasted_is_not_read_again_and_an_address_that_is_not_encrypted_is_told_once() {
+    let (sandbox, _) = Sandbox::bootstrapped();
+    create(&sandbox, &[]).succeeded();
+    let text = metadata(IDP, &["one"]).replace("https://idp.example.com/slo", "http://idp.example.com/sso");
+    let pasted = sandbox.run_fed(
+        "connection metadata acme --set - --json",
+        text.replace("https://idp.example.com/sso", "http://idp.example.com/sso").as_bytes(),
+    );
+    let view = pasted.json();
+    assert_eq!((&view["next_at"], &view["warnings"]), (&Value::Null, &json!(["http://idp.example.com/sso is not encrypted"])));
+    assert!(!sandbox.run("connection metadata acme").out.contains("next read"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stored_document_that_can_not_be_read_any_more_is_told_and_replaced_by_hand() {
+    let publisher = Publisher::of(&metadata(IDP, &["one"])).await;
+    let (sandbox, _) = by_url(&publisher);
+    let spoil = "UPDATE saml_metadata SET document = '<!DOCTYPE x><x/>', version = version + 1";
+    crate::support::rows::Database::change(&sandbox.database_url(), spoil).await;
+    let view = sandbox.run("connection metadata acme --json").json();
+    assert_eq!((&view["usable"], &view["entity_id"]), (&json!(false), &Value::Null));
+    assert!(view["warnings"][0].as_str().expect("a warning").contains("--set FILE"), "{view:#}");
+    assert!(sandbox.run("connection show acme").out.contains("can't be read any more"));
+    says(&check(&sandbox), "metadata", "failed", &["can't be read any more", "--set FILE"]);
+    sandbox.write("idp.xml", &metadata(IDP, &["two"]));
+    assert_eq!(sandbox.run("connection metadata acme --set idp.xml --json").json()["usable"], json!(true));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_entity_of_the_same_document_is_taken_at_once_when_an_administrator_names_it() {
+    let key = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, [7_u8; 32]);
+    let both = federation(&[metadata(IDP, &["one"]), metadata(OTHER, &["two", "three"])]);
+    let (postgres, _folder) = TestStore::postgres_options().await;
+    for database in [None, Some(postgres.url.expose().as_str())] {
+        let sandbox = Sandbox::new();
+        let mut environment = vec![("ROSTERD__SECRETS__KEY", key.as_str())];
+        environment.extend(database.map(|url| ("ROSTERD__DATABASE__URL", url)));
+        let run = |line: &str| sandbox.run_with(line, &environment);
+        let learned = |line: &str| {
+            let view = run(&format!("{line} --json")).json();
+            let view = view.get("metadata").unwrap_or(&view).clone();
+            let counting =
+                view["certificates"].as_array().expect("certificates").iter().filter(|one| one["counts"] == true).count();
+            (view["entity_id"].as_str().expect("an entity").to_owned(), counting)
+        };
+        run("bootstrap").succeeded();
+        sandbox.write("federation.xml", &both);
+        let publisher = Publisher::of(&both).await;
+        let url = format!("--set metadata_url={} --set allow_plaintext=true", publisher.url());
+        for (name, place) in [("filed", "--set metadata_file=federation.xml"), ("fetched", &url), ("pasted", "")] {
+            run(&format!("connection create {name} --kind samlp --set idp_entity_id={IDP} {place}")).succeeded();
+            if place.is_empty() {
+                run(&format!("connection metadata {name} --set federation.xml")).succeeded();
+            }
+            let shown = format!("connection metadata {name}");
+            assert_eq!(learned(&shown), (IDP.to_owned(), 1), "{name}");
+            let named = format!("connection update {name} --set idp_entity_id={OTHER}");
+            assert_eq!(learned(&named), (OTHER.to_owned(), 2), "{name}: none of the former's counts");
+            assert_eq!(learned(&shown), (OTHER.to_owned(), 2), "{name}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,8 +218,23 @@ async fn what_waits_is_shown_and_taken_by_an_administrators_word() {
     let view = sandbox.run("connection metadata acme --json").json();
     assert_eq!((&view["entity_id"], &view["waiting"]["reason"]), (&json!(IDP), &json!("other_entity")));
     assert_eq!(view["waiting"]["entity_id"], OTHER);
-    says(&check(&sandbox), "metadata", "failed", &["another entity id", "--approve"]);
-    let approved = sandbox.run("connection metadata acme --approve --json").json();
+    let report = check(&sandbox);
+    says(&report, "metadata", "warning", &["another entity id", "logins go on with the former metadata", IDP, "--approve"]);
+    assert_eq!(report["passed"], json!(true), "the former one still serves: {report:#}");
+    // The word is for the document that was looked at.
+    let shown = view["waiting"]["sha256"].as_str().expect("a digest").to_owned();
+    assert!(held.out.contains(&format!("--approve {shown}")), "{held:?}");
+    publisher.publish(&metadata(OTHER, &["two", "three"]));
+    assert_eq!(sandbox.run("connection metadata acme --refresh").code, 3);
+    let replaced = sandbox.run(&format!("connection metadata acme --approve {shown} --json"));
+    let now: Value = serde_json::from_str(&replaced.out).expect("what waits now");
+    assert!(replaced.refusal().contains("another document waits"), "{replaced:?}");
+    assert_eq!((&now["entity_id"], now["waiting"]["certificates"].as_array().map(Vec::len)), (&json!(IDP), Some(2)));
+    for word in ["", "abc", &shown[..11], "not-hexadecimal", &format!("{shown}0")] {
+        assert_eq!(sandbox.run(&format!("connection metadata acme --approve {word}")).code, 2, "{word}");
+    }
+    let begins = &now["waiting"]["sha256"].as_str().expect("a digest")[..12];
+    let approved = sandbox.run(&format!("connection metadata acme --approve {begins} --json")).json();
     assert_eq!((&approved["entity_id"], &approved["waiting"], &approved["usable"]), (&json!(OTHER), &Value::Null, &json!(true)));
 }
 

@@ -2,20 +2,22 @@
 //! and by URL, through a roll-over and everything that must not be taken for one.
 
 use crate::support::idp_metadata::{IDP, Publisher, federation, metadata};
+use crate::support::rows::Database;
 use crate::support::stores::{TestStore, on_both};
 use rosterd::clock::{Clock, Entropy, SECOND};
 use rosterd::model::connection::{Connection, ConnectionKind, Options};
 use rosterd::model::ids::{ConnectionId, TenantId};
 use rosterd::outbound::Outbound;
 use rosterd::saml::metadata::decide::Hold;
-use rosterd::saml::metadata::place::Failure;
-use rosterd::saml::metadata::refresh::{Outcome, Refresher};
+use rosterd::saml::metadata::place::{Failure, digest};
+use rosterd::saml::metadata::refresh::{Approval, Outcome, Refresher};
 use rosterd::saml::metadata::{IdentityProvider, IdentityProviders, Unusable};
 use rosterd::store::saml_metadata::{MetadataRow, find};
-use rosterd::store::{Batch, Store, Value};
+use rosterd::store::{Batch, Store, Value, connections};
 use rosterd_saml::rule::Rule;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 const MINUTE: i64 = 60 * SECOND;
 const DAY: i64 = 86_400 * SECOND;
@@ -31,12 +33,12 @@ struct Replica {
 impl Replica {
     fn of(store: &Store) -> Self {
         let (clock, hand) = Clock::manual(NOW);
-        // Ids are each another; nothing is drawn of times.
-        let next = AtomicU64::new(0);
-        let entropy = Entropy::from_fn(move |bytes| {
+        // Ids are each another, also of another replica; nothing is drawn of times.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let entropy = Entropy::from_fn(|bytes| {
             bytes.fill(0);
             if let Some(at) = bytes.len().checked_sub(8) {
-                bytes[at..].copy_from_slice(&next.fetch_add(1, Ordering::SeqCst).to_be_bytes());
+                bytes[at..].copy_from_slice(&NEXT.fetch_add(1, Ordering::SeqCst).to_be_bytes());
             }
         });
         let refresher = Refresher { store: store.clone(), outbound: Outbound::new(&[]), clock, entropy };
@@ -90,12 +92,34 @@ async fn connections(test: &TestStore, options: &[(&str, &str)]) -> [Connection;
         let mut batch = Batch::default();
         let sql = "INSERT INTO tenants (tenant_id, name, created_at, updated_at) VALUES ($1, $1, 0, 0)";
         batch.one(sql, vec![Value::from(tenant)]);
-        let sql =
-            "INSERT INTO connections (tenant_id, id, name, kind, created_at, updated_at) VALUES ($1, $2, 'acme', 'samlp', 0, 0)";
-        batch.one(sql, vec![Value::from(tenant), Value::from(id)]);
+        let sql = "INSERT INTO connections (tenant_id, id, name, kind, options, created_at, updated_at) \
+            VALUES ($1, $2, 'acme', 'samlp', $3, 0, 0)";
+        batch.one(
+            sql,
+            vec![Value::from(tenant), Value::from(id), Value::from(serde_json::Value::Object(set.clone()).to_string())],
+        );
         test.store.apply(batch).await.expect("a connection");
     }
     both
+}
+
+/// The connection after an administrator set `option` to `value`.
+async fn set(store: &Store, connection: &Connection, option: &str, value: &str) -> Connection {
+    let stored = connections::find(store, &connection.tenant_id, &connection.id).await.expect("read").expect("a connection");
+    let mut set = stored.set;
+    set.insert(option.to_owned(), serde_json::Value::from(value));
+    let mut batch = Batch::default();
+    let sql = "UPDATE connections SET options = $3 WHERE tenant_id = $1 AND id = $2";
+    let text = serde_json::Value::Object(set).to_string();
+    let (tenant, id) = (connection.tenant_id.as_str(), connection.id.as_str());
+    batch.one(sql, vec![Value::from(tenant), Value::from(id), Value::from(text.as_str())]);
+    store.apply(batch).await.expect("set");
+    connections::find(store, &connection.tenant_id, &connection.id).await.expect("read").expect("a connection").connection
+}
+
+/// Sets columns of what is known, behind the gateway's back.
+async fn change(test: &TestStore, set: &str) {
+    Database::change(test.options.url.expose(), &format!("UPDATE saml_metadata SET {set}")).await;
 }
 
 async fn by_url(test: &TestStore, publisher: &Publisher) -> [Connection; 2] {
@@ -104,6 +128,16 @@ async fn by_url(test: &TestStore, publisher: &Publisher) -> [Connection; 2] {
 
 fn is_taken(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Taken { .. })
+}
+
+impl Replica {
+    async fn approve(&self, connection: &Connection, shown: &str) -> Approval {
+        self.refresher.approve(connection, shown, "cli").await.expect("the store answers")
+    }
+
+    async fn refetch(&self, connection: &Connection, used: i64) -> bool {
+        self.refresher.refetch_after_failed_signature(connection, used).await.expect("the store answers")
+    }
 }
 
 async fn logged(store: &Store) -> Vec<String> {
@@ -197,10 +231,11 @@ on_both! {
             assert_eq!((known.entity_id.as_str(), known.certificates.iter().count()), (IDP, 1));
         }
         assert_eq!(logged(&test.store).await, ["connection.metadata_taken", "connection.metadata_held"], "told once");
-        assert!(replica.refresher.approve(&acme, "cli").await.expect("answered").is_some_and(|outcome| is_taken(&outcome)));
+        let shown = digest(&publisher.published());
+        assert!(matches!(replica.approve(&acme, &shown).await, Approval::Approved(outcome) if is_taken(&outcome)));
         let known = replica.known(&acme).await.expect("known");
         assert_eq!((known.entity_id.as_str(), known.certificates.iter().count()), ("https://other.example.com", 2));
-        assert_eq!(replica.refresher.approve(&acme, "cli").await.expect("answered"), None);
+        assert_eq!(replica.approve(&acme, &shown).await, Approval::NothingWaits);
         assert_eq!(replica.refresh(&acme).await, Outcome::Unchanged);
     }
 
@@ -223,8 +258,7 @@ on_both! {
         let [acme, _] = by_url(&test, &publisher).await;
         let replica = Replica::of(&test.store);
         replica.refresh(&acme).await;
-        let mut moved = acme.clone();
-        moved.options.saml.metadata_url = Some(other.url());
+        let moved = set(&test.store, &acme, "metadata_url", &other.url()).await;
         assert!(is_taken(&replica.refresh(&moved).await));
         assert!(!other.web.heads()[0].contains("if-none-match"), "another server's word is nobody's here");
         assert_eq!(replica.counting(&moved).await, 1);
@@ -297,15 +331,11 @@ on_both! {
         let [acme, _] = connections(&test, &[]).await;
         let replica = Replica::of(&test.store);
         assert!(matches!(replica.paste(&acme, &text).await, Outcome::Failed(Failure::Refused(refusal)) if refusal.rule == Rule::EntityAmbiguous));
-        let meant = |id: &str| {
-            let mut acme = acme.clone();
-            acme.options.saml.idp_entity_id = Some(id.to_owned());
-            acme
-        };
-        assert!(is_taken(&replica.paste(&meant(IDP), &text).await));
-        assert_eq!(replica.known(&meant(IDP)).await.expect("known").entity_id, IDP);
+        let meant = set(&test.store, &acme, "idp_entity_id", IDP).await;
+        assert!(is_taken(&replica.paste(&meant, &text).await));
+        assert_eq!(replica.known(&meant).await.expect("known").entity_id, IDP);
         // Another one of the same document, which the option names now.
-        let other = meant("https://other.example.com");
+        let other = set(&test.store, &acme, "idp_entity_id", "https://other.example.com").await;
         assert!(is_taken(&replica.refresh(&other).await));
         let known = replica.known(&other).await.expect("known");
         assert_eq!((known.entity_id.as_str(), known.certificates.iter().count()), ("https://other.example.com", 1));
@@ -317,7 +347,7 @@ on_both! {
         let (one, two) = (Replica::of(&test.store), Replica::of(&Store::open(&test.options).await.expect("opens")));
         one.refresh(&acme).await;
         let used = one.known(&acme).await.expect("known").version;
-        let refetch = async |replica: &Replica, used| replica.refresher.refetch_after_failed_signature(&acme, used).await.expect("answered");
+        let refetch = async |replica: &Replica, used| replica.refetch(&acme, used).await;
         // Anybody can send a wrong signature: many at once are one fetch.
         let both = tokio::join!(refetch(&one, used), refetch(&two, used), refetch(&one, used), refetch(&two, used));
         assert_eq!((both, publisher.asked()), ((false, false, false, false), 2));
@@ -333,6 +363,145 @@ on_both! {
         let used = two.known(&acme).await.expect("known").version;
         assert!(!refetch(&two, used).await);
         assert_eq!((publisher.asked(), two.counting(&acme).await), (3, 2));
+    }
+
+    async fn a_word_is_for_the_document_that_was_looked_at_and_no_other(test) {
+        let publisher = Publisher::of(&metadata(IDP, &["one"])).await;
+        let [acme, _] = by_url(&test, &publisher).await;
+        let replica = Replica::of(&test.store);
+        replica.refresh(&acme).await;
+        publisher.publish(&metadata(IDP, &["two"]));
+        assert_eq!(replica.refresh(&acme).await, Outcome::Held(Hold::NoFormerKey));
+        let shown = digest(&publisher.published());
+        // Whoever publishes puts another one in its place while somebody looks.
+        publisher.publish(&metadata(IDP, &["three"]));
+        assert_eq!(replica.refresh(&acme).await, Outcome::Held(Hold::NoFormerKey));
+        assert_eq!(replica.approve(&acme, &shown).await, Approval::AnotherWaits);
+        assert_eq!((replica.counting(&acme).await, replica.row(&acme).await.waiting_document), (1, Some(publisher.published())));
+        assert_eq!(
+            logged(&test.store).await,
+            ["connection.metadata_taken", "connection.metadata_held", "connection.metadata_held"],
+            "each that waits is told"
+        );
+        let begins = &digest(&publisher.published())[..12];
+        assert!(matches!(replica.approve(&acme, begins).await, Approval::Approved(outcome) if is_taken(&outcome)));
+    }
+
+    async fn logins_beside_the_one_fetch_wait_for_what_it_finds(test) {
+        let publisher = Publisher::of(&metadata(IDP, &["one"])).await;
+        let [acme, _] = by_url(&test, &publisher).await;
+        let (one, two) = (Replica::of(&test.store), Replica::of(&Store::open(&test.options).await.expect("opens")));
+        one.refresh(&acme).await;
+        let used = one.known(&acme).await.expect("known").version;
+        publisher.publish(&metadata(IDP, &["one", "two"]));
+        one.at(NOW + SECOND);
+        two.at(NOW + SECOND);
+        publisher.dawdle(Duration::from_millis(700));
+        let all = tokio::join!(one.refetch(&acme, used), two.refetch(&acme, used), one.refetch(&acme, used), two.refetch(&acme, used));
+        assert_eq!((all, publisher.asked()), ((true, true, true, true), 2));
+    }
+
+    async fn a_fetch_that_another_replica_was_faster_than_has_something_new_too(test) {
+        let publisher = Publisher::of(&metadata(IDP, &["one"])).await;
+        let [acme, _] = by_url(&test, &publisher).await;
+        let (one, two) = (Replica::of(&test.store), Replica::of(&Store::open(&test.options).await.expect("opens")));
+        one.refresh(&acme).await;
+        let used = one.known(&acme).await.expect("known").version;
+        publisher.publish(&metadata(IDP, &["one", "two"]));
+        one.at(NOW + SECOND);
+        publisher.dawdle(Duration::from_millis(700));
+        let scheduled = async {
+            // Its answer comes while the other still waits for its own.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            publisher.dawdle(Duration::ZERO);
+            two.refresh(&acme).await
+        };
+        let (has_new, outcome) = tokio::join!(one.refetch(&acme, used), scheduled);
+        assert!(has_new && is_taken(&outcome), "{has_new} {outcome:?}");
+    }
+
+    async fn a_fetch_that_hangs_is_not_waited_for_without_end(test) {
+        let publisher = Publisher::of(&metadata(IDP, &["one"])).await;
+        let [acme, _] = by_url(&test, &publisher).await;
+        let replica = Replica::of(&test.store);
+        replica.refresh(&acme).await;
+        let used = replica.known(&acme).await.expect("known").version;
+        // As if another replica had begun one and died.
+        replica.at(NOW + 9 * SECOND);
+        change(&test, &format!("refetched_at = {}", NOW + SECOND)).await;
+        let began = Instant::now();
+        assert!(!replica.refetch(&acme, used).await);
+        assert!(began.elapsed() < Duration::from_secs(5) && began.elapsed() > Duration::from_secs(1), "{:?}", began.elapsed());
+        replica.at(NOW + 11 * SECOND);
+        let began = Instant::now();
+        assert!(!replica.refetch(&acme, used).await);
+        assert!(began.elapsed() < Duration::from_secs(1), "an old one is nobody's to wait for: {:?}", began.elapsed());
+        assert_eq!(publisher.asked(), 1);
+    }
+
+    async fn wrong_signatures_write_nothing_while_no_fetch_is_due(test) {
+        let publisher = Publisher::of(&metadata(IDP, &["one"])).await;
+        let [acme, _] = by_url(&test, &publisher).await;
+        let replica = Replica::of(&test.store);
+        replica.refresh(&acme).await;
+        let used = replica.known(&acme).await.expect("known").version;
+        assert!(!replica.refetch(&acme, used).await);
+        let _held = Database::held(test.options.url.expose(), "saml_metadata").await;
+        let in_time = async || tokio::time::timeout(Duration::from_secs(2), replica.refetch(&acme, used)).await.ok();
+        assert_eq!(in_time().await, Some(false), "nothing waits for a write");
+        replica.at(NOW + 10 * MINUTE);
+        assert_eq!(in_time().await, None, "but the one that is due");
+    }
+
+    async fn a_stored_document_that_can_not_be_read_any_more_gives_way_to_an_administrators_word(test) {
+        let publisher = Publisher::of(&metadata(IDP, &["one"])).await;
+        let [acme, _] = by_url(&test, &publisher).await;
+        let replica = Replica::of(&test.store);
+        let spoil = async || change(&test, "document = '<!DOCTYPE x><x/>', version = version + 1").await;
+        replica.refresh(&acme).await;
+        spoil().await;
+        // By itself nothing takes its place: whose it was can't be told.
+        publisher.publish(&metadata(IDP, &["two"]));
+        let by_itself = replica.refresher.refresh(&acme, "schedule").await;
+        assert!(matches!(by_itself, Err(rosterd::store::Error::Corrupt { .. })), "{by_itself:?}");
+        assert!(is_taken(&replica.paste(&acme, &metadata(IDP, &["two"])).await));
+        assert_eq!(replica.counting(&acme).await, 1);
+
+        publisher.publish(&metadata(IDP, &["three"]));
+        assert_eq!(replica.refresh(&acme).await, Outcome::Held(Hold::NoFormerKey));
+        spoil().await;
+        assert!(matches!(replica.approve(&acme, &digest(&publisher.published())).await, Approval::Approved(outcome) if is_taken(&outcome)));
+        spoil().await;
+        let other = Publisher::of(&metadata(IDP, &["one"])).await;
+        let moved = set(&test.store, &acme, "metadata_url", &other.url()).await;
+        assert!(is_taken(&replica.refresh(&moved).await));
+        assert_eq!(replica.counting(&moved).await, 1);
+    }
+
+    async fn a_slow_read_of_a_former_place_takes_nothing_from_the_one_that_was_set(test) {
+        let former = Publisher::of(&metadata("https://former.example.com", &["one"])).await;
+        let other = Publisher::of(&metadata(IDP, &["two"])).await;
+        let [acme, _] = by_url(&test, &former).await;
+        let replica = Replica::of(&test.store);
+        replica.refresh(&acme).await;
+        for published in [former.published(), format!("{} ", former.published()), String::new()] {
+            former.publish(&published);
+            former.dawdle(Duration::from_millis(700));
+            let administrator = async {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                let moved = set(&test.store, &acme, "metadata_url", &other.url()).await;
+                replica.refresh(&moved).await
+            };
+            let (slow, _) = tokio::join!(replica.refresh(&acme), administrator);
+            assert_eq!(slow, Outcome::Superseded);
+            let row = replica.row(&acme).await;
+            assert_eq!((row.entity_id.as_deref(), row.failures), (Some(IDP), 0));
+            assert_eq!(row.asked, Some(format!("url {}", other.url())));
+            // The place is set back for the next round.
+            former.publish(&metadata("https://former.example.com", &["one"]));
+            former.dawdle(Duration::ZERO);
+            assert!(is_taken(&replica.refresh(&set(&test.store, &acme, "metadata_url", &former.url()).await).await));
+        }
     }
 
     async fn what_is_kept_read_follows_the_store(test) {

@@ -281,7 +281,10 @@ on_both_gateways! {
         site.log_in("alice").await;
         site.idp.replace_certificate();
         is_plain_refusal(site.log_in("alice").await.page(), "saml_signature_invalid");
-        site.gateway.cli(&["connection", "metadata", "acme", "--approve"]);
+        let printed = site.gateway.cli(&["connection", "metadata", "acme", "--json"]);
+        let waits: Value = serde_json::from_str(&printed).expect("JSON");
+        let shown = waits["waiting"]["sha256"].as_str().expect("what waits").to_owned();
+        site.gateway.cli(&["connection", "metadata", "acme", "--approve", &shown]);
         settled().await;
         let mut browser = site.log_in("alice").await;
         assert_eq!(site.profile(&mut browser).await["logins_count"], 2);

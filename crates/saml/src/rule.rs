@@ -102,7 +102,7 @@ rules! {
     SignatureValue "signature_value" "a digest or signature value is not plain base64"
     // verify
     NoCertificate "no_certificate" "the connection has no signing certificate"
-    WeakCertificate "weak_certificate" "a certificate's key is not RSA of 2048 to 8192 bits or EC P-256, P-384 or P-521"
+    WeakCertificate "weak_certificate" "a certificate's key is not RSA of 2048 to 8192 bits with an exponent of 2 to 64, or EC P-256, P-384 or P-521"
     NoMatchingCertificate "no_matching_certificate" "no certificate of the connection is of the signature's kind"
     SignatureInvalid "signature_invalid" "no certificate of the connection verifies the signature"
     SignedPart "signed_part" "what was signed is not the element that was looked at"
@@ -159,6 +159,7 @@ rules! {
     NotAnIdp "not_an_idp" "the entity is no SAML 2.0 identity provider"
     NoSignOnEndpoint "no_sign_on_endpoint" "the identity provider has no single sign-on address for redirect or POST"
     EndpointAddress "endpoint_address" "an address in the metadata is not http or https"
+    TooManyCertificates "too_many_certificates" "the metadata lists more than 16 signing certificates that can be used"
     MalformedCertificate "malformed_certificate" "a certificate can't be read"
     MetadataExpired "metadata_expired" "the metadata is no longer valid"
     MalformedDuration "malformed_duration" "cacheDuration is no duration"

@@ -14,8 +14,8 @@ use crate::saml::addresses::{Addresses, base_url};
 use crate::saml::joining::{Around, will_not_join};
 use crate::saml::metadata::certificates::{self, Counted};
 use crate::saml::metadata::decide::{Fresh, InForce, Plan, Refuse, Word, decide};
-use crate::saml::metadata::known;
 use crate::saml::metadata::place::{self, Document, Failure, Found, Place, asked};
+use crate::saml::metadata::readable;
 use crate::store::saml_metadata::{self, MetadataRow};
 use crate::store::{organizations, tokens};
 use rosterd_mapping::target::Kind;
@@ -83,7 +83,14 @@ async fn metadata(
 ) -> anyhow::Result<Option<(IdpMetadata, Vec<Counted>)>> {
     let now = context.clock.now();
     let row = saml_metadata::find(&context.store, connection).await?;
-    let stored = row.as_ref().map(known).transpose()?.flatten();
+    let stored = match row.as_ref().map(readable).transpose() {
+        Ok(stored) => stored.flatten(),
+        Err(why) => {
+            let advice = format!("Give it again: rosterd connection metadata {} --set FILE", connection.name);
+            report.failed("metadata", why, advice);
+            return Ok(None);
+        }
+    };
     let outbound = Outbound::new(&context.config.outbound.allow);
     let place = Place::of(connection);
     let found = match (place, row.as_ref().and_then(|row| row.document.as_ref())) {
@@ -121,8 +128,19 @@ async fn metadata(
     let detail = format!("{}, {by}", metadata.entity_id);
     Ok(match plan {
         Plan::Hold(hold) => {
-            let advice = format!("If that is right, say so: rosterd connection metadata {name} --refresh, then --approve.");
-            report.failed("metadata", format!("{detail}: not taken, since {}", hold.says()), advice);
+            let advice = format!(
+                "Compare what rosterd connection metadata {name} --refresh shows with the identity provider; if it is right, take it by \
+                 --approve with the SHA-256 that is printed."
+            );
+            let detail = format!("{detail}: not taken, since {}", hold.says());
+            let former = stored.as_ref().filter(|(metadata, _)| super::metadata::is_valid(metadata, now));
+            match former {
+                Some((former, _)) => {
+                    let detail = format!("{detail}; logins go on with the former metadata, of {}", former.entity_id);
+                    report.warning("metadata", detail, advice);
+                }
+                None => report.failed("metadata", detail, advice),
+            }
             stored
         }
         Plan::Refuse(Refuse::NoCertificate) => stored,

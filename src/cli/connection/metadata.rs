@@ -7,9 +7,9 @@ use crate::model::connection::{Connection, ConnectionKind};
 use crate::outbound::Outbound;
 use crate::saml::metadata::certificates::{self, Counted, days_left, last_end, warned_at};
 use crate::saml::metadata::decide::Hold;
-use crate::saml::metadata::place::{Failure, Place};
-use crate::saml::metadata::refresh::{Outcome, Refresher};
-use crate::saml::metadata::{IdentityProviders, Unusable, instant, known};
+use crate::saml::metadata::place::{self, Failure, Place};
+use crate::saml::metadata::refresh::{Approval, Outcome, Refresher};
+use crate::saml::metadata::{IdentityProviders, Unusable, instant, readable};
 use crate::store::saml_metadata::{self, MetadataRow};
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -17,6 +17,7 @@ use rosterd_saml::limits::METADATA_BYTES_MAX;
 use rosterd_saml::metadata::{Binding, Endpoint, IdpMetadata};
 use rosterd_saml::verify::Certificate;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::process::ExitCode;
 
@@ -25,6 +26,8 @@ pub const MOVED_BY: [&str; 4] = ["metadata_url", "metadata_file", "idp_entity_id
 /// As for a run that is held.
 const WAITS: u8 = 3;
 const ACTOR: &str = "cli";
+/// Digits of a digest that are enough.
+const SHOWN_MIN: usize = 12;
 
 #[derive(Debug, Args)]
 pub struct MetadataArgs {
@@ -36,9 +39,10 @@ pub struct MetadataArgs {
     /// Read it now where it comes from
     #[arg(long, group = "act")]
     refresh: bool,
-    /// Take the document that waits: your word that it is the identity provider's
-    #[arg(long, group = "act")]
-    approve: bool,
+    /// Take the document that waits, if it is the one with this SHA-256 (as printed, or its first 12 digits or more): your word that
+    /// it is the identity provider's
+    #[arg(long, value_name = "SHA256", group = "act", value_parser = shown)]
+    approve: Option<String>,
     #[command(flatten)]
     tenant: TenantArg,
     #[arg(long, help = "Print JSON")]
@@ -65,31 +69,47 @@ pub async fn run(context: &Context, args: &MetadataArgs) -> anyhow::Result<ExitC
         );
     }
     let refresher = refresher(context);
-    let outcome = match &args.set {
-        Some(from) => Some(refresher.paste(&connection, given(from)?, ACTOR).await?),
-        None if args.refresh => Some(refresher.refresh(&connection, ACTOR).await?),
-        None if args.approve => match refresher.approve(&connection, ACTOR).await? {
-            Some(outcome) => Some(outcome),
-            None => bail!("no metadata of connection {} waits", connection.name),
+    let outcome = match (&args.set, &args.approve) {
+        (Some(from), _) => Some(refresher.paste(&connection, given(from)?, ACTOR).await?),
+        (None, Some(shown)) => match refresher.approve(&connection, shown, ACTOR).await? {
+            Approval::Approved(outcome) => Some(outcome),
+            Approval::NothingWaits => bail!("no metadata of connection {} waits", connection.name),
+            Approval::AnotherWaits => {
+                show(&View::of(context, &connection).await?, args.json)?;
+                bail!("not taken: another document waits than {shown}, as shown; look at it again");
+            }
         },
-        None => None,
+        (None, None) if args.refresh => Some(refresher.refresh(&connection, ACTOR).await?),
+        (None, None) => None,
     };
-    if let Some(Outcome::Failed(failure)) = &outcome {
-        return Err(refused(failure));
+    match &outcome {
+        Some(Outcome::Failed(failure)) => return Err(refused(failure)),
+        Some(Outcome::Superseded) => {
+            bail!("not taken: somebody set the connection's options meanwhile; look at them and say it again")
+        }
+        _ => {}
     }
     let view = View::of(context, &connection).await?;
-    if args.json {
-        output::json(&view.to_json())?;
-    } else {
-        if let Some(outcome) = &outcome {
-            output::line(told(outcome))?;
-            output::line("")?;
-        }
-        view.print()?;
+    if let Some(outcome) = outcome.as_ref().filter(|_| !args.json) {
+        output::line(told(outcome))?;
+        output::line("")?;
     }
+    show(&view, args.json)?;
     Ok(match outcome {
         Some(Outcome::Held(_)) => ExitCode::from(WAITS),
         _ => ExitCode::SUCCESS,
+    })
+}
+
+fn show(view: &View, json: bool) -> anyhow::Result<()> {
+    if json { Ok(output::json(&view.to_json())?) } else { view.print() }
+}
+
+/// The digest of what was looked at, or how it begins.
+fn shown(text: &str) -> Result<String, String> {
+    let is_digest = (SHOWN_MIN..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_digest.then(|| text.to_ascii_lowercase()).ok_or_else(|| {
+        format!("the SHA-256 of the document that waits, or {SHOWN_MIN} or more of its first digits, as `connection metadata` prints it")
     })
 }
 
@@ -117,6 +137,7 @@ fn told(outcome: &Outcome) -> String {
         }
         Outcome::Held(hold) => format!("Not taken: {}. Look at what waits below.", hold.says()),
         Outcome::Failed(failure) => format!("Not taken: {failure}"),
+        Outcome::Superseded => String::from("Not taken: the connection's options were set anew meanwhile."),
     }
 }
 
@@ -144,7 +165,7 @@ pub async fn learn(context: &Context, connection: &Connection) -> anyhow::Result
                 connection.name
             );
         }
-        outcome @ Outcome::Held(_) => eprintln!("{}", told(&outcome)),
+        outcome @ (Outcome::Held(_) | Outcome::Superseded) => eprintln!("{}", told(&outcome)),
         Outcome::Unchanged | Outcome::Taken { .. } => {}
     }
     View::of(context, connection).await.map(Some)
@@ -155,6 +176,8 @@ pub struct View {
     connection: Connection,
     row: Option<MetadataRow>,
     known: Option<(IdpMetadata, Vec<Counted>)>,
+    /// Why what is stored is not known.
+    unreadable: Option<&'static str>,
     usable: Result<(), Unusable>,
     waiting: Option<IdpMetadata>,
     now: Micros,
@@ -164,12 +187,23 @@ impl View {
     pub async fn of(context: &Context, connection: &Connection) -> anyhow::Result<Self> {
         let now = context.clock.now();
         let row = saml_metadata::find(&context.store, connection).await?;
-        let known = row.as_ref().map(known).transpose()?.flatten();
-        let usable = IdentityProviders::new(context.store.clone()).known(connection, now).await?.map(|_| ());
+        let (known, unreadable) = match row.as_ref().map(readable).transpose() {
+            Ok(known) => (known.flatten(), None),
+            Err(why) => (None, Some(why)),
+        };
+        let usable = match unreadable {
+            Some(_) => Err(Unusable::NoMetadata),
+            None => IdentityProviders::new(context.store.clone()).known(connection, now).await?.map(|_| ()),
+        };
         let wanted = connection.options.saml.idp_entity_id.as_deref();
         let waiting = row.as_ref().and_then(|row| row.waiting_document.as_deref());
         let waiting = waiting.and_then(|text| IdpMetadata::read(text, wanted, jiff::Timestamp::MIN).ok());
-        Ok(Self { connection: connection.clone(), row, known, usable, waiting, now })
+        Ok(Self { connection: connection.clone(), row, known, unreadable, usable, waiting, now })
+    }
+
+    /// When it is read again by itself: what was pasted never is.
+    fn next_at(&self) -> Option<Micros> {
+        self.row.as_ref().filter(|_| Place::of(&self.connection) != Place::Paste).map(|row| row.next_at)
     }
 
     fn place(&self) -> String {
@@ -183,6 +217,9 @@ impl View {
     /// One line for `connection show`.
     pub fn line(&self) -> String {
         let Some((metadata, _)) = &self.known else {
+            if let Some(why) = self.unreadable {
+                return why.to_owned();
+            }
             let error = self.row.as_ref().and_then(|row| row.last_error.as_deref());
             return error.map_or_else(|| String::from("none yet"), |error| format!("none yet: {error}"));
         };
@@ -197,19 +234,23 @@ impl View {
         if let (Err(why), Some(_)) = (self.usable, &self.known) {
             all.push(format!("nobody can log in: {why} ({})", why.code()));
         }
+        if let Some(why) = self.unreadable {
+            all.push(format!("{why}: rosterd connection metadata {} --set FILE", self.connection.name));
+        }
         let Some(row) = &self.row else { return all };
         if let Some(hold) = row.waiting_reason.as_deref().and_then(Hold::parse) {
             all.push(format!(
-                "a newer document waits for your word: {} (rosterd connection metadata {} --approve)",
+                "a newer document waits for your word: {} (look at it: rosterd connection metadata {})",
                 hold.says(),
                 self.connection.name
             ));
         }
         if let Some((metadata, counted)) = &self.known {
             all.extend(end_of(counted, self.now));
-            for endpoint in metadata.sign_on.iter().chain(&metadata.logout).filter(|e| e.location.starts_with("http://")) {
-                all.push(format!("{} is not encrypted", endpoint.location));
-            }
+            // One address often serves both bindings, and logout too.
+            let endpoints = metadata.sign_on.iter().chain(&metadata.logout).map(|endpoint| endpoint.location.as_str());
+            let plain: BTreeSet<&str> = endpoints.filter(|location| location.starts_with("http://")).collect();
+            all.extend(plain.into_iter().map(|location| format!("{location} is not encrypted")));
             all.extend(metadata.unusable.iter().map(|refusal| format!("a certificate can't be used: {refusal}")));
         }
         if let Some(error) = &row.last_error {
@@ -242,6 +283,7 @@ impl View {
         let waiting = row.and_then(|row| row.waiting_reason.as_deref()).map(|reason| {
             let listed = self.waiting.as_ref().map_or(&[][..], |metadata| &metadata.signing);
             json!({
+                "sha256": row.and_then(|row| row.waiting_document.as_deref()).map(place::digest),
                 "reason": reason,
                 "says": Hold::parse(reason).map(Hold::says),
                 "since": at(|row| row.waiting_since),
@@ -265,7 +307,7 @@ impl View {
             "valid_until": at(|row| row.valid_until),
             "taken_at": at(|row| row.taken_at),
             "fetched_at": at(|row| row.fetched_at),
-            "next_at": at(|row| Some(row.next_at)),
+            "next_at": time_json(self.next_at()),
             "refetched_at": at(|row| row.refetched_at),
             "failures": row.map_or(0, |row| row.failures),
             "last_error": row.and_then(|row| row.last_error.as_ref()),
@@ -285,8 +327,8 @@ impl View {
             ("origin", output::or_dash(row.origin.as_deref())),
             ("taken", time(row.taken_at)),
             ("last read", time(row.fetched_at)),
-            ("next read", time(Some(row.next_at))),
         ];
+        fields.extend(self.next_at().map(|at| ("next read", rfc3339(at))));
         fields.extend(row.valid_until.map(|until| ("valid until", rfc3339(until))));
         fields.extend(metadata.sign_on.iter().map(|endpoint| ("sign-on", endpoint_line(endpoint))));
         fields.extend(metadata.logout.iter().map(|endpoint| ("logout", endpoint_line(endpoint))));
@@ -308,8 +350,13 @@ impl View {
         output::table(&["CERTIFICATE (SHA-256)", "KEY", "ENDS", ""], &counted.iter().map(row_of).collect::<Vec<_>>())?;
         if let (Some(waiting), Some(reason)) = (&self.waiting, row.waiting_reason.as_deref().and_then(Hold::parse)) {
             output::line("")?;
-            let mut fields = vec![("waits", reason.says().to_owned()), ("its entity id", waiting.entity_id.clone())];
+            let mut fields = vec![("waits", reason.says().to_owned())];
+            let digest = row.waiting_document.as_deref().map(place::digest).unwrap_or_default();
+            fields.push(("its SHA-256", digest.clone()));
+            fields.push(("its entity id", waiting.entity_id.clone()));
             fields.extend(waiting.signing.iter().map(|certificate| ("its certificate", certificate.fingerprint().to_owned())));
+            // Whole: two documents that begin alike can be made.
+            fields.push(("to take it", format!("rosterd connection metadata {} --approve {digest}", self.connection.name)));
             output::fields(&fields)?;
         }
         for warning in self.warnings() {

@@ -21,6 +21,7 @@ use crate::model::ids::new_connection_id;
 use crate::model::nearest::nearest;
 use crate::model::options::assignments;
 use crate::model::tenant::Tenant;
+use crate::saml::addresses::{Addresses, base_url};
 use crate::store::connections::{self, StoredConnection};
 use crate::store::{Batch, organizations};
 use crate::traffic::{shown, source::Source};
@@ -156,7 +157,10 @@ async fn answer(context: &Context, command: ConnectionCommand) -> anyhow::Result
                 ConnectionKind::Database | ConnectionKind::Ldap => None,
                 // A login connection may have a SCIM side.
                 ConnectionKind::Scim | ConnectionKind::Samlp | ConnectionKind::Oidc => {
-                    Some(traffic::recognised(context, &stored.connection).await?)
+                    match traffic::is_pushed_to(context, &stored.connection).await? {
+                        true => Some(traffic::recognised(context, &stored.connection).await?),
+                        false => None,
+                    }
                 }
             };
             let secrets = secrets::readable(context, &stored.connection).await;
@@ -405,7 +409,20 @@ async fn create(context: &Context, args: CreateArgs) -> anyhow::Result<()> {
     let sealed = secrets.seal(&stored.connection.id, &context.keys, &context.entropy);
     connections::create(&mut batch, &stored, sealed, &audit);
     context.apply(batch, || format!("there is a connection {} already", args.name)).await?;
-    print_learned(context, &stored, &secrets, true, args.json).await
+    print_learned(context, &stored, &secrets, true, args.json).await?;
+    if args.kind == ConnectionKind::Samlp && !args.json {
+        print_addresses(context, &tenant, &stored.connection)?;
+    }
+    Ok(())
+}
+
+/// What to enter at the identity provider of a new SAML connection, and what comes after that.
+fn print_addresses(context: &Context, tenant: &Tenant, connection: &Connection) -> anyhow::Result<()> {
+    let Addresses { entity_id, metadata, acs, slo: _ } = Addresses::of(&base_url(&context.public_url(), tenant), connection);
+    println!("\nAt the identity provider:");
+    output::fields(&[("ACS URL", acs), ("entity id", entity_id), ("metadata", metadata)])?;
+    output::line(format!("\nnext: rosterd connection check {}", connection.name))?;
+    Ok(())
 }
 
 async fn list(context: &Context, args: ListArgs) -> anyhow::Result<()> {

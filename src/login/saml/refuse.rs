@@ -8,6 +8,7 @@ use crate::provisioning::login::Login;
 use crate::saml::not_a_record::NotARecord;
 use crate::traffic::recorder::{Answered, Asked};
 use crate::traffic::{Cause, Seen, Stranger};
+use axum::extract::OriginalUri;
 use axum::http::header::{ALLOW, RETRY_AFTER, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
@@ -176,7 +177,9 @@ async fn logs(logins: &Logins, site: &Site, parts: &Parts) -> bool {
 pub(super) fn note(logins: &Logins, site: &Site, parts: &Parts, started: Instant, status: StatusCode, told: Option<&Told>) {
     let took = started.elapsed();
     let at = logins.clock.now() - i64::try_from(took.as_micros()).unwrap_or_default();
-    let mut asked = Asked::new(at, request_id(parts).to_owned(), &parts.method, &parts.uri, &parts.headers);
+    // As it was asked for: routers see what is left below their prefix.
+    let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
+    let mut asked = Asked::new(at, request_id(parts).to_owned(), &parts.method, uri, &parts.headers);
     // A query may hold a message with its signature.
     asked.target = asked.target.split('?').next().unwrap_or_default().to_owned();
     let detail = told.map(|told| {

@@ -6,7 +6,9 @@
 
 use super::certificates::{Counted, Gone};
 use crate::clock::Micros;
+use rosterd_saml::limits::CERTIFICATES_TRIED_MAX;
 use rosterd_saml::metadata::IdpMetadata;
+use std::cmp::Reverse;
 
 /// What is in force.
 #[derive(Clone, Debug)]
@@ -138,7 +140,7 @@ pub fn decide(in_force: Option<&InForce>, fresh: Fresh<'_>, now: Micros, grace: 
         .collect();
     let added = listed.iter().filter(|certificate| !former.iter().any(|counted| counted.certificate == **certificate));
     let added = fingerprints(added);
-    let mut missed = Vec::new();
+    let (mut missed, mut leaving) = (Vec::new(), Vec::new());
     for counted in former.iter().filter(|counted| !listed.contains(&counted.certificate)) {
         let gone = counted.gone.unwrap_or_else(|| {
             missed.push(counted.certificate.fingerprint().to_owned());
@@ -146,9 +148,13 @@ pub fn decide(in_force: Option<&InForce>, fresh: Fresh<'_>, now: Micros, grace: 
         });
         let counted = Counted { gone: Some(gone), ..(*counted).clone() };
         if counted.counts(now, grace) {
-            certificates.push(counted);
+            leaving.push((gone.since, counted));
         }
     }
+    // More than are tried are not kept, however often a document rolls over within the grace: the oldest go first.
+    leaving.sort_by_key(|(since, _)| Reverse(*since));
+    let room = CERTIFICATES_TRIED_MAX.saturating_sub(certificates.len());
+    certificates.extend(leaving.into_iter().take(room).map(|(_, counted)| counted));
     let moved = in_force.metadata.sign_on != fresh.metadata.sign_on || in_force.metadata.logout != fresh.metadata.logout;
     let is_news = is_other || moved || !added.is_empty() || !missed.is_empty() || in_force.has_waiting;
     Plan::Take(Taken { certificates, added, missed, is_news })

@@ -1,7 +1,7 @@
 //! What a connection knows of its identity provider: which document is in force, which certificates count, and until when.
 //!
 //! Owns: what a login may believe ([`IdentityProviders::known`]), what a document that was just read changes
-//! ([`decide`](mod@decide), pure), where it is read ([`place`]), when it is looked at again ([`times`]) and what is written of it
+//! ([`decide`](mod@decide), pure), where it is read ([`place`]), when it is looked at again ([`times`]) or out of turn (`refetch`), and what is written of it
 //! ([`refresh`]). The rows are `store::saml_metadata`'s, reading
 //! a document is `rosterd_saml::metadata`'s, with the same scanner that messages meet.
 //!
@@ -11,6 +11,7 @@
 pub mod certificates;
 pub mod decide;
 pub mod place;
+mod refetch;
 pub mod refresh;
 pub mod times;
 
@@ -102,10 +103,10 @@ impl IdentityProviders {
 
     /// Whom a login through `connection` may believe at `now`, or why nobody.
     pub async fn known(&self, connection: &Connection, now: Micros) -> Result<Result<IdentityProvider, Unusable>, store::Error> {
-        let Some(version) = saml_metadata::version(&self.store, connection).await? else {
+        let Some(standing) = saml_metadata::standing(&self.store, connection).await? else {
             return Ok(Err(Unusable::NoMetadata));
         };
-        let read = match self.kept(&connection.id, version) {
+        let read = match self.kept(&connection.id, standing.version) {
             Some(read) => read,
             None => match saml_metadata::find(&self.store, connection).await? {
                 None => return Ok(Err(Unusable::NoMetadata)),
@@ -143,6 +144,11 @@ pub fn known(row: &MetadataRow) -> Result<Option<(IdpMetadata, Vec<Counted>)>, s
     let metadata = read_whenever(text, entity_id).map_err(|_| corrupt())?;
     let counted = certificates::from_json(&row.certificates).ok_or_else(corrupt)?;
     Ok(Some((metadata, counted)))
+}
+
+/// The same for whoever only shows it; `Err`: what stands in the way of reading what is stored.
+pub fn readable(row: &MetadataRow) -> Result<Option<(IdpMetadata, Vec<Counted>)>, &'static str> {
+    known(row).map_err(|_| "the stored metadata can't be read any more, and nobody can log in until another takes its place")
 }
 
 /// A document that was taken before, read again: that it may have ended since is for whoever asks.

@@ -7,6 +7,7 @@ use crate::outbound::{self, Answer, Ask, Outbound, Validators};
 use rosterd_saml::limits::METADATA_BYTES_MAX;
 use rosterd_saml::metadata::IdpMetadata;
 use rosterd_saml::rule::{Refusal, Rule};
+use sha2::{Digest, Sha256};
 use std::io::Read;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -115,6 +116,9 @@ impl Failure {
                     "Set idp_entity_id to the one that is meant, exactly as the metadata has it."
                 }
                 Rule::MetadataExpired => "Its validUntil has passed: whoever publishes it has to renew it.",
+                Rule::TooManyCertificates => {
+                    "Nobody signs with so many keys: look whether it is the right document, and ask its publisher to list those in use."
+                }
                 Rule::NotAnIdp => "That is the metadata of an application: use the identity provider's.",
                 Rule::NoSignOnEndpoint => "The identity provider has to offer single sign-on by HTTP-Redirect or HTTP-POST.",
                 _ => "It has to be SAML 2.0 metadata as the identity provider publishes it, unchanged.",
@@ -148,6 +152,11 @@ pub async fn read(place: Place<'_>, connection: &Connection, known: Validators, 
 /// What was given by hand, as a document.
 pub fn given(bytes: Vec<u8>) -> Result<Document, Failure> {
     Ok(Document { text: text(bytes)?, validators: Validators::default(), is_page: false })
+}
+
+/// By which a document is named to somebody who looks at it: SHA-256, in hexadecimal.
+pub fn digest(document: &str) -> String {
+    Sha256::digest(document).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn text(bytes: Vec<u8>) -> Result<String, Failure> {

@@ -5,16 +5,14 @@ use super::certificates::{self, Counted, last_end, warned_since};
 use super::decide::{Fresh, Hold, InForce, Plan, Refuse, Word, decide};
 use super::place::{self, Document, Failure, Found, Place, asked};
 use super::{known, times};
-use crate::clock::{Clock, Entropy, Micros, SECOND};
+use crate::clock::{Clock, Entropy, Micros};
 use crate::model::connection::Connection;
 use crate::outbound::{Outbound, Validators};
 use crate::store::audit::Audit;
 use crate::store::saml_metadata::{self, MetadataRow};
-use crate::store::{self, Batch, Store};
+use crate::store::{self, Batch, Store, connections};
 use rosterd_saml::metadata::IdpMetadata;
 
-/// Between two fetches out of turn, over all replicas.
-const REFETCH_SPAN: Micros = 600 * SECOND;
 /// How often a write goes round again that another was faster than.
 const ROUNDS_MAX: usize = 5;
 /// What is kept of a failure.
@@ -24,9 +22,23 @@ const ERROR_CHARS_MAX: usize = 1_000;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     Unchanged,
-    Taken { added: Vec<String>, missed: Vec<String> },
+    Taken {
+        added: Vec<String>,
+        missed: Vec<String>,
+    },
     Held(Hold),
     Failed(Failure),
+    /// Another place was set meanwhile: what was read at the former one is of no use any more.
+    Superseded,
+}
+
+/// What an approval came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Approval {
+    NothingWaits,
+    /// Another document waits than the one that was looked at.
+    AnotherWaits,
+    Approved(Outcome),
 }
 
 /// Everything it takes.
@@ -40,11 +52,11 @@ pub struct Refresher {
 
 /// Who wants it, and what that says of the document.
 #[derive(Clone, Copy, Debug)]
-struct By<'a> {
-    actor: &'a str,
-    word: Word,
+pub(super) struct By<'a> {
+    pub actor: &'a str,
+    pub word: Word,
     /// The document is sent whatever is known of it.
-    anew: bool,
+    pub anew: bool,
 }
 
 impl Refresher {
@@ -65,36 +77,21 @@ impl Refresher {
         }
     }
 
-    /// Takes the document that waits. `None`: none does.
-    pub async fn approve(&self, connection: &Connection, actor: &str) -> Result<Option<Outcome>, store::Error> {
-        let Some(row) = saml_metadata::find(&self.store, connection).await? else { return Ok(None) };
-        let Some(text) = row.waiting_document else { return Ok(None) };
+    /// Takes the document that waits if it is the one that was `shown`: its [`digest`](place::digest), or how that begins.
+    /// Whoever publishes can put another one in its place at any moment.
+    pub async fn approve(&self, connection: &Connection, shown: &str, actor: &str) -> Result<Approval, store::Error> {
+        let Some(row) = saml_metadata::find(&self.store, connection).await? else { return Ok(Approval::NothingWaits) };
+        let Some(text) = row.waiting_document else { return Ok(Approval::NothingWaits) };
+        if !place::digest(&text).starts_with(shown) {
+            return Ok(Approval::AnotherWaits);
+        }
         let validators = Validators { etag: row.etag, last_modified: row.last_modified };
         let document = Document { text, validators, is_page: false };
         let by = By { actor, word: Word::Administrator, anew: true };
-        self.settle(connection, &document, Place::of(connection).origin(), by).await.map(Some)
+        self.settle(connection, &document, Place::of(connection).origin(), by).await.map(Approval::Approved)
     }
 
-    /// After a signature that no certificate verified: the identity provider may have rolled over since it was last read. `used`: the
-    /// version of what the signature was checked with. Whether there is anything new to check it with; one fetch per ten
-    /// minutes and connection, however many ask, since anybody can send a wrong signature.
-    pub async fn refetch_after_failed_signature(&self, connection: &Connection, used: i64) -> Result<bool, store::Error> {
-        if saml_metadata::version(&self.store, connection).await?.is_some_and(|version| version != used) {
-            return Ok(true);
-        }
-        let may = Place::of(connection) != Place::Paste
-            && saml_metadata::claim_refetch(&self.store, connection, self.clock.now(), REFETCH_SPAN).await?;
-        if !may {
-            return Ok(false);
-        }
-        let outcome = self.read(connection, By { actor: "login", word: Word::Place, anew: true }).await?;
-        if let Outcome::Failed(failure) = &outcome {
-            tracing::warn!(connection = %connection.id, %failure, "metadata could not be read again after a signature nobody verifies");
-        }
-        Ok(matches!(outcome, Outcome::Taken { added, .. } if !added.is_empty()))
-    }
-
-    async fn read(&self, connection: &Connection, by: By<'_>) -> Result<Outcome, store::Error> {
+    pub(super) async fn read(&self, connection: &Connection, by: By<'_>) -> Result<Outcome, store::Error> {
         saml_metadata::ensure(&self.store, connection).await?;
         let row = saml_metadata::find(&self.store, connection).await?.ok_or(store::Error::Stale)?;
         let place = Place::of(connection);
@@ -110,6 +107,9 @@ impl Refresher {
             }
             _ => place::read(place, connection, known, &self.outbound).await,
         };
+        if !self.is_current(connection).await? {
+            return Ok(Outcome::Superseded);
+        }
         match found {
             Ok(Found::NotModified) => match lapsed(connection, &row, self.clock.now())? {
                 // It is what it was, and says less than it did: a grace is over.
@@ -127,6 +127,12 @@ impl Refresher {
         }
     }
 
+    /// Whether what `connection` asks for is what the store has it ask for. A fetch takes its time.
+    async fn is_current(&self, connection: &Connection) -> Result<bool, store::Error> {
+        let stored = connections::find(&self.store, &connection.tenant_id, &connection.id).await?;
+        Ok(stored.is_some_and(|stored| asked(&stored.connection) == asked(connection)))
+    }
+
     /// Has a document decided on and writes what comes of it, again if another writer was faster.
     async fn settle(
         &self,
@@ -139,6 +145,10 @@ impl Refresher {
         loop {
             rounds += 1;
             let row = saml_metadata::find(&self.store, connection).await?.ok_or(store::Error::Stale)?;
+            // After the row: if another place is set only now, its document is written over this one or makes this write stale.
+            if !self.is_current(connection).await? {
+                return Ok(Outcome::Superseded);
+            }
             match self.settle_once(connection, row, document, origin, by).await {
                 Err(store::Error::Stale) if rounds < ROUNDS_MAX => {}
                 settled => return settled,
@@ -159,10 +169,17 @@ impl Refresher {
             Ok(metadata) => metadata,
             Err(failure) => return self.failed(connection, row, failure).await,
         };
-        let in_force = in_force(&row)?;
         let wanted = asked(connection);
         // Where it is read from was set anew, which is an administrator's word.
         let word = if row.asked.as_ref().is_some_and(|asked| *asked != wanted) { Word::Administrator } else { by.word };
+        let in_force = match in_force(&row) {
+            // One that was taken by more lenient rules says nothing any more, and must not keep a new one out.
+            Err(store::Error::Corrupt { what }) if word == Word::Administrator => {
+                tracing::warn!(connection = %connection.id, what, "another document takes its place by an administrator's word");
+                None
+            }
+            read => read?,
+        };
         let grace = certificates::grace(connection.options.saml.certificate_grace_days);
         let fresh = Fresh { text: &document.text, metadata: &metadata };
         let plan = decide(in_force.as_ref(), fresh, now, grace, word);
@@ -232,18 +249,17 @@ impl Refresher {
             self.store.apply(batch).await?;
             return Ok(Outcome::Held(hold));
         }
-        let since = row.waiting_since.filter(|_| row.waiting_reason.as_deref() == Some(hold.code())).or(row.fetched_at);
-        let is_new = row.waiting_reason.as_deref() != Some(hold.code());
         let row = MetadataRow {
             waiting_document: Some(document.text.clone()),
             waiting_reason: Some(hold.code().to_owned()),
-            waiting_since: since,
+            waiting_since: row.fetched_at,
             ..row
         };
-        self.write(connection, &row, is_new.then_some(("connection.metadata_held", hold.says())), by).await?;
-        if is_new {
-            tracing::warn!(connection = %connection.id, why = hold.code(), "metadata waits for an administrator: {}", hold.says());
-        }
+        // Each document that waits is told, since each is approved by its own digest.
+        let sha256 = place::digest(&document.text);
+        let told = format!("{}; SHA-256 {sha256}", hold.says());
+        self.write(connection, &row, Some(("connection.metadata_held", &told)), by).await?;
+        tracing::warn!(connection = %connection.id, why = hold.code(), sha256, "metadata waits for an administrator: {}", hold.says());
         Ok(Outcome::Held(hold))
     }
 

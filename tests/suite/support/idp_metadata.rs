@@ -4,6 +4,7 @@ use super::web::{Said, Web, answer};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 use tempfile::TempDir;
 
 pub const IDP: &str = "https://idp.example.com/metadata";
@@ -34,12 +35,14 @@ fn certificate(name: &str) -> String {
 pub struct Publisher {
     pub web: Web,
     page: Arc<Mutex<String>>,
+    pause: Arc<Mutex<Duration>>,
 }
 
 impl Publisher {
     pub async fn of(text: &str) -> Self {
         let page = Arc::new(Mutex::new(text.to_owned()));
-        let published = Arc::clone(&page);
+        let pause: Arc<Mutex<Duration>> = Arc::default();
+        let (published, paused) = (Arc::clone(&page), Arc::clone(&pause));
         let web = Web::plain(move |head| {
             let page = published.lock().unwrap().clone();
             // By length and end: two documents of these tests never share both.
@@ -48,16 +51,19 @@ impl Publisher {
                 page.len(),
                 page.bytes().fold(7_u64, |hash, byte| hash.wrapping_mul(31) ^ u64::from(byte))
             );
-            match page.as_str() {
+            let said = match page.as_str() {
                 "" => answer("500 Internal Server Error", &[], ""),
                 _ if head.contains(&format!("if-none-match: {etag}")) => {
                     Said::from(String::from("HTTP/1.1 304 Not Modified\r\n\r\n"))
                 }
                 _ => answer("200 OK", &[&format!("etag: {etag}"), "content-type: text/plain"], &page),
-            }
+            };
+            let pause = *paused.lock().unwrap();
+            let pieces = if pause.is_zero() { said.pieces } else { [vec![Vec::new()], said.pieces].concat() };
+            Said { pieces, pause }
         })
         .await;
-        Self { web, page }
+        Self { web, page, pause }
     }
 
     pub fn url(&self) -> String {
@@ -66,6 +72,11 @@ impl Publisher {
 
     pub fn publish(&self, text: &str) {
         text.clone_into(&mut self.page.lock().unwrap());
+    }
+
+    /// What is answered from now on is what was published when it was asked for, and so much later.
+    pub fn dawdle(&self, pause: Duration) {
+        *self.pause.lock().unwrap() = pause;
     }
 
     pub fn asked(&self) -> usize {

@@ -47,6 +47,25 @@ impl Database {
         }
     }
 
+    /// Keeps every write to a table waiting for as long as what is answered lives; reads go on.
+    pub async fn held(url: &str, table: &str) -> Self {
+        match url.strip_prefix("sqlite://") {
+            Some(path) => {
+                let connection = rusqlite::Connection::open(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+                connection.execute_batch("BEGIN IMMEDIATE").unwrap_or_else(|error| panic!("{path}: {error}"));
+                Self::Sqlite(connection)
+            }
+            None => {
+                let mut connection = sqlx::PgConnection::connect(url).await.unwrap_or_else(|error| panic!("{url}: {error}"));
+                for sql in [String::from("BEGIN"), format!("LOCK TABLE {table} IN SHARE MODE")] {
+                    let statement = sqlx::query(sqlx::AssertSqlSafe(sql.clone()));
+                    statement.execute(&mut connection).await.unwrap_or_else(|error| panic!("{error}: {sql}"));
+                }
+                Self::Postgres(connection)
+            }
+        }
+    }
+
     /// Writes all that is committed in a SQLite database to another file.
     pub fn copy_to(&self, file: &Path) {
         let Self::Sqlite(connection) = self else { panic!("only SQLite is copied by file") };

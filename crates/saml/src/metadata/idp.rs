@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{POST, REDIRECT};
 use crate::document::{DSIG, Document, METADATA, Node, PROTOCOL};
-use crate::limits::{Limits, METADATA_BYTES_MAX};
+use crate::limits::{CERTIFICATES_LISTED_MAX, Limits, METADATA_BYTES_MAX};
 use crate::rule::{Refusal, Rule, require, require_with};
 use crate::scan::scan;
 use crate::time::{duration, instant};
@@ -148,8 +148,13 @@ fn signing_keys(descriptor: Node<'_, '_>) -> Result<(Vec<Certificate>, Vec<Refus
         for text in data.filter_map(|data| data.named(DSIG, "X509Certificate").next()) {
             match Certificate::from_text(text.text()?) {
                 Ok(certificate) if usable.contains(&certificate) => {}
-                Ok(certificate) => usable.push(certificate),
-                Err(refusal) => unusable.push(refusal),
+                Ok(certificate) => {
+                    require(Rule::TooManyCertificates, usable.len() < CERTIFICATES_LISTED_MAX)?;
+                    usable.push(certificate);
+                }
+                // The first ones are told; how many there are says nothing more.
+                Err(refusal) if unusable.len() < CERTIFICATES_LISTED_MAX => unusable.push(refusal),
+                Err(_) => {}
             }
         }
     }

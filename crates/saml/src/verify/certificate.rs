@@ -8,11 +8,14 @@ use openssl::nid::Nid;
 use openssl::pkey::{Id, PKey, Public};
 use openssl::x509::X509;
 
+use crate::limits::CERTIFICATES_TRIED_MAX;
 use crate::rule::{Refusal, Rule, require_with};
 use crate::signature::Family;
 use crate::transport::decode_base64;
 
 const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
+/// Of the public exponent: with 1 everything is its own signature, and a long one makes each check as slow as signing.
+const EXPONENT_BITS: std::ops::RangeInclusive<i32> = 2..=64;
 
 /// A certificate whose key is strong enough.
 #[derive(Debug, Clone)]
@@ -83,7 +86,11 @@ impl Certificate {
 
 fn strength(key: &PKey<Public>) -> (bool, String) {
     match key.id() {
-        Id::RSA => (RSA_BITS.contains(&key.bits()), format!("RSA {}", key.bits())),
+        Id::RSA => {
+            let exponent = key.rsa().map_or(0, |key| key.e().num_bits());
+            let is_strong = RSA_BITS.contains(&key.bits()) && EXPONENT_BITS.contains(&exponent);
+            (is_strong, format!("RSA {} with an exponent of {exponent} bits", key.bits()))
+        }
         Id::EC => {
             let curve = key.ec_key().ok().and_then(|key| key.group().curve_name());
             let is_known = matches!(curve, Some(Nid::X9_62_PRIME256V1 | Nid::SECP384R1 | Nid::SECP521R1));
@@ -103,8 +110,10 @@ fn not_after(certificate: &X509) -> Option<Timestamp> {
 pub struct Certificates(Vec<Certificate>);
 
 impl Certificates {
-    pub fn new(certificates: Vec<Certificate>) -> Result<Self, Refusal> {
+    /// Those beyond [`CERTIFICATES_TRIED_MAX`] are left out.
+    pub fn new(mut certificates: Vec<Certificate>) -> Result<Self, Refusal> {
         crate::rule::require(Rule::NoCertificate, !certificates.is_empty())?;
+        certificates.truncate(CERTIFICATES_TRIED_MAX);
         Ok(Self(certificates))
     }
 

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use openssl::bn::BigNum;
 use openssl::nid::Nid;
 
 use crate::mint::*;
@@ -57,6 +58,34 @@ fn weak_keys_are_no_certificates() {
     for key in [rsa_key("short", 1024), ec_key(Nid::X9_62_PRIME192V1), ec_key(Nid::SECP256K1), ed25519_key()] {
         assert_eq!(Certificate::from_der(&key.der()).unwrap_err().rule, Rule::WeakCertificate);
     }
+}
+
+#[test]
+fn an_exponent_by_which_anybody_signs_or_each_check_is_slow_is_weak() {
+    let of_bits = |bits: i32| {
+        let mut exponent = BigNum::from_u32(1).unwrap();
+        exponent.set_bit(bits - 1).unwrap();
+        Certificate::from_der(&with_exponent(exponent)).map_err(|refusal| (refusal.rule, refusal.received.unwrap()))
+    };
+    for bits in [2, 17, 64] {
+        assert!(of_bits(bits).is_ok(), "{bits}");
+    }
+    for bits in [1, 65, 2_000] {
+        assert_eq!(of_bits(bits).unwrap_err(), (Rule::WeakCertificate, format!("RSA 2048 with an exponent of {bits} bits")));
+    }
+}
+
+#[test]
+fn a_wrong_signature_is_tried_with_no_more_than_thirty_two_certificates() {
+    let login = Login::default();
+    let signed = login.signed_assertion(rsa());
+    let behind = |others: usize| {
+        let mut certificates = vec![stranger().trusted(); others];
+        certificates.push(rsa().trusted());
+        Gateway { certificates, ..Gateway::default() }
+    };
+    behind(31).accepts(&signed);
+    behind(32).refuses(&signed, Rule::SignatureInvalid);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use openssl::nid::Nid;
 
 use crate::mint::*;
 use rosterd_saml::metadata::{Binding, IdpMetadata, Scope};
@@ -155,6 +156,21 @@ fn a_key_that_cannot_be_used_is_told_and_leaves_the_others() {
     assert_eq!(metadata.signing, [rsa().trusted()]);
     let rules: Vec<Rule> = metadata.unusable.iter().map(|refusal| refusal.rule).collect();
     assert_eq!(rules, [Rule::WeakCertificate, Rule::MalformedCertificate]);
+}
+
+#[test]
+fn metadata_with_many_certificates_is_refused() {
+    let keys: Vec<Key> = (0..17).map(|_| ec_key(Nid::X9_62_PRIME256V1)).collect();
+    let listed =
+        |many: usize| entity(IDP, &format!("{}{}", keys[..many].iter().map(|one| key("", one)).collect::<String>(), sign_on()));
+    assert_eq!(read(&listed(16)).unwrap().signing.len(), 16);
+    refused(&listed(17), Rule::TooManyCertificates);
+    // One that stands twice is one; those that can't be used are told of up to a point.
+    let twice = listed(16).replacen("<KeyDescriptor", &format!("{}<KeyDescriptor", key("", &keys[3])), 1);
+    assert_eq!(read(&twice).unwrap().signing.len(), 16);
+    let weak = key("", &rsa_key("short", 1024));
+    let metadata = read(&entity(IDP, &format!("{}{}{}", weak.repeat(200), key("", rsa()), sign_on()))).unwrap();
+    assert_eq!((metadata.signing.len(), metadata.unusable.len()), (1, 16));
 }
 
 #[test]

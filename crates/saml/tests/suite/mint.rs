@@ -13,7 +13,7 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::ecdsa::EcdsaSig;
 use openssl::hash::{MessageDigest, hash};
 use openssl::nid::Nid;
-use openssl::pkey::{Id, PKey, Private};
+use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Private};
 use openssl::rsa::Rsa;
 use openssl::sign::Signer;
 use openssl::x509::{X509, X509NameBuilder};
@@ -60,6 +60,10 @@ impl Key {
 }
 
 fn with_certificate(private: PKey<Private>) -> Key {
+    Key { certificate: certificate(&private, &private), private }
+}
+
+fn certificate<T: HasPublic>(key: &PKeyRef<T>, signer: &PKey<Private>) -> X509 {
     let mut name = X509NameBuilder::new().unwrap();
     name.append_entry_by_text("CN", "idp.example.com").unwrap();
     let name = name.build();
@@ -68,13 +72,13 @@ fn with_certificate(private: PKey<Private>) -> Key {
     builder.set_serial_number(&BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap()).unwrap();
     builder.set_subject_name(&name).unwrap();
     builder.set_issuer_name(&name).unwrap();
-    builder.set_pubkey(&private).unwrap();
+    builder.set_pubkey(key).unwrap();
     // Long over: a certificate's dates decide nothing.
     builder.set_not_before(&Asn1Time::from_unix(1_000_000_000).unwrap()).unwrap();
     builder.set_not_after(&Asn1Time::from_unix(1_100_000_000).unwrap()).unwrap();
-    let digest = if private.id() == Id::ED25519 { MessageDigest::null() } else { MessageDigest::sha256() };
-    builder.sign(&private, digest).unwrap();
-    Key { certificate: builder.build(), private }
+    let digest = if signer.id() == Id::ED25519 { MessageDigest::null() } else { MessageDigest::sha256() };
+    builder.sign(signer, digest).unwrap();
+    builder.build()
 }
 
 /// Made once per build folder: the tests run some hundred times when rules are switched off, and primes take their time.
@@ -95,6 +99,13 @@ pub fn rsa_key(name: &str, bits: u32) -> Key {
     let pem = std::fs::read(&file).unwrap();
     std::fs::remove_file(own).unwrap();
     with_certificate(PKey::private_key_from_pem(&pem).unwrap())
+}
+
+/// A certificate (DER) over the identity provider's modulus with another public exponent.
+pub fn with_exponent(exponent: BigNum) -> Vec<u8> {
+    let modulus = rsa().private.rsa().unwrap().n().to_owned().unwrap();
+    let public = PKey::from_rsa(Rsa::from_public_components(modulus, exponent).unwrap()).unwrap();
+    certificate(&public, &rsa().private).to_der().unwrap()
 }
 
 pub fn ec_key(curve: Nid) -> Key {

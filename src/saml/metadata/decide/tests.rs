@@ -2,7 +2,15 @@
 
 use super::super::certificates::{DAY, from_json, last_end, to_json, warned_at, warned_since};
 use super::*;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use openssl::asn1::Asn1Time;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::PKey;
+use openssl::x509::X509;
 use rosterd_saml::verify::Certificate;
 
 const NOW: Micros = 1_795_000_000_000_000;
@@ -29,6 +37,21 @@ fn document(entity_id: &str, certificates: &[&str]) -> String {
          Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect\" Location=\"https://idp.example.com/sso\"/>\
          </IDPSSODescriptor></EntityDescriptor>"
     )
+}
+
+/// A certificate of a key that nobody had before.
+fn another() -> String {
+    let made = || {
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
+        let key = PKey::from_ec_key(EcKey::generate(&group)?)?;
+        let mut builder = X509::builder()?;
+        builder.set_pubkey(&key)?;
+        builder.set_not_before(Asn1Time::from_unix(0)?.as_ref())?;
+        builder.set_not_after(Asn1Time::from_unix(1)?.as_ref())?;
+        builder.sign(&key, MessageDigest::sha256())?;
+        builder.build().to_der()
+    };
+    STANDARD.encode(made().expect("a certificate"))
 }
 
 fn read(text: &str) -> IdpMetadata {
@@ -129,6 +152,28 @@ fn without_a_grace_a_certificate_that_is_gone_is_out_at_once() {
     let plan = decide(Some(&before), Fresh { text: &text, metadata: &read(&text) }, NOW, 0, Word::Place);
     let taken = taken(plan);
     assert_eq!((taken.certificates.len(), taken.missed), (1, vec![fingerprint(ONE)]));
+}
+
+#[test]
+fn however_often_it_rolls_over_no_more_certificates_count_than_are_tried() {
+    // One key of sixteen stays and vouches; the others are new in each document.
+    let made: Vec<String> = (0..61).map(|_| another()).collect();
+    let text = |from: usize| {
+        let listed: Vec<&str> = std::iter::once(ONE).chain(made[from..from + 15].iter().map(String::as_str)).collect();
+        document(IDP, &listed)
+    };
+    let mut before = in_force(&[ONE]);
+    for (day, from) in [(0, 0), (1, 15), (2, 30), (3, 45)] {
+        let text = text(from);
+        let taken = taken(after(&before, &text, NOW + day * DAY, Word::Place));
+        before = InForce { metadata: read(&text), text, certificates: taken.certificates, ..before };
+    }
+    let counting = counting(&before.certificates, NOW + 3 * DAY);
+    let of = |from: usize, to: usize| made[from..to].iter().map(|text| fingerprint(text)).collect::<Vec<_>>();
+    assert_eq!(counting.len(), 32);
+    assert_eq!(counting[1..16], of(45, 60), "all that are listed");
+    assert_eq!(counting[16..31], of(30, 45), "those that went last");
+    assert_eq!(counting[31..], of(15, 16), "and of the others what there is room for");
 }
 
 #[test]
