@@ -39,6 +39,17 @@ fn moved(name: &str, from: &str, to: &str) -> String {
     format!("dn: uid={name},ou={from},{SUFFIX}\n{rename}\nnewsuperior: ou={to},{SUFFIX}\n")
 }
 
+/// Waits until it is noted that the session was used after `created_at`, which is done after the answer.
+async fn is_noted_as_used(site: &LoginSite, created_at: i64) {
+    for _ in 0..100 {
+        let seen = site.rows("SELECT last_seen_at FROM sessions").await.remove(0);
+        if seen["last_seen_at"].as_i64() >= Some(created_at) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
 on_both_gateways! {
     async fn without_a_session_nobody_is_signed_in(store) {
         let site = LoginSite::without_connection(store, &[]).await;
@@ -73,16 +84,10 @@ on_both_gateways! {
 
         change(&site, &format!("UPDATE sessions SET last_seen_at = last_seen_at - {}", 71 * HOUR)).await;
         assert_eq!(site.session(&cookie).await.status, 200);
-        // That it was used is noted after the answer.
-        for _ in 0..100 {
-            let seen = site.rows("SELECT last_seen_at FROM sessions").await.remove(0);
-            if seen["last_seen_at"].as_i64() >= Some(time("created_at")) {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        is_noted_as_used(&site, time("created_at")).await;
         change(&site, &format!("UPDATE sessions SET last_seen_at = last_seen_at - {}", 71 * HOUR)).await;
         assert_eq!(site.session(&cookie).await.status, 200, "used a moment ago, it is not older than that");
+        is_noted_as_used(&site, time("created_at")).await;
         change(&site, &format!("UPDATE sessions SET last_seen_at = {} - {}", time("created_at"), 73 * HOUR)).await;
         assert_eq!(site.session(&cookie).await.status, 401);
 
