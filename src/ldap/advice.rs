@@ -225,7 +225,7 @@ mod tests {
         for (code, word) in [
             (4, "size limit"),
             (3, "time limit"),
-            (11, "page_size is 500"),
+            (11, "page_size (500)"),
             (10, "group_base"),
             (32, "group_base"),
             (50, "cn=sync,dc=x"),
