@@ -32,11 +32,15 @@ pub(super) fn forget(public_url: &str) -> HeaderValue {
 /// The secret that a request brings, if it may be one.
 pub(super) fn read(public_url: &str, headers: &HeaderMap) -> Option<Secret<String>> {
     let (name, _) = name(public_url);
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut cookies = lines.flat_map(|line| line.split(';')).take(COOKIES_MAX).filter_map(|cookie| cookie.split_once('='));
-    let (_, text) = cookies.find(|(found, _)| found.trim() == name)?;
-    let text = text.trim();
+    let (_, text) = all(headers).find(|(found, _)| *found == name)?;
     (TokenKind::of(text) == Some(TokenKind::Session)).then(|| Secret::new(text.to_owned()))
+}
+
+/// Names and values that a request brings, in its order.
+pub(super) fn all(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';')).take(COOKIES_MAX).filter_map(|cookie| cookie.split_once('='));
+    pairs.map(|(name, value)| (name.trim(), value.trim()))
 }
 
 #[cfg(test)]

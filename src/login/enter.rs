@@ -1,12 +1,12 @@
 //! `POST /login/{connection}` from beginning to end: who asks for what, how often they may, whether the password opens, what
 //! the roster says, and then the session.
 
-use super::answer::{Refused, json};
+use super::answer::{Refused, goes_to, json};
 use super::directory::{Failed, PasswordCheck};
 use super::limits::Who;
 use super::request::{self, Credentials, NAME_BYTES_MAX, PASSWORD_BYTES_MAX};
 use super::session::Beginning;
-use super::{Logins, cookie, named, request_id, return_to};
+use super::{Logins, cookie, named, return_to};
 use crate::clock::SECOND;
 use crate::ldap::bind::may_be_a_password;
 use crate::ldap::failure::Failure;
@@ -22,10 +22,10 @@ use crate::secret::Secret;
 use crate::store::login_failures::{self, Counted};
 use crate::store::{self, Batch, connections};
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE, USER_AGENT};
+use axum::http::StatusCode;
+use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
@@ -50,15 +50,7 @@ impl Entered {
     pub(super) fn into_response(self, public_url: &str) -> Response {
         let mut response = match self.goes_to {
             None => json(StatusCode::OK, &self.profile),
-            Some(path) => {
-                let mut response = StatusCode::SEE_OTHER.into_response();
-                // Checked to be plain ASCII.
-                if let Ok(path) = HeaderValue::from_str(&path) {
-                    response.headers_mut().insert(LOCATION, path);
-                }
-                response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-                response
-            }
+            Some(path) => goes_to(&path),
         };
         response.headers_mut().insert(SET_COOKIE, cookie::keep(public_url, &self.secret, ABSOLUTE / SECOND));
         response
@@ -75,15 +67,11 @@ pub(super) async fn enter(logins: &Logins, parts: &Parts, body: Body, read_at: &
     }
     let credentials = request::read(logins, parts, body).await?;
     *read_at = Instant::now();
-    let agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
     let address = logins.client_address(parts);
-    let login = Login { connection: &connection, request_id: request_id(parts), ip: Some(address), user_agent: agent };
+    let login = logins.login(&connection, parts);
     // Several right passwords at once are no failures of each other; who waits too long is counted like anybody.
     let turn = logins.places.turn(&connection.id, &credentials.username).await;
-    let _place = logins.places.take(&connection.id).ok_or_else(|| {
-        logins.metrics.refused("login_places");
-        Refused::Unavailable
-    })?;
+    let _place = logins.place(&connection)?;
     let mut tries = Tries { logins, tenant: &tenant, counted: Vec::new(), at_password: false, first: None };
     let [name, name_from_here] = tries.of(Who::Name(&credentials.username), &login);
     tries.count(vec![logins.limits.of_address(address), name, name_from_here]).await?;

@@ -32,6 +32,7 @@ use crate::model::ids::{ConnectionId, TenantId};
 use crate::model::network::Network;
 use crate::model::tenant::{DEFAULT_TENANT, Tenant, host_key};
 use crate::provisioning::Provisioner;
+use crate::provisioning::login::Login;
 use crate::secret::KeyRing;
 use crate::store::{Store, connections, tenants};
 use crate::telemetry::Metrics;
@@ -44,6 +45,7 @@ use axum::http::{Method, header};
 use axum::response::Response;
 use axum::routing::any;
 use percent_encoding::percent_decode_str;
+use places::Place;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -160,6 +162,20 @@ impl Logins {
             found = connections::find_by_name(&self.store, tenant, named).await?;
         }
         found.map(|stored| stored.connection).ok_or(Refused::NoConnection)
+    }
+
+    /// A login of this request, as log and roster know it.
+    fn login<'a>(&self, connection: &'a Connection, parts: &'a Parts) -> Login<'a> {
+        let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        Login { connection, request_id: request_id(parts), ip: Some(self.client_address(parts)), user_agent }
+    }
+
+    /// One of the connection's places, for as long as something of it is worked on.
+    fn place(&self, connection: &Connection) -> Result<Place<'_>, Refused> {
+        self.places.take(&connection.id).ok_or_else(|| {
+            self.metrics.refused("login_places");
+            Refused::Unavailable
+        })
     }
 
     fn client_address(&self, parts: &Parts) -> IpAddr {

@@ -74,6 +74,17 @@ pub struct SamlOptions {
     pub single_logout: bool,
 }
 
+impl SamlOptions {
+    /// Whether our requests are signed, to an identity provider that wants it or does not.
+    pub fn signs_requests(&self, is_wanted: bool) -> bool {
+        match self.sign_requests {
+            SignRequests::Always => true,
+            SignRequests::Never => false,
+            SignRequests::Auto => is_wanted,
+        }
+    }
+}
+
 impl Default for SamlOptions {
     fn default() -> Self {
         Self {

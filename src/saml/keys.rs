@@ -172,7 +172,7 @@ pub async fn own(
     let text = String::from_utf8(bytes).map_err(|_| wrong(option, certificate_path, "is no text"))?;
     let certificate = Certificate::from_text(&text).map_err(|refusal| wrong(option, certificate_path, refusal.rule.says()))?;
     if SigningKey::from_pem(pem.expose(), certificate.clone()).is_none() {
-        return Err(wrong(option, certificate_path, "is not the certificate of decryption_key_file"));
+        return Err(wrong(option, certificate_path, "is the certificate of another key than decryption_key_file"));
     }
     Ok(Some((key, Some(certificate))))
 }

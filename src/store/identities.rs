@@ -31,26 +31,30 @@ macro_rules! user_columns {
     };
 }
 
+/// An identity of a connection with its profile and whether it is in any group, up to what says which.
+macro_rules! found {
+    () => {
+        concat!(
+            "SELECT ",
+            identity_columns!(),
+            ", ",
+            user_columns!(),
+            ", CAST(CASE WHEN EXISTS (SELECT 1 FROM members m WHERE m.tenant_id = i.tenant_id AND m.member_id = i.id) \
+             THEN 1 ELSE 0 END AS BIGINT) \
+             FROM identities i LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id \
+             WHERE i.tenant_id = $1 AND i.connection_id = $2 AND "
+        )
+    };
+}
+
 statements! {
     /// An identity with its profile and whether it is in any group: all a write or a read of one user needs.
-    FIND = concat!("SELECT ", identity_columns!(), ", ", user_columns!(), ", \
-        CAST(CASE WHEN EXISTS (SELECT 1 FROM members m WHERE m.tenant_id = i.tenant_id AND m.member_id = i.id) THEN 1 ELSE 0 END AS BIGINT) \
-        FROM identities i LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id \
-        WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.id = $3");
+    FIND = concat!(found!(), "i.id = $3");
     /// The same, as a login finds one.
-    FIND_BY_EXTERNAL_ID = concat!("SELECT ", identity_columns!(), ", ", user_columns!(), ", \
-        CAST(CASE WHEN EXISTS (SELECT 1 FROM members m WHERE m.tenant_id = i.tenant_id AND m.member_id = i.id) THEN 1 ELSE 0 END AS BIGINT) \
-        FROM identities i LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id \
-        WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.external_id = $3");
+    FIND_BY_EXTERNAL_ID = concat!(found!(), "i.external_id = $3");
     /// The same, as a login finds one that is known by the name that was pushed. Of those who left the last.
-    FIND_BY_USER_NAME = concat!("SELECT ", identity_columns!(), ", ", user_columns!(), ", \
-        CAST(CASE WHEN EXISTS (SELECT 1 FROM members m WHERE m.tenant_id = i.tenant_id AND m.member_id = i.id) THEN 1 ELSE 0 END AS BIGINT) \
-        FROM identities i LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id \
-        WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.user_name_key = $3 AND i.listed");
-    FIND_BY_FORMER_NAME = concat!("SELECT ", identity_columns!(), ", ", user_columns!(), ", \
-        CAST(CASE WHEN EXISTS (SELECT 1 FROM members m WHERE m.tenant_id = i.tenant_id AND m.member_id = i.id) THEN 1 ELSE 0 END AS BIGINT) \
-        FROM identities i LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id \
-        WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.user_name_key = $3 AND NOT i.listed AND i.deleted_at IS NOT NULL \
+    FIND_BY_USER_NAME = concat!(found!(), "i.user_name_key = $3 AND i.listed");
+    FIND_BY_FORMER_NAME = concat!(found!(), "i.user_name_key = $3 AND NOT i.listed AND i.deleted_at IS NOT NULL \
         ORDER BY i.deleted_at DESC, i.id DESC LIMIT 1");
     /// Whoever was here under this external id and was removed.
     FIND_REMOVED = "SELECT subject FROM tombstones WHERE tenant_id = $1 AND kind = 'identity' AND subject = $2";

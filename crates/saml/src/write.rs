@@ -37,8 +37,8 @@ pub(crate) fn attribute(value: &str) -> String {
     })
 }
 
-/// A value between double quotes, in HTML.
-pub(crate) fn html(value: &str) -> String {
+/// Text between tags, or a value between quotes, in HTML.
+pub fn html(value: &str) -> String {
     escaped(value, |character| match character {
         '&' => Some("&amp;"),
         '<' => Some("&lt;"),

@@ -83,7 +83,7 @@ async fn check(context: &Context, connection: &Connection, report: &mut Report) 
     if !users(&settings, &mut session, report).await || !groups(&settings, &mut session, report).await {
         return Ok(None);
     }
-    let Some(mut subject) = mapping(context, connection, report).await? else { return Ok(None) };
+    let Some(mut subject) = mapping(context, connection, Kind::Ldap, report).await? else { return Ok(None) };
     try_samples(context, &settings, &mut session, (&mut subject, &connection.options.mapping), report).await?;
     Ok(Some(subject))
 }
@@ -239,11 +239,15 @@ async fn first(settings: &Settings, area: &Area, attributes: Vec<String>, sessio
     }
 }
 
-/// The mapping that a sync would run: the newest published version, else the draft that its first use would publish.
-async fn mapping(context: &Context, connection: &Connection, report: &mut Report) -> anyhow::Result<Option<Subject>> {
-    let name = &connection.options.mapping;
-    let found = context.mapping_in_force(&connection.tenant_id, name).await?;
-    let Some((published, origin)) = found else {
+/// The mapping that the connection would run: the newest published version, else the draft that its first use would publish.
+pub(super) async fn mapping(
+    context: &Context,
+    connection: &Connection,
+    from: Kind,
+    report: &mut Report,
+) -> anyhow::Result<Option<Subject>> {
+    let (name, from) = (&connection.options.mapping, (from, from.as_str()));
+    let Some((published, origin)) = context.mapping_in_force(&connection.tenant_id, name).await? else {
         let advice = "Set mapping to one that `rosterd mapping list` shows, or put the file into mappings.dir.";
         report.failed("mapping", format!("there is no mapping {name}"), advice);
         return Ok(None);
@@ -254,9 +258,13 @@ async fn mapping(context: &Context, connection: &Connection, report: &mut Report
             report.failed("mapping", format!("{name} ({origin}) can't run: {reason}"), advice);
             Ok(None)
         }
-        Ok(subject) if subject.from() != Kind::Ldap => {
-            let advice = "Set mapping to one whose first line says `from ldap`.";
-            report.failed("mapping", format!("{name} ({origin}) is from {}, not from ldap", subject.from().as_str()), advice);
+        Ok(subject) if subject.from() != from.0 => {
+            let advice = format!("Set mapping to one whose first line says `from {}`.", from.1);
+            report.failed(
+                "mapping",
+                format!("{name} ({origin}) is from {}, not from {}", subject.from().as_str(), from.1),
+                advice,
+            );
             Ok(None)
         }
         Ok(subject) => {

@@ -1,28 +1,27 @@
 //! `rosterd connection check` of a SAML connection: what a login would need, step by step, and what to change. Reads the
 //! metadata where it comes from, and writes nothing: what it would change is told.
 
+use super::check::mapping;
 use super::metadata::{binding, end_of};
 use super::report::Report;
 use crate::cli::context::Context;
 use crate::cli::mapping::try_entry::Subject;
 use crate::clock::rfc3339;
 use crate::model::connection::Connection;
-use crate::model::saml::{RequestBinding, SamlOptions, SignRequests};
+use crate::model::saml::{SamlOptions, SignRequests};
 use crate::model::tenant::Tenant;
 use crate::outbound::{Outbound, Validators};
 use crate::saml::addresses::{Addresses, base_url};
 use crate::saml::joining::{Around, will_not_join};
+use crate::saml::keys::own;
 use crate::saml::metadata::certificates::{self, Counted};
 use crate::saml::metadata::decide::{Fresh, InForce, Plan, Refuse, Word, decide};
 use crate::saml::metadata::place::{self, Document, Failure, Found, Place, asked};
-use crate::saml::metadata::readable;
+use crate::saml::metadata::{endpoint, readable};
 use crate::store::saml_metadata::{self, MetadataRow};
 use crate::store::{organizations, tokens};
 use rosterd_mapping::target::Kind;
-use rosterd_saml::decrypt::DecryptionKey;
-use rosterd_saml::metadata::{Binding, IdpMetadata};
-use rosterd_saml::sign::SigningKey;
-use rosterd_saml::verify::Certificate;
+use rosterd_saml::metadata::IdpMetadata;
 
 pub const STEPS: [&str; 8] = ["settings", "metadata", "certificates", "endpoints", "keys", "mapping", "joining", "addresses"];
 
@@ -54,8 +53,8 @@ pub async fn check(context: &Context, tenant: &Tenant, connection: &Connection, 
         expiry(context, &metadata, &counted, report);
         endpoints(connection, &metadata, report);
     }
-    keys(&connection.options.saml, report);
-    let subject = mapping(context, connection, report).await?;
+    keys(&connection.options.saml, report).await;
+    let subject = mapping(context, connection, Kind::Saml, report).await?;
     joining(context, tenant, connection, subject.as_ref(), report).await?;
     addresses(context, tenant, connection, report);
     Ok(())
@@ -216,11 +215,7 @@ fn expiry(context: &Context, metadata: &IdpMetadata, counted: &[Counted], report
 
 fn endpoints(connection: &Connection, metadata: &IdpMetadata, report: &mut Report) {
     let options = &connection.options.saml;
-    let wanted = match options.request_binding {
-        RequestBinding::Auto => metadata.sign_on_by(Binding::Redirect).or_else(|| metadata.sign_on.first()),
-        RequestBinding::Redirect => metadata.sign_on_by(Binding::Redirect),
-        RequestBinding::Post => metadata.sign_on_by(Binding::Post),
-    };
+    let wanted = endpoint(&metadata.sign_on, options.request_binding);
     match wanted {
         None => {
             let offered: Vec<&str> = metadata.sign_on.iter().map(binding).collect();
@@ -246,59 +241,18 @@ fn endpoints(connection: &Connection, metadata: &IdpMetadata, report: &mut Repor
     }
 }
 
-fn keys(options: &SamlOptions, report: &mut Report) {
-    let Some(path) = &options.decryption_key_file else {
-        report.skipped("keys", "no key of your own: decryption_key_file is not set");
-        return;
-    };
-    let advice = "It has to be a private RSA key in PEM that the gateway's user may read.";
-    let pem = match std::fs::read(path) {
-        Ok(pem) => pem,
-        Err(error) => return report.failed("keys", format!("decryption_key_file {path}: {error}"), advice),
-    };
-    if DecryptionKey::from_pem(&pem).is_none() {
-        return report.failed("keys", format!("decryption_key_file {path} holds no RSA key"), advice);
-    }
-    let Some(cert_path) = &options.decryption_cert_file else {
-        let advice = "Set decryption_cert_file, or give the certificate to the identity provider yourself.";
-        return report.warning("keys", "our metadata does not publish the key: decryption_cert_file is not set", advice);
-    };
-    let advice = "It has to be the certificate of decryption_key_file, in PEM.";
-    let text = match std::fs::read_to_string(cert_path) {
-        Ok(text) => text,
-        Err(error) => return report.failed("keys", format!("decryption_cert_file {cert_path}: {error}"), advice),
-    };
-    match Certificate::from_text(&text) {
-        Err(refusal) => report.failed("keys", format!("decryption_cert_file {cert_path}: {refusal}"), advice),
-        Ok(certificate) if SigningKey::from_pem(&pem, certificate.clone()).is_none() => {
-            report.failed("keys", format!("{cert_path} is the certificate of another key than {path}"), advice);
+async fn keys(options: &SamlOptions, report: &mut Report) {
+    match own(options.decryption_key_file.as_deref(), options.decryption_cert_file.as_deref()).await {
+        Ok(None) => report.skipped("keys", "no key of your own: decryption_key_file is not set"),
+        Ok(Some((_, Some(certificate)))) => report.ok("keys", format!("decryption by {}", certificate.fingerprint())),
+        Ok(Some((_, None))) => {
+            let advice = "Set decryption_cert_file, or give the certificate to the identity provider yourself.";
+            report.warning("keys", "our metadata does not publish the key: decryption_cert_file is not set", advice);
         }
-        Ok(certificate) => report.ok("keys", format!("decryption by {}", certificate.fingerprint())),
-    }
-}
-
-/// The mapping that a login would run.
-async fn mapping(context: &Context, connection: &Connection, report: &mut Report) -> anyhow::Result<Option<Subject>> {
-    let name = &connection.options.mapping;
-    let Some((published, origin)) = context.mapping_in_force(&connection.tenant_id, name).await? else {
-        let advice = "Set mapping to one that `rosterd mapping list` shows, or put the file into mappings.dir.";
-        report.failed("mapping", format!("there is no mapping {name}"), advice);
-        return Ok(None);
-    };
-    match Subject::of(&published) {
-        Err(reason) => {
-            let advice = format!("`rosterd mapping check` shows where; then `rosterd mapping publish {name}`.");
-            report.failed("mapping", format!("{name} ({origin}) can't run: {reason}"), advice);
-            Ok(None)
-        }
-        Ok(subject) if subject.from() != Kind::Saml => {
-            let advice = "Set mapping to one whose first line says `from saml`.";
-            report.failed("mapping", format!("{name} ({origin}) is from {}, not from saml", subject.from().as_str()), advice);
-            Ok(None)
-        }
-        Ok(subject) => {
-            report.ok("mapping", format!("{name} ({origin})"));
-            Ok(Some(subject))
+        Err(error) => {
+            let advice = "decryption_key_file has to be a private RSA key in PEM that the gateway's user may read, and \
+                          decryption_cert_file its certificate.";
+            report.failed("keys", error.to_string(), advice);
         }
     }
 }

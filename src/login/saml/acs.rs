@@ -5,23 +5,23 @@
 
 use super::refuse::Stopped;
 use super::waiting::{self, For, Waiting};
-use super::{Logins, Site, authenticity, goes_to, read_form, timestamp, wants};
+use super::{Logins, Site, authenticity, read_form, wants};
 use crate::clock::{Micros, SECOND};
-use crate::login::answer::Refused;
+use crate::login::answer::{Refused, goes_to};
 use crate::login::enter::stopped;
 use crate::login::session::Beginning;
-use crate::login::{cookie, request_id, return_to};
+use crate::login::{cookie, return_to};
 use crate::profile::verified::{LoginRecord, Verified, Verify};
-use crate::provisioning::login::{Entering, Login};
+use crate::provisioning::login::Entering;
 use crate::saml::known::Known;
-use crate::saml::metadata::IdentityProvider;
+use crate::saml::metadata::{IdentityProvider, instant};
 use crate::saml::not_a_record::NotARecord;
 use crate::saml::record::record;
 use crate::saml::subject::Subject;
 use crate::store::{self, Batch, saml_sessions, saml_used};
 use crate::traffic::Cause;
 use axum::body::Body;
-use axum::http::header::{SET_COOKIE, USER_AGENT};
+use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
 use axum::response::Response;
 use rosterd_saml::protocol::{Awaited, Expectation, PendingRequest, VerifiedAssertion, judge};
@@ -36,7 +36,7 @@ pub(super) async fn consume(logins: &Logins, site: &Site, parts: &Parts, body: B
     let Some(field) = fields.response else {
         return Err(Stopped::Other(Refused::request("invalid_body", "SAMLResponse: is missing")));
     };
-    let _place = logins.place(site)?;
+    let _place = logins.place(&site.connection)?;
     let (authentic, idp) = authenticity::of_response(logins, site, field).await?;
     let waiting = awaited(logins, site, parts, &authentic);
     let now = logins.clock.now();
@@ -62,8 +62,8 @@ fn expected(
 ) -> Result<VerifiedAssertion, Stopped> {
     let pending = waiting.map(|waiting| PendingRequest {
         id: waiting.id.clone(),
-        created_at: timestamp(waiting.at),
-        expires_at: timestamp(waiting.until()),
+        created_at: instant(waiting.at),
+        expires_at: instant(waiting.until()),
         force_authn: waiting.force_authn,
         authn_contexts: site.connection.options.saml.authn_contexts.clone(),
     });
@@ -76,7 +76,7 @@ fn expected(
         sp_entity_id: &site.addresses.entity_id,
         idp_entity_id: &idp.entity_id,
         awaited,
-        now: timestamp(now),
+        now: instant(now),
         skew: site.skew(),
     };
     Ok(judge(authentic, &expectation)?)
@@ -121,9 +121,7 @@ async fn entered(
     (assertion, verified): (&VerifiedAssertion, &Verified<LoginRecord>),
     waiting: Option<Waiting>,
 ) -> Result<Response, Stopped> {
-    let agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-    let address = logins.client_address(parts);
-    let login = Login { connection: &site.connection, request_id: request_id(parts), ip: Some(address), user_agent: agent };
+    let login = logins.login(&site.connection, parts);
     let until = assertion.authn().session_not_on_or_after.map(|until| until.as_microsecond());
     let mut beginning = Beginning::new(logins, &site.tenant.id, parts).until(until);
     if let Some(replaced) = waiting.as_ref().and_then(Waiting::replaced) {

@@ -2,23 +2,20 @@
 //! it is waiting for. Stores nothing.
 
 use super::refuse::Stopped;
+use super::sent::{Message, send};
 use super::waiting::{self, For, Waiting};
-use super::{Logins, Site, goes_to, page, timestamp, wants};
+use super::{Logins, Site, wants};
 use crate::login::answer::Refused;
 use crate::login::{cookie, return_to};
-use crate::model::saml::{RequestBinding, SignRequests};
-use crate::saml::metadata::IdentityProvider;
+use crate::saml::metadata::{endpoint, instant};
 use crate::traffic::Cause;
 use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rosterd_saml::metadata::{Binding, Endpoint};
-use rosterd_saml::redirect::{self, Kind};
+use rosterd_saml::redirect::Kind;
 use rosterd_saml::request::AuthnRequest;
-use rosterd_saml::sign::{CannotSign, SigningKey};
-use rosterd_saml::write::post_form;
 use url::form_urlencoded;
 
 /// Longest address to go on to: it travels in a cookie.
@@ -34,7 +31,8 @@ pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result
     let return_to = return_to_of(logins, parts.uri.query().unwrap_or_default())?;
     let idp = logins.identity_provider(site).await?;
     let saml = &site.connection.options.saml;
-    let endpoint = endpoint(&idp, saml.request_binding)?;
+    let endpoint = endpoint(&idp.sign_on, saml.request_binding)
+        .ok_or_else(|| Stopped::told("saml_no_sign_on_endpoint", Cause::SamlMetadata))?;
     let now = logins.clock.now();
     let waiting = Waiting {
         id: waiting::new_id(&logins.entropy),
@@ -46,7 +44,7 @@ pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result
     };
     let request = AuthnRequest {
         id: &waiting.id,
-        issue_instant: timestamp(now),
+        issue_instant: instant(now),
         destination: &endpoint.location,
         acs_url: &site.addresses.acs,
         issuer: &site.addresses.entity_id,
@@ -54,17 +52,14 @@ pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result
         name_id_format: saml.name_id_format.as_deref(),
         authn_contexts: &saml.authn_contexts,
     };
-    let signs = match saml.sign_requests {
-        SignRequests::Always => true,
-        SignRequests::Never => false,
-        SignRequests::Auto => idp.wants_signed_requests,
+    let keys = match saml.signs_requests(idp.wants_signed_requests) {
+        true => Some(logins.service_keys(site).await?),
+        false => None,
     };
-    let keys = if signs { Some(logins.service_keys(site).await?) } else { None };
+    let message = Message { kind: Kind::Request, plain: request.xml(), signed: &|key| request.signed_xml(key) };
+    // The RelayState comes back as it went. Nothing is done with it, but some identity providers do not go on without one.
     let key = keys.as_ref().map(|keys| &keys.current);
-    let mut response = sent(logins, &request, endpoint, key).map_err(|error| {
-        tracing::error!(%error, connection = site.connection.name, "a request could not be signed");
-        Stopped::Other(Refused::Misconfigured)
-    })?;
+    let mut response = send(logins, (endpoint.binding, &endpoint.location), &message, Some(&waiting.id), key)?;
     let sealing = (&logins.keys, &logins.entropy);
     for cookie in waiting::keep(&logins.public_url, &parts.headers, sealing, (For::Login, &site.connection), &waiting) {
         response.headers_mut().append(SET_COOKIE, cookie);
@@ -75,37 +70,6 @@ pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result
 /// A person goes there, and no page fetches it: each login that begins is a cookie, and there is room for few.
 fn is_a_visit(parts: &Parts) -> bool {
     parts.headers.get("sec-fetch-mode").is_none_or(|mode| mode.as_bytes() == b"navigate")
-}
-
-fn sent(
-    logins: &Logins,
-    request: &AuthnRequest<'_>,
-    endpoint: &Endpoint,
-    key: Option<&SigningKey>,
-) -> Result<Response, CannotSign> {
-    // It comes back as it went. Nothing is done with it, but some identity providers do not go on without one.
-    let relay_state = Some(request.id);
-    match endpoint.binding {
-        Binding::Redirect => {
-            let address = redirect::address(&endpoint.location, Kind::Request, &request.xml(), relay_state, key)?;
-            Ok(goes_to(&address))
-        }
-        Binding::Post => {
-            let xml = key.map_or_else(|| Ok(request.xml()), |key| request.signed_xml(key))?;
-            let form = |nonce: &str| post_form(&endpoint.location, "SAMLRequest", &xml, relay_state, nonce);
-            Ok(page::posting(form, &logins.entropy))
-        }
-    }
-}
-
-fn endpoint(idp: &IdentityProvider, wanted: RequestBinding) -> Result<&Endpoint, Stopped> {
-    let by = |binding| idp.sign_on.iter().find(|endpoint| endpoint.binding == binding);
-    let found = match wanted {
-        RequestBinding::Auto => by(Binding::Redirect).or_else(|| by(Binding::Post)),
-        RequestBinding::Redirect => by(Binding::Redirect),
-        RequestBinding::Post => by(Binding::Post),
-    };
-    found.ok_or_else(|| Stopped::told("saml_no_sign_on_endpoint", Cause::SamlMetadata))
 }
 
 /// Where the person wants to go afterwards, checked.

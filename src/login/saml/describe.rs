@@ -2,7 +2,6 @@
 
 use super::refuse::Stopped;
 use super::{Logins, Site, wants};
-use crate::model::saml::SignRequests;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
@@ -35,11 +34,7 @@ pub(super) async fn metadata(logins: &Logins, site: &Site, parts: &Parts) -> Res
         entity_id: &site.addresses.entity_id,
         acs_url: &site.addresses.acs,
         slo_url: saml.single_logout.then_some(site.addresses.slo.as_str()),
-        signs_requests: match saml.sign_requests {
-            SignRequests::Always => true,
-            SignRequests::Never => false,
-            SignRequests::Auto => wants_signed,
-        },
+        signs_requests: saml.signs_requests(wants_signed),
         signing: &keys.published(),
         // Some (AD FS) encrypt as soon as there is a key, and with AES-CBC, which is opened only where that is allowed.
         encryption: (saml.encrypt_assertions || saml.allow_cbc || saml.decryption_key_file.is_some()).then_some(&keys.encryption),

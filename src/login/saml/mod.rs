@@ -13,13 +13,12 @@ mod describe;
 mod form;
 mod page;
 mod refuse;
+mod sent;
 mod slo;
 mod waiting;
 
 use super::answer::Refused;
-use super::places::Place;
 use super::{Logins, request_id};
-use crate::clock::Micros;
 use crate::model::connection::{Connection, ConnectionKind};
 use crate::model::tenant::Tenant;
 use crate::saml::addresses::{Addresses, base_url};
@@ -30,12 +29,11 @@ use crate::traffic::Cause;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, LOCATION};
+use axum::http::Method;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::any;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use percent_encoding::percent_decode_str;
 use refuse::Stopped;
 use std::sync::Arc;
@@ -148,14 +146,6 @@ impl Site {
 }
 
 impl Logins {
-    /// One of the connection's places, for as long as something of it is worked on.
-    fn place(&self, site: &Site) -> Result<Place<'_>, Stopped> {
-        self.places.take(&site.connection.id).ok_or_else(|| {
-            self.metrics.refused("login_places");
-            Stopped::Other(Refused::Unavailable)
-        })
-    }
-
     async fn service_keys(&self, site: &Site) -> Result<Arc<ServiceKeys>, Stopped> {
         let found = self.saml.keys.of(&self.store, &self.keys, &self.entropy, &site.connection, self.clock.now()).await;
         found.map_err(|error| match error {
@@ -177,21 +167,6 @@ impl Logins {
         // Nobody is there to believe.
         known.map(Arc::new).map_err(|unusable| Stopped::told(unusable.code(), Cause::SamlMetadata))
     }
-}
-
-/// Unix microseconds as messages have them.
-fn timestamp(at: Micros) -> Timestamp {
-    Timestamp::from_microsecond(at).unwrap_or(Timestamp::MAX)
-}
-
-/// Somewhere else, at once.
-fn goes_to(address: &str) -> Response {
-    let mut response = StatusCode::SEE_OTHER.into_response();
-    if let Ok(address) = HeaderValue::from_str(address) {
-        response.headers_mut().insert(LOCATION, address);
-    }
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 fn wants(parts: &Parts, allow: &'static str) -> Result<(), Stopped> {

@@ -5,12 +5,13 @@ use crate::clock::Entropy;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use rosterd_saml::write::html;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:0;color:#1b1f24;background:#fff}\
     main{max-width:34rem;margin:12vh auto;padding:0 1.25rem}h1{font-size:1.4rem}code{font-size:.9em}\
     button{font:inherit;padding:.5rem 1rem}@media(prefers-color-scheme:dark){body{color:#e6e8ea;background:#16191d}}";
 
-/// What may stand on a page: texts of ours, and what [`escaped`] made of others.
+/// What may stand on a page: texts of ours, and what [`html`](rosterd_saml::write::html) made of others.
 pub(super) struct Page<'a> {
     pub(super) title: &'a str,
     pub(super) text: &'a str,
@@ -26,12 +27,12 @@ impl Page<'_> {
         let reference = self.reference.map_or(String::new(), |(code, id)| {
             format!(
                 "<p>If it does not help, tell your administrator this reference:<br><code>{}</code> <code>{}</code></p>",
-                escaped(code),
-                escaped(id)
+                html(code),
+                html(id)
             )
         });
         let Page { title, text, form, .. } = self;
-        let (title, text) = (escaped(title), escaped(text));
+        let (title, text) = (html(title), html(text));
         let body = format!(
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{title}</title>\
@@ -40,7 +41,7 @@ impl Page<'_> {
         );
         // The one form of ours leads on to an identity provider, and a browser holds redirects to the same restriction.
         let forms = if form.is_empty() { "form-action 'none'; " } else { "" };
-        let mut response = html(status, body, &format!("default-src 'none'; style-src 'nonce-{nonce}'; {forms}{FRAMES}"));
+        let mut response = answer(status, body, &format!("default-src 'none'; style-src 'nonce-{nonce}'; {forms}{FRAMES}"));
         if !form.is_empty() {
             // Without any referrer a browser says of its form that it comes from nowhere.
             response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
@@ -56,14 +57,14 @@ const FRAMES: &str = "frame-ancestors 'none'; base-uri 'none'";
 pub(super) fn posting(form: impl FnOnce(&str) -> String, entropy: &Entropy) -> Response {
     let nonce = nonce(entropy);
     let body = form(&nonce);
-    html(StatusCode::OK, body, &format!("default-src 'none'; script-src 'nonce-{nonce}'; {FRAMES}"))
+    answer(StatusCode::OK, body, &format!("default-src 'none'; script-src 'nonce-{nonce}'; {FRAMES}"))
 }
 
 fn nonce(entropy: &Entropy) -> String {
     entropy.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn html(status: StatusCode, body: String, policy: &str) -> Response {
+fn answer(status: StatusCode, body: String, policy: &str) -> Response {
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -72,30 +73,4 @@ fn html(status: StatusCode, body: String, policy: &str) -> Response {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_str(policy).expect("constant texts and a nonce in hex"));
     response
-}
-
-/// A text as it may stand between tags and in attributes.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_on_a_page_is_markup_but_its_own() {
-        assert_eq!(escaped("<a href='x\">&"), "&lt;a href=&#39;x&quot;&gt;&amp;");
-    }
 }

@@ -4,12 +4,11 @@
 use super::page::Page;
 use super::{Logins, Site, request_id};
 use crate::login::answer::Refused;
-use crate::provisioning::login::Login;
 use crate::saml::not_a_record::NotARecord;
 use crate::traffic::recorder::{Answered, Asked};
 use crate::traffic::{Cause, Seen, Stranger};
 use axum::extract::OriginalUri;
-use axum::http::header::{ALLOW, RETRY_AFTER, USER_AGENT};
+use axum::http::header::{ALLOW, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
@@ -144,9 +143,7 @@ pub(super) async fn refuse(logins: &Logins, site: &Site, parts: &Parts, started:
     if let Stopped::Message(told) = &stopped
         && logs(logins, site, parts).await
     {
-        let agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-        let address = logins.client_address(parts);
-        let login = Login { connection: &site.connection, request_id: request_id(parts), ip: Some(address), user_agent: agent };
+        let login = logins.login(&site.connection, parts);
         let facts: Vec<(&str, &str)> = [("expected", &told.expected), ("received", &told.received)]
             .into_iter()
             .filter_map(|(name, value)| value.as_deref().map(|value| (name, value)))

@@ -5,17 +5,19 @@
 //! other side answers decides nothing.
 
 use super::begin::{checked, return_to_of};
-use super::page::{self, Page};
+use super::page::Page;
 use super::refuse::Stopped;
+use super::sent::{Message, send};
 use super::waiting::{self, For, WAITS_FOR, Waiting};
-use super::{Logins, Site, authenticity, goes_to, read_form, timestamp, wants};
+use super::{Logins, Site, authenticity, read_form, wants};
 use crate::clock::Micros;
-use crate::login::answer::Refused;
+use crate::login::answer::{Refused, goes_to};
 use crate::login::{cookie, request_id, session};
 use crate::model::event::LogEntry;
 use crate::model::ids::SessionId;
+use crate::model::saml::RequestBinding;
 use crate::model::session::SignedIn;
-use crate::saml::metadata::IdentityProvider;
+use crate::saml::metadata::{IdentityProvider, endpoint, instant};
 use crate::saml::subject::Subject;
 use crate::store::{self, Batch, events, saml_sessions, saml_used, sessions};
 use crate::traffic::Cause;
@@ -27,10 +29,8 @@ use axum::response::Response;
 use rosterd_saml::logout::{
     Expectation, LogoutOutcome, LogoutRequest, LogoutResponse, VerifiedLogoutRequest, read_request, read_response,
 };
-use rosterd_saml::metadata::{Binding, Endpoint};
 use rosterd_saml::redirect::{self, Kind, Vouched};
-use rosterd_saml::sign::{CannotSign, SigningKey};
-use rosterd_saml::write::post_form;
+use rosterd_saml::write::html;
 use serde_json::json;
 use url::form_urlencoded;
 
@@ -39,7 +39,7 @@ pub(super) async fn answer(logins: &Logins, site: &Site, parts: &Parts, body: Bo
     if !site.connection.options.saml.single_logout {
         return Err(Stopped::told("saml_single_logout_off", Cause::SamlUnasked));
     }
-    let _place = logins.place(site)?;
+    let _place = logins.place(&site.connection)?;
     if parts.method == Method::POST {
         let fields = read_form(logins, body).await?;
         return match (fields.request, fields.response) {
@@ -72,9 +72,8 @@ pub(super) async fn answer(logins: &Logins, site: &Site, parts: &Parts, body: Bo
 }
 
 fn ask(logins: &Logins, return_to: Option<&str>) -> Response {
-    let hidden = return_to.map_or(String::new(), |address| {
-        format!("<input type=\"hidden\" name=\"return_to\" value=\"{}\">", page::escaped(address))
-    });
+    let hidden = return_to
+        .map_or(String::new(), |address| format!("<input type=\"hidden\" name=\"return_to\" value=\"{}\">", html(address)));
     let form = format!("<form method=\"post\">{hidden}<button type=\"submit\">Sign out</button></form>");
     let text = "You will be signed out here and at your identity provider.";
     let page = Page { title: "Sign out", text, reference: None, form: &form };
@@ -82,7 +81,7 @@ fn ask(logins: &Logins, return_to: Option<&str>) -> Response {
 }
 
 fn expectation<'a>(site: &'a Site, idp: &'a IdentityProvider, now: Micros) -> Expectation<'a> {
-    Expectation { slo_url: &site.addresses.slo, idp_entity_id: &idp.entity_id, now: timestamp(now), skew: site.skew() }
+    Expectation { slo_url: &site.addresses.slo, idp_entity_id: &idp.entity_id, now: instant(now), skew: site.skew() }
 }
 
 /// The identity provider asks that somebody be signed out.
@@ -112,20 +111,20 @@ async fn asked(
         Ok(()) | Err(store::Error::Conflict) => {}
         Err(error) => return Err(error.into()),
     }
-    let Some(endpoint) = logout_endpoint(idp) else { return Ok(signed_out(logins)) };
+    let Some(endpoint) = endpoint(&idp.logout, RequestBinding::Auto) else { return Ok(signed_out(logins)) };
     let keys = logins.service_keys(site).await?;
     let id = waiting::new_id(&logins.entropy);
     let destination = endpoint.response_location.as_deref().unwrap_or(&endpoint.location);
     let response = LogoutResponse {
         id: &id,
         in_response_to: &request.id,
-        issue_instant: timestamp(now),
+        issue_instant: instant(now),
         destination,
         issuer: &site.addresses.entity_id,
         outcome,
     };
-    let (plain, signed) = (response.xml(), |key: &SigningKey| response.signed_xml(key));
-    sent(logins, (endpoint.binding, destination), Kind::Response, (&plain, &signed), relay_state, &keys.current)
+    let message = Message { kind: Kind::Response, plain: response.xml(), signed: &|key| response.signed_xml(key) };
+    send(logins, (endpoint.binding, destination), &message, relay_state, Some(&keys.current))
 }
 
 /// The sessions a request means: those of its subject, or of these only the ones it names. Whether there are no more.
@@ -217,57 +216,27 @@ async fn away(
 ) -> Result<Response, Stopped> {
     // Whoever can't be asked is no reason to be told that signing out failed: here it did not.
     let Ok(idp) = logins.identity_provider(site).await else { return Ok(there(logins, return_to.as_deref())) };
-    let Some(endpoint) = logout_endpoint(&idp) else { return Ok(there(logins, return_to.as_deref())) };
+    let Some(endpoint) = endpoint(&idp.logout, RequestBinding::Auto) else { return Ok(there(logins, return_to.as_deref())) };
     let keys = logins.service_keys(site).await?;
     let waiting = Waiting { id: waiting::new_id(&logins.entropy), at: now, return_to, force_authn: false, session: None };
     let name_id = subject.to_name_id();
     let request = LogoutRequest {
         id: &waiting.id,
-        issue_instant: timestamp(now),
-        not_on_or_after: timestamp(waiting.until()),
+        issue_instant: instant(now),
+        not_on_or_after: instant(waiting.until()),
         destination: &endpoint.location,
         issuer: &site.addresses.entity_id,
         name_id: &name_id,
         session_index: subject.session_index.as_deref(),
     };
-    let (plain, signed) = (request.xml(), |key: &SigningKey| request.signed_xml(key));
+    let message = Message { kind: Kind::Request, plain: request.xml(), signed: &|key| request.signed_xml(key) };
     let to = (endpoint.binding, endpoint.location.as_str());
-    let mut response = sent(logins, to, Kind::Request, (&plain, &signed), Some(&waiting.id), &keys.current)?;
+    let mut response = send(logins, to, &message, Some(&waiting.id), Some(&keys.current))?;
     let sealing = (&logins.keys, &logins.entropy);
     for cookie in waiting::keep(&logins.public_url, &parts.headers, sealing, (For::Logout, &site.connection), &waiting) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response)
-}
-
-/// By redirect where it takes that.
-fn logout_endpoint(idp: &IdentityProvider) -> Option<&Endpoint> {
-    let by = |binding| idp.logout.iter().find(|endpoint| endpoint.binding == binding);
-    by(Binding::Redirect).or_else(|| by(Binding::Post))
-}
-
-type Signed<'a> = &'a dyn Fn(&SigningKey) -> Result<String, CannotSign>;
-
-/// A message of a logout, always signed.
-fn sent(
-    logins: &Logins,
-    (binding, destination): (Binding, &str),
-    kind: Kind,
-    (plain, signed): (&str, Signed<'_>),
-    relay_state: Option<&str>,
-    key: &SigningKey,
-) -> Result<Response, Stopped> {
-    let made = match binding {
-        Binding::Redirect => redirect::address(destination, kind, plain, relay_state, Some(key)).map(|address| goes_to(&address)),
-        Binding::Post => signed(key).map(|xml| {
-            let form = |nonce: &str| post_form(destination, kind.parameter(), &xml, relay_state, nonce);
-            page::posting(form, &logins.entropy)
-        }),
-    };
-    made.map_err(|error| {
-        tracing::error!(%error, "a message of a logout could not be signed");
-        Stopped::Other(Refused::Misconfigured)
-    })
 }
 
 fn ended(logins: &Logins, site: &Site, signed_in: Option<&SignedIn>, detail: &serde_json::Value, now: Micros) -> LogEntry {

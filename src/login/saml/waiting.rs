@@ -3,9 +3,10 @@
 //! it. That it is answered once is for the store, which is told when it was.
 
 use crate::clock::{Entropy, Micros, SECOND};
+use crate::login::cookie;
 use crate::model::connection::Connection;
 use crate::secret::{KeyRing, TokenHash};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,6 @@ use serde::{Deserialize, Serialize};
 pub(super) const WAITS_FOR: Micros = 600 * SECOND;
 /// Requests of one browser at a time; beyond it the oldest are forgotten. What waits has to fit into a request's headers.
 const AT_A_TIME: usize = 5;
-const COOKIES_MAX: usize = 200;
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ pub(super) fn keep(
     let name = name(public_url, &waiting.id).expect("an id of ours");
     let plain = serde_json::to_vec(waiting).expect("texts and numbers are JSON");
     let sealed = ring.seal_text(&plain, &place(what, connection), entropy);
-    let older = cookies(headers).filter(|(found, _)| found.starts_with(prefix(public_url))).map(|(found, _)| found);
+    let older = cookie::all(headers).filter(|(found, _)| found.starts_with(prefix(public_url))).map(|(found, _)| found);
     let older: Vec<&str> = older.collect();
     let too_many = older.len().saturating_sub(AT_A_TIME - 1);
     let forgotten = older.into_iter().take(too_many).filter(|old| *old != name && is_name(public_url, old));
@@ -128,15 +128,9 @@ pub(super) fn find(
     id: &str,
 ) -> Option<Waiting> {
     let name = name(public_url, id)?;
-    let (_, sealed) = cookies(headers).find(|(found, _)| *found == name)?;
+    let (_, sealed) = cookie::all(headers).find(|(found, _)| *found == name)?;
     let plain = ring.open_text(sealed, &place(what, connection)).ok()?;
     serde_json::from_slice::<Waiting>(plain.expose()).ok().filter(|waiting| waiting.id == id)
-}
-
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).take(COOKIES_MAX).filter_map(|cookie| cookie.split_once('='));
-    pairs.map(|(name, value)| (name.trim(), value.trim()))
 }
 
 #[cfg(test)]
@@ -145,6 +139,7 @@ mod tests {
     use crate::model::connection::{ConnectionKind, Options};
     use crate::model::ids::{ConnectionId, TenantId};
     use crate::secret::Secret;
+    use axum::http::header;
 
     const URL: &str = "https://id.example.com";
 

@@ -18,6 +18,7 @@ pub mod times;
 use crate::clock::Micros;
 use crate::model::connection::Connection;
 use crate::model::ids::ConnectionId;
+use crate::model::saml::RequestBinding;
 use crate::saml::known::Scopes;
 use crate::store::saml_metadata::{self, MetadataRow};
 use crate::store::{self, Store};
@@ -48,13 +49,13 @@ pub struct IdentityProvider {
     pub version: i64,
 }
 
-impl IdentityProvider {
-    pub fn sign_on_by(&self, binding: Binding) -> Option<&Endpoint> {
-        self.sign_on.iter().find(|endpoint| endpoint.binding == binding)
-    }
-
-    pub fn logout_by(&self, binding: Binding) -> Option<&Endpoint> {
-        self.logout.iter().find(|endpoint| endpoint.binding == binding)
+/// Which of the addresses for one purpose is used, of a binding that is `wanted`; by redirect where either will do.
+pub fn endpoint(offered: &[Endpoint], wanted: RequestBinding) -> Option<&Endpoint> {
+    let by = |binding| offered.iter().find(|endpoint| endpoint.binding == binding);
+    match wanted {
+        RequestBinding::Auto => by(Binding::Redirect).or_else(|| by(Binding::Post)),
+        RequestBinding::Redirect => by(Binding::Redirect),
+        RequestBinding::Post => by(Binding::Post),
     }
 }
 
