@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-/// Always answered, however much is going on: whoever asks these decides whether we live.
+/// Always answered, however much is going on: whoever asks these decides whether we live. Nor are they counted among the
+/// requests worked on: watching often must not push out anybody's request.
 const UNLIMITED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// Requests over the limit get one line of the log for all of this time: a line for each would cost more than its answer, just
@@ -50,6 +51,14 @@ impl OverTheLimit {
 /// Counts a request for as long as it lives, also when its client goes away in the middle.
 struct InFlight<'a>(&'a Metrics);
 
+impl<'a> InFlight<'a> {
+    /// One more; and how many there were before.
+    fn begin(metrics: &'a Metrics) -> (Self, i64) {
+        let before = metrics.in_flight.inc();
+        (Self(metrics), before)
+    }
+}
+
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.in_flight.dec();
@@ -63,10 +72,8 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
     let method = method_name(request.method());
     let route = route_name(request.extensions().get::<MatchedPath>());
     let path = request.uri().path().to_owned();
-    let before = observer.metrics.in_flight.inc();
-    let _counted = InFlight(&observer.metrics);
-    let over = usize::try_from(before).is_ok_and(|before| before >= observer.in_flight_max);
-    let is_refused = over && !UNLIMITED.contains(&path.as_str());
+    let counted = (!UNLIMITED.contains(&path.as_str())).then(|| InFlight::begin(&observer.metrics));
+    let is_refused = counted.as_ref().is_some_and(|(_, before)| usize::try_from(*before).is_ok_and(|before| before >= observer.in_flight_max));
     let mut response = if is_refused {
         observer.metrics.refused("in_flight");
         refuse(&path, StatusCode::SERVICE_UNAVAILABLE, "too many requests at a time, ask again", Some(1))
