@@ -18,12 +18,10 @@ use tower::ServiceExt;
 
 /// Longest request head in bytes.
 const HEAD_BYTES_MAX: usize = 64 << 10;
-/// How long accepting goes on after readiness failed, so that a load balancer sees it before connections are refused.
-const DRAIN_TIME: Duration = Duration::from_millis(500);
 /// Pause after a failed accept: usually there are no file descriptors, and asking at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Answers on `listener` until `stop` is done, then calls `unready`, stops accepting, and waits for what is in flight as
+/// Answers on `listener` until `stop` is done, then calls `unready`, stops accepting after `server.drain_milliseconds`, and waits for what is in flight as
 /// long as the configuration allows. Returns how many connections had to be cut.
 pub async fn serve(
     listener: TcpListener,
@@ -57,7 +55,7 @@ pub async fn serve(
     let draining = async {
         stop.await;
         unready();
-        tokio::time::sleep(DRAIN_TIME).await;
+        tokio::time::sleep(config.drain).await;
     };
     tokio::select! {
         () = draining => {}

@@ -20,6 +20,8 @@ pub struct ServerConfig {
     pub body_timeout: Duration,
     /// Open connections at a time; more wait in the listen queue.
     pub connections_max: usize,
+    /// How long requests are still taken after readiness failed, so that a load balancer sees it before connections are refused.
+    pub drain: Duration,
     /// How long requests in flight may take to finish once the gateway was told to stop.
     pub shutdown: Duration,
 }
@@ -41,6 +43,7 @@ impl ServerConfig {
             header_timeout: seconds(reader, "server.header_timeout_seconds", 30, 600),
             body_timeout: seconds(reader, "server.body_timeout_seconds", 30, 600),
             connections_max: reader.integer("server.connections_max", 10_000, 1, 1_000_000),
+            drain: Duration::from_millis(reader.integer("server.drain_milliseconds", 500, 0, 120_000)),
             shutdown: seconds(reader, "server.shutdown_seconds", 20, 300),
         }
     }

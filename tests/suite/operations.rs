@@ -80,7 +80,7 @@ fn assert_later(answer: &Answer, status: u16) {
 
 on_both_gateways! {
     async fn sigterm_fails_readiness_first_finishes_what_is_in_flight_and_exits_with_0(store) {
-        let mut gateway = Gateway::start(store).await;
+        let mut gateway = Gateway::start_with(store, &[("server.drain_milliseconds", "1000")]).await;
         assert_eq!(plain(&gateway, "/readyz").await.status, 200);
         let half = HalfSent::begin(&gateway, "in-flight").await;
         until("the request is in flight", Duration::from_secs(5), || async { in_flight(&gateway).await == 1 }).await;

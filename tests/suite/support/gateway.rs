@@ -293,6 +293,8 @@ impl Installation {
             .env("ROSTERD__DATABASE__URL", &self.database_url)
             .env("ROSTERD__SERVER__LISTEN", "127.0.0.1:0")
             .env("ROSTERD__SECRETS__KEY", &self.secret_key)
+            // No load balancer asks here: half a second for every gateway would be a quarter of the suite's time.
+            .env("ROSTERD__SERVER__DRAIN_MILLISECONDS", "0")
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
