@@ -43,7 +43,8 @@ else
     # Bounded here, with a fixed seed; the long form is `make soak`.
     scripts/fuzz.sh 15
     run examples --doc
-    run suite --test suite
+    # Tests of the suite wait for servers more than they work: two for each processor.
+    run suite --test suite -- --test-threads="$((2 * $(nproc)))"
 fi
 
 echo

@@ -260,6 +260,17 @@ impl Gateway {
         }
     }
 
+    /// How long processors worked for the running gateway, in steps of 10 ms: what a limit on time is held against where a
+    /// clock would measure who else is on the machine.
+    pub fn worked(&self) -> Duration {
+        let process = self.process.as_ref().expect("the gateway runs");
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.child.id())).expect("Linux tells of the process");
+        // proc(5): utime and stime are the 14th and 15th field; the second is in parentheses and may hold blanks.
+        let after_name = stat.rsplit_once(')').expect("a name").1;
+        let ticks: u64 = after_name.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
+        Duration::from_millis(ticks * 10)
+    }
+
     /// The last lines the running gateway printed.
     pub fn output(&self) -> String {
         self.process.as_ref().map_or_else(String::new, Process::output)
