@@ -267,7 +267,8 @@ impl Gateway {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.child.id())).expect("Linux tells of the process");
         // proc(5): utime and stime are the 14th and 15th field; the second is in parentheses and may hold blanks.
         let after_name = stat.rsplit_once(')').expect("a name").1;
-        let ticks: u64 = after_name.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
+        let ticks: u64 =
+            after_name.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
         Duration::from_millis(ticks * 10)
     }
 
