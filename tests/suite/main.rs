@@ -85,4 +85,5 @@ mod sync_year_slapd;
 mod token_rotation;
 mod traffic;
 mod upstream_profiles;
+mod upstreams;
 mod writing;
