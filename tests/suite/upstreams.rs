@@ -4,6 +4,7 @@
 use crate::support::authlib::Authlib;
 use crate::support::browser::Browser;
 use crate::support::emulate::{Emulate, TENANT, people};
+use crate::support::glewlwyd::Glewlwyd;
 use crate::support::mod_auth_openidc::ModAuthOpenidc;
 use crate::support::openid_client::OpenidClient;
 use crate::support::page::Page;
@@ -180,6 +181,23 @@ async fn the_application_behind_apache_learns_who_it_is_by_headers_and_signs_out
     assert_eq!(browser.submit(&form).await.text, "signed out");
     let page = browser.open(&application.page()).await;
     assert!(page.url.as_str().starts_with(&panva.issuer), "{}", page.url);
+}
+
+#[tokio::test]
+async fn the_provider_in_c_signs_alice_in_and_changes_the_refresh_token() {
+    let (glewlwyd, mut application) = (Glewlwyd::start().await, OpenidClient::new());
+    glewlwyd.register("app", "secret", &application.redirect_uri()).await;
+    let scope = "openid profile email offline_access";
+    application.start(Registration { issuer: &glewlwyd.issuer, client_id: "app", client_secret: "secret", scope });
+    let mut browser = Browser::new();
+    browser.open(&application.page("login")).await;
+    let me = glewlwyd.sign_in(&mut browser).await.json();
+    assert_eq!((&me["userinfo"]["name"], &me["userinfo"]["email"]), (&json!("Alice Moor"), &json!("alice@example.org")), "{me}");
+    assert_eq!(me["claims"]["iss"], json!(glewlwyd.issuer));
+    glewlwyd.rename("Alice Blum", "blum@example.org").await;
+    let changed = browser.open(&application.page("me")).await.json();
+    assert_eq!((&changed["userinfo"]["sub"], &changed["userinfo"]["name"]), (&me["claims"]["sub"], &json!("Alice Blum")));
+    assert_eq!(browser.open(&application.page("refresh")).await.json()["is_rotated"], json!(true));
 }
 
 /// A login at one of the copies: where it begins, where the code is exchanged, how one is called there.

@@ -22,6 +22,7 @@ pub mod filter_dice;
 pub mod filter_oracle;
 pub mod form;
 pub mod gateway;
+pub mod glewlwyd;
 pub mod idp_metadata;
 pub mod login_site;
 pub mod matching;
