@@ -66,6 +66,11 @@ case $purpose in
         # Identity providers that people log in at, a browser to do it with, and what moves it.
         need "simplesamlphp php-cli php-xml php-mbstring php-curl" has_simplesamlphp
         need "xmlsec1" command -v xmlsec1
+        need "glewlwyd" command -v glewlwyd
+        need "sqlite3" command -v sqlite3
+        # An application that people log in to.
+        need "apache2-bin" test -x /usr/sbin/apache2
+        need "libapache2-mod-auth-openidc" test -e /usr/lib/apache2/modules/mod_auth_openidc.so
         need "nodejs" command -v node
         need "npm" command -v npm
         need "chromium chromium-driver" has_chromium

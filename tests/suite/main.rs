@@ -84,4 +84,6 @@ mod sync_year_samba;
 mod sync_year_slapd;
 mod token_rotation;
 mod traffic;
+mod upstream_profiles;
+mod upstreams;
 mod writing;

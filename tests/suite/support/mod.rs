@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "every test module uses its own part")]
 
 pub mod anew;
+pub mod authlib;
 pub mod binary;
 pub mod browser;
 pub mod caller;
@@ -15,19 +16,25 @@ pub mod cost;
 pub mod counted;
 pub mod domain;
 pub mod edge;
+pub mod emulate;
 pub mod federation;
 pub mod filter_dice;
 pub mod filter_oracle;
 pub mod form;
 pub mod gateway;
+pub mod glewlwyd;
 pub mod idp_metadata;
 pub mod login_site;
 pub mod matching;
 pub mod minted;
+pub mod mod_auth_openidc;
 pub mod node_samlp;
+pub mod openid_client;
 pub mod page;
+pub mod panva;
 pub mod postgres;
 pub mod pysaml2_idp;
+pub mod relying_party;
 pub mod reversal;
 pub mod rows;
 pub mod samba;
