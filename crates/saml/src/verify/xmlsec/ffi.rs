@@ -181,7 +181,7 @@ impl<'d> Element<'d> {
         let attributes = std::iter::successors(first, |attribute| NonNull::new(unsafe { (*attribute.as_ptr()).next }));
         // SAFETY: as above; an attribute has a name.
         let named = attributes.filter(|attribute| unsafe { CStr::from_ptr((*attribute.as_ptr()).name.cast()) } == c"ID");
-        named.map(|attribute| Id::of(attribute))
+        named.map(Id::of)
     }
 
     /// Whether this ds:Signature is by that key, over one reference, with what is allowed. KeyInfo is not read.
