@@ -18,7 +18,8 @@ fi
 
 folder=${CARGO_TARGET_DIR:-$PWD/target}/fuzz
 triple=$(rustc -vV | sed -n 's/^host: //p')
-# What cargo-fuzz passes, without the sanitizers: those need a nightly compiler, and there is no unsafe code to watch.
+# What cargo-fuzz passes, without the sanitizers: those need a nightly compiler. The calls of libxmlsec1, the one
+# unsafe code, are watched by valgrind when they change (docs/decisions/0048).
 # --target keeps the flags away from build scripts.
 CARGO_TARGET_DIR=$folder RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \

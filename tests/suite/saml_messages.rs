@@ -2,6 +2,7 @@
 //! The gateway is not asked: the messages go where it would hand them.
 
 use crate::support::browser::Browser;
+use crate::support::minted::verifier;
 use crate::support::node_samlp::NodeSamlp;
 use crate::support::page::Form;
 use crate::support::pysaml2_idp::Pysaml2Idp;
@@ -20,7 +21,7 @@ use rosterd_saml::response::authenticate;
 use rosterd_saml::rule::{Refusal, Rule};
 use rosterd_saml::sign::SigningKey;
 use rosterd_saml::signed::Trust;
-use rosterd_saml::verify::{Certificate, Certificates, Xmlsec};
+use rosterd_saml::verify::{Certificate, Certificates};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -94,7 +95,7 @@ impl Sp {
         let keys = vec![DecryptionKey::from_pem(&self.key()).expect("a key")];
         let decryption = Decryption { keys, allow_cbc: self.allow_cbc };
         let certificates = Certificates::new(idp.signing.clone()).expect("somebody to believe");
-        let trust = Trust { verifier: &Xmlsec, certificates: &certificates, decryption: &decryption };
+        let trust = Trust { verifier: verifier::in_use(), certificates: &certificates, decryption: &decryption };
         assert_eq!(answer.action.as_str(), ACS);
         let authentic = authenticate(answer.field("SAMLResponse").expect("a message"), trust)?;
         let pending = asked.map(|created_at| PendingRequest {

@@ -3,7 +3,7 @@
 //! every attribute left out, and that has to be noticed.
 
 use crate::support::binary::Sandbox;
-use crate::support::minted::{mint, seal};
+use crate::support::minted::{mint, seal, verifier};
 use jiff::{SignedDuration, Timestamp};
 use rosterd::mapping::{Gate, Input, Language, Mapping, Published, compile};
 use rosterd::mapping_files;
@@ -16,7 +16,7 @@ use rosterd_saml::metadata::Scope;
 use rosterd_saml::protocol::{Awaited, Expectation, VerifiedAssertion, judge};
 use rosterd_saml::response::authenticate;
 use rosterd_saml::signed::Trust;
-use rosterd_saml::verify::{Certificates, Xmlsec};
+use rosterd_saml::verify::Certificates;
 use samael::crypto::{Crypto, CryptoProvider};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -97,7 +97,7 @@ impl Product {
         let certificates = Certificates::new(vec![mint::rsa().trusted()]).unwrap();
         let allow_cbc = self.expected.encrypted.as_ref().is_some_and(|cipher| cipher.ends_with("cbc"));
         let decryption = Decryption { keys: vec![mint::ours().decryption()], allow_cbc };
-        let trust = Trust { verifier: &Xmlsec, certificates: &certificates, decryption: &decryption };
+        let trust = Trust { verifier: verifier::in_use(), certificates: &certificates, decryption: &decryption };
         let field = mint::field(&self.sent(template));
         let authentic = authenticate(&field, trust).unwrap_or_else(|refusal| panic!("{}: {refusal}", self.name));
         let pending = mint::pending();

@@ -10,8 +10,8 @@ pub const EXPANDED_BYTES_MAX: usize = 256 * 1024;
 pub const METADATA_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Usable signing certificates that metadata may list for one identity provider: a few while it rolls over.
 pub const CERTIFICATES_LISTED_MAX: usize = 16;
-/// Certificates that one signature is tried with: each costs a parse of the message and an operation with its key, and anybody
-/// can send a wrong signature.
+/// Certificates that one signature is tried with: each costs hashing the message and an operation with its key, and anybody can
+/// send a wrong signature.
 pub const CERTIFICATES_TRIED_MAX: usize = 32;
 pub const RELAY_STATE_BYTES_MAX: usize = 1024;
 /// What a signature covers, in its canonical form, where namespaces stand again at each element that needs them.

@@ -3,7 +3,17 @@
 #![allow(clippy::field_reassign_with_default, reason = "a login that is right, and then the one thing that is not")]
 
 mod verifier {
+    use std::sync::Once;
+
+    use samael::crypto::{Crypto, CryptoProvider};
+
     pub fn in_use() -> &'static dyn rosterd_saml::verify::Verifier {
+        // samael, by which a test signs, sets libxmlsec1 up without looking whether somebody has: so it comes first.
+        static FIRST: Once = Once::new();
+        FIRST.call_once(|| {
+            let key = super::mint::rsa().private.rsa().unwrap().private_key_to_der().unwrap();
+            assert!(Crypto::sign_xml("<Nothing/>", &key).is_err());
+        });
         &rosterd_saml_oracle::Both
     }
 }

@@ -1,6 +1,8 @@
 //! Certificates of an identity provider: containers of public keys that somebody decided to trust. Their dates and issuers
 //! decide nothing (SAML trusts keys); the strength of the key does.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use openssl::asn1::Asn1Time;
 use openssl::hash::MessageDigest;
@@ -8,6 +10,7 @@ use openssl::nid::Nid;
 use openssl::pkey::{Id, PKey, Public};
 use openssl::x509::X509;
 
+use super::xmlsec::{Kept, Key};
 use crate::limits::CERTIFICATES_TRIED_MAX;
 use crate::rule::{Refusal, Rule, require_with};
 use crate::signature::Family;
@@ -23,6 +26,8 @@ pub struct Certificate {
     der: Vec<u8>,
     family: Family,
     key: PKey<Public>,
+    /// The same, in the form in which signatures over XML are verified: shared by all clones, so that none makes it again.
+    kept: Arc<Kept>,
     not_after: Option<Timestamp>,
     fingerprint: String,
 }
@@ -48,7 +53,7 @@ impl Certificate {
         require_with(Rule::WeakCertificate, is_strong, |refusal| refusal.received(kind))?;
         let digest = certificate.digest(MessageDigest::sha256()).map_err(malformed)?;
         let fingerprint = digest.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<String>>().join(":");
-        Ok(Self { der: der.to_vec(), family, key, not_after: not_after(&certificate), fingerprint })
+        Ok(Self { der: der.to_vec(), family, key, kept: Arc::default(), not_after: not_after(&certificate), fingerprint })
     }
 
     /// The text of a ds:X509Certificate, or of a PEM file.
@@ -81,6 +86,10 @@ impl Certificate {
 
     pub(crate) fn key(&self) -> &PKey<Public> {
         &self.key
+    }
+
+    pub(super) fn kept(&self) -> Option<&Key> {
+        self.kept.of(&self.key)
     }
 }
 

@@ -10,6 +10,7 @@ mod encrypted;
 mod expected;
 mod good;
 mod identity;
+mod library;
 mod logout;
 mod markup;
 mod metadata;
