@@ -146,6 +146,7 @@ impl App {
             places: login::Places::default(),
             avoided: login::Avoided::default(),
             saml: login::SamlDesk::new(self.refresher()),
+            oidc: login::OidcDesk::new(&self.outbound),
             recorder: self.recorder.clone(),
             body_timeout: self.config.server.body_timeout,
         }

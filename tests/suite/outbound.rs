@@ -73,7 +73,7 @@ impl Site {
 }
 
 fn ask(url: &str, allow_plaintext: bool) -> Ask {
-    Ask { url: url.to_owned(), allow_plaintext, accept: "*/*", known: Validators::default() }
+    Ask { url: url.to_owned(), allow_plaintext, accept: "*/*", ..Ask::default() }
 }
 
 fn body(found: Result<Answer, Error>) -> String {
