@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "every test module uses its own part")]
 
 pub mod anew;
+pub mod bad_provider;
 pub mod binary;
 pub mod browser;
 pub mod caller;
@@ -25,6 +26,7 @@ pub mod login_site;
 pub mod matching;
 pub mod minted;
 pub mod node_samlp;
+pub mod oidc_site;
 pub mod page;
 pub mod postgres;
 pub mod pysaml2_idp;
