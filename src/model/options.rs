@@ -508,7 +508,6 @@ impl Options {
             ConnectionKind::Database => "database",
             ConnectionKind::Ldap => DirectoryServer::ActiveDirectory.mapping(),
             ConnectionKind::Samlp => "entra-saml",
-            ConnectionKind::GoogleOauth2 => "google",
             // Each has one that is called as it is.
             other => other.as_str(),
         };

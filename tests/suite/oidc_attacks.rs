@@ -318,7 +318,8 @@ on_both_gateways! {
         assert!(altered.text.contains("oidc_callback"), "{}", altered.text);
         let answer = browser.send("GET", &on, None).await;
         assert_eq!(answer.status, 303, "{}", answer.text);
-        let raw = site.site.rows("SELECT raw FROM identities").await.remove(0)["raw"].clone();
+        let raw = site.site.rows("SELECT login_raw FROM identities").await.remove(0)["login_raw"].clone();
+        let raw: serde_json::Value = serde_json::from_str(raw.as_str().expect("a text")).expect("JSON");
         assert_eq!(raw["extra"], json!({"apple_user": {"name": {"firstName": "Dora"}}}), "nobody signed that address: {raw}");
         let secret = site.provider.last("token")["client_secret"].clone();
         assert_eq!(secret.split('.').count(), 3, "a token that we signed");

@@ -53,8 +53,11 @@ impl OidcSite {
         let secret = format!("client_secret=file:{}", self.site.gateway.folder().join("secret").display());
         let client = format!("client_id={CLIENT_ID}");
         let mut line = vec!["connection", "create", name, "--kind", kind, "--mapping", mapping, "--secret", &secret];
-        let usual = [client.as_str(), "allow_plaintext=true"];
-        usual.iter().chain(options).for_each(|option| line.extend(["--set", option]));
+        line.extend(["--set", &client]);
+        if !options.contains(&"allow_plaintext=false") {
+            line.extend(["--set", "allow_plaintext=true"]);
+        }
+        options.iter().for_each(|option| line.extend(["--set", option]));
         self.site.gateway.cli(&line);
     }
 
