@@ -191,7 +191,8 @@ const TABLE: &[Kind] = &[
             token: "https://api.x.com/2/oauth2/token",
             profile: "https://api.x.com/2/users/me?user.fields=id,name,username,profile_image_url,confirmed_email,created_at,verified",
         },
-        scopes: "users.read tweet.read users.email",
+        // The address takes `users.email`, which an application has to be allowed first.
+        scopes: "users.read tweet.read",
         challenge: Challenge::Always,
         shown: Shown::Basic,
         user_id: UserId::Path(&["data", "id"]),

@@ -247,6 +247,34 @@ on_both_gateways! {
         site.refused("oidc_issuer").await;
     }
 
+    async fn each_kind_knows_its_people_by_what_it_calls_them_for_good(store) {
+        let site = OidcSite::without_connection(store, &[]).await;
+        let issuer = format!("issuer={}", site.provider.url);
+        let at = |option: &str, path: &str| format!("{option}={}/{path}", site.provider.url);
+        let fixed = [at("authorization_url", "authorize"), at("token_url", "token"), at("profile_url", "userinfo")];
+        let by_issuer = [issuer.as_str()];
+        let by_addresses: Vec<&str> = fixed.iter().map(String::as_str).collect();
+        for (kind, profile, id) in [
+            ("google-oauth2", json!({"sub": "ann", "hd": "corp.example"}), "ann"),
+            ("windowslive", json!({"sub": "ann"}), "ann"),
+            ("gitlab", json!({"sub": "ann", "groups": ["eng"]}), "ann"),
+            ("salesforce", json!({"sub": "ann", "user_id": "005x", "updated_at": "2026-01-02T03:04:05Z"}), "005x"),
+            ("twitter", json!({"data": {"id": "2244994945", "username": "tiawit"}}), "2244994945"),
+            ("discord", json!({"id": "80351110224678912", "username": "nelly", "avatar": null}), "80351110224678912"),
+            ("amazon", json!({"user_id": "amzn1.account.AE7", "name": "Ama Zon"}), "amzn1.account.AE7"),
+        ] {
+            let is_oidc = profile.get("sub").is_some();
+            site.connect(kind, kind, if is_oidc { &by_issuer } else { &by_addresses });
+            site.provider.act(|act| act.profile = profile);
+            let mut browser = site.browser();
+            let address = site.begin(&mut browser, &format!("/login/{kind}")).await;
+            let answer = browser.send("GET", &site.provider.authorize(&address), None).await;
+            assert_eq!(answer.status, 303, "{kind}: {}", answer.text);
+            assert_eq!(browser.session().await.json()["user_id"], format!("{kind}|{kind}|{id}"));
+        }
+        assert!(site.provider.last("token").contains_key("code_verifier"));
+    }
+
     async fn a_connection_of_kind_oauth2_is_told_everything(store) {
         let site = OidcSite::of_oauth(store, "oauth2", &["user_id_path=data.id", "scopes=read me"]).await;
         site.provider.act(|act| act.profile = json!({"data": {"id": 4711}, "name": "O. Auth"}));
