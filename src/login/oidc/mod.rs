@@ -19,7 +19,6 @@ use crate::model::tenant::{DEFAULT_TENANT, Tenant};
 use crate::oidc::Rule;
 use crate::oidc::providers::Providers;
 use crate::oidc::settings::Settings;
-use crate::outbound::Outbound;
 use crate::saml::addresses::base_url;
 use crate::store::connections;
 use axum::extract::{Request, State};
@@ -35,8 +34,8 @@ pub struct Desk {
 }
 
 impl Desk {
-    pub fn new(outbound: &Outbound) -> Self {
-        Self { providers: Providers::new(outbound) }
+    pub fn new(providers: Providers) -> Self {
+        Self { providers }
     }
 }
 
