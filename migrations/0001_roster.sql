@@ -432,8 +432,8 @@ CREATE TABLE saml_keys (
     FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE
 );
 
--- What of SAML may be used once and was: assertions, answers to a request of ours, requests to log out. digest = SHA-256 of who
--- issued it and how it is called, which may be long. Until expires_at the message itself would still be taken.
+-- What of SAML may be used once and was: assertions, answers to a request of ours, requests to log out; and the state of logins by
+-- OAuth. digest = SHA-256 of who issued it and how it is called, which may be long. Until expires_at it would still be taken.
 CREATE TABLE saml_used (
     tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,
     digest TEXT NOT NULL,

@@ -17,6 +17,7 @@ use crate::http::rate::RateLimit;
 use crate::http::refusal::refuse;
 use crate::login;
 use crate::mapping_files;
+use crate::oidc::providers::Providers;
 use crate::outbound::Outbound;
 use crate::provisioning::Provisioner;
 use crate::provisioning::mappings::Drafts;
@@ -146,6 +147,7 @@ impl App {
             places: login::Places::default(),
             avoided: login::Avoided::default(),
             saml: login::SamlDesk::new(self.refresher()),
+            oidc: login::OidcDesk::new(Providers::new(&self.outbound)),
             recorder: self.recorder.clone(),
             body_timeout: self.config.server.body_timeout,
         }

@@ -17,6 +17,7 @@ pub mod login;
 pub mod mapping;
 pub mod mapping_files;
 pub mod model;
+pub mod oidc;
 pub mod outbound;
 pub mod profile;
 pub mod provisioning;

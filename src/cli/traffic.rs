@@ -121,11 +121,13 @@ pub(super) async fn recognised(context: &Context, connection: &Connection) -> an
     Ok(source::recognise(signs.iter().map(String::as_str)))
 }
 
-/// Whether there is a client to be recognised: a SAML connection has a SCIM side only once it has a token.
+/// Whether there is a client to be recognised: a connection that people sign in through has a SCIM side only once it has a token.
 pub(super) async fn is_pushed_to(context: &Context, connection: &Connection) -> anyhow::Result<bool> {
     match connection.kind {
-        ConnectionKind::Samlp => Ok(tokens::has_any(&context.store, &connection.tenant_id, &connection.id).await?),
-        ConnectionKind::Scim | ConnectionKind::Ldap | ConnectionKind::Database | ConnectionKind::Oidc => Ok(true),
+        kind if kind == ConnectionKind::Samlp || kind.is_oauth() => {
+            Ok(tokens::has_any(&context.store, &connection.tenant_id, &connection.id).await?)
+        }
+        _ => Ok(true),
     }
 }
 

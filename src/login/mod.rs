@@ -1,5 +1,5 @@
-//! Signing people in: `POST /login/{connection}` with user name and password, SAML by way of the browser ([`saml`]), and
-//! `/session`, which says who is signed in and signs them out. Owns the HTTP of it, the limits on tries, and the session's cookie. What a directory says of a
+//! Signing people in: `POST /login/{connection}` with user name and password, SAML and
+//! OpenID Connect by way of the browser ([`saml`], [`oidc`]), and `/session`, which says who is signed in and signs them out. Owns the HTTP of it, the limits on tries, and the session's cookie. What a directory says of a
 //! password is `ldap`'s, what a login does to the roster `provisioning`'s.
 //!
 //! Refuses: telling one refusal from another. Whoever is not let in gets one answer, whether the name, the password or the
@@ -11,14 +11,18 @@ mod cookie;
 mod directory;
 mod enter;
 mod limits;
+mod oidc;
+mod page;
 mod places;
 mod request;
 mod return_to;
 mod saml;
 mod session;
+mod visit;
 
 pub use avoided::Avoided;
 pub use limits::Limits;
+pub use oidc::{Desk as OidcDesk, callback_address};
 pub use places::Places;
 pub use saml::Desk as SamlDesk;
 pub use saml::router as saml_router;
@@ -71,6 +75,7 @@ pub struct Logins {
     pub places: Places,
     pub avoided: Avoided,
     pub saml: SamlDesk,
+    pub oidc: OidcDesk,
     pub recorder: Recorder,
     pub body_timeout: Duration,
 }
@@ -80,7 +85,7 @@ const NAMED_BYTES_MAX: usize = 128;
 
 /// The routes below `/login`.
 pub fn router(logins: Arc<Logins>) -> Router {
-    Router::new().route("/{connection}", any(login)).with_state(logins)
+    Router::new().route("/{connection}", any(login)).route("/callback/{connection}", any(oidc::callback)).with_state(logins)
 }
 
 /// The routes at `/session`.
@@ -118,6 +123,7 @@ async fn begun(logins: &Logins, parts: &Parts) -> Result<Response, Refused> {
     let connection = logins.connection(&tenant.id, &named(parts)).await?;
     match connection.kind {
         ConnectionKind::Samlp => Ok(saml::begin(logins, parts, tenant, connection).await),
+        kind if kind.is_oauth() => Ok(oidc::begin(logins, parts, tenant, connection).await),
         _ => Err(Refused::MethodNotAllowed { allow: "POST" }),
     }
 }

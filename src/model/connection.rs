@@ -2,6 +2,7 @@
 
 use super::directory::DirectoryOptions;
 use super::ids::{ConnectionId, OrganizationId, TenantId};
+use super::oidc::OidcOptions;
 use super::saml::SamlOptions;
 
 /// Longest name of a connection.
@@ -40,15 +41,88 @@ pub enum ConnectionKind {
     Database,
     Ldap,
     Samlp,
+    GoogleOauth2,
+    Waad,
+    WindowsLive,
+    Github,
+    Gitlab,
+    Facebook,
+    Linkedin,
+    Apple,
+    Twitter,
+    Slack,
+    Discord,
+    Amazon,
+    Salesforce,
     Oidc,
+    Oauth2,
 }
 
 impl ConnectionKind {
-    pub const ALL: [Self; 5] = [Self::Scim, Self::Database, Self::Ldap, Self::Samlp, Self::Oidc];
+    pub const ALL: [Self; 19] = [
+        Self::Scim,
+        Self::Database,
+        Self::Ldap,
+        Self::Samlp,
+        Self::GoogleOauth2,
+        Self::Waad,
+        Self::WindowsLive,
+        Self::Github,
+        Self::Gitlab,
+        Self::Facebook,
+        Self::Linkedin,
+        Self::Apple,
+        Self::Twitter,
+        Self::Slack,
+        Self::Discord,
+        Self::Amazon,
+        Self::Salesforce,
+        Self::Oidc,
+        Self::Oauth2,
+    ];
+
+    /// People sign in by OAuth 2.0 or OpenID Connect; what differs between them is data of `oidc::kind`.
+    pub const OAUTH: &[Self] = &[
+        Self::GoogleOauth2,
+        Self::Waad,
+        Self::WindowsLive,
+        Self::Github,
+        Self::Gitlab,
+        Self::Facebook,
+        Self::Linkedin,
+        Self::Apple,
+        Self::Twitter,
+        Self::Slack,
+        Self::Discord,
+        Self::Amazon,
+        Self::Salesforce,
+        Self::Oidc,
+        Self::Oauth2,
+    ];
 
     /// Kinds an administrator may make a connection of. Those whose connector is not built yet can be stored and are
     /// understood; nobody is offered what can do nothing.
-    pub const OFFERED: [Self; 4] = [Self::Scim, Self::Ldap, Self::Samlp, Self::Database];
+    pub const OFFERED: [Self; 19] = [
+        Self::Scim,
+        Self::Ldap,
+        Self::Samlp,
+        Self::Database,
+        Self::GoogleOauth2,
+        Self::Waad,
+        Self::WindowsLive,
+        Self::Github,
+        Self::Gitlab,
+        Self::Facebook,
+        Self::Linkedin,
+        Self::Apple,
+        Self::Twitter,
+        Self::Slack,
+        Self::Discord,
+        Self::Amazon,
+        Self::Salesforce,
+        Self::Oidc,
+        Self::Oauth2,
+    ];
 
     /// The word on the command line and in `connections.kind`.
     pub fn as_str(self) -> &'static str {
@@ -57,13 +131,32 @@ impl ConnectionKind {
             Self::Database => "database",
             Self::Ldap => "ldap",
             Self::Samlp => "samlp",
+            Self::GoogleOauth2 => "google-oauth2",
+            Self::Waad => "waad",
+            Self::WindowsLive => "windowslive",
+            Self::Github => "github",
+            Self::Gitlab => "gitlab",
+            Self::Facebook => "facebook",
+            Self::Linkedin => "linkedin",
+            Self::Apple => "apple",
+            Self::Twitter => "twitter",
+            Self::Slack => "slack",
+            Self::Discord => "discord",
+            Self::Amazon => "amazon",
+            Self::Salesforce => "salesforce",
             Self::Oidc => "oidc",
+            Self::Oauth2 => "oauth2",
         }
     }
 
     /// Do people log in through it with what another system says of them?
     pub fn logs_in(self) -> bool {
-        matches!(self, Self::Ldap | Self::Samlp | Self::Oidc)
+        matches!(self, Self::Ldap | Self::Samlp) || self.is_oauth()
+    }
+
+    /// Do people sign in by OAuth 2.0 or OpenID Connect?
+    pub fn is_oauth(self) -> bool {
+        Self::OAUTH.contains(&self)
     }
 
     /// Does a directory stand behind it, so that its addresses count as checked by whoever runs it?
@@ -184,6 +277,8 @@ pub struct Options {
     pub directory: DirectoryOptions,
     /// Of a connection of kind `samlp`.
     pub saml: SamlOptions,
+    /// Of a connection by OAuth 2.0 or OpenID Connect.
+    pub oidc: OidcOptions,
 }
 
 impl Connection {

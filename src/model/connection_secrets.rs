@@ -18,11 +18,23 @@ pub struct SecretSpec {
     pub meaning: &'static str,
 }
 
-const TABLE: &[SecretSpec] = &[SecretSpec {
-    name: "bind_password",
-    kinds: &[ConnectionKind::Ldap],
-    meaning: "The password of bind_dn, for bind_method=simple.",
-}];
+const TABLE: &[SecretSpec] = &[
+    SecretSpec {
+        name: "bind_password",
+        kinds: &[ConnectionKind::Ldap],
+        meaning: "The password of bind_dn, for bind_method=simple.",
+    },
+    SecretSpec {
+        name: "client_secret",
+        kinds: ConnectionKind::OAUTH,
+        meaning: "What the provider gave us beside client_id. Apple gives a key instead: client_key.",
+    },
+    SecretSpec {
+        name: "client_key",
+        kinds: &[ConnectionKind::Apple],
+        meaning: "The key that Apple gave the team (AuthKey_….p8), which signs our client secret at each login.",
+    },
+];
 
 /// Every secret option that connections of `kind` have.
 pub fn of_kind(kind: ConnectionKind) -> impl Iterator<Item = &'static SecretSpec> {

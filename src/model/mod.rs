@@ -12,6 +12,7 @@ pub mod identity;
 pub mod ids;
 pub mod nearest;
 pub mod network;
+pub mod oidc;
 pub mod options;
 pub mod query;
 pub mod saml;

@@ -8,6 +8,7 @@ use super::connection::{
 use super::connection_secrets;
 use super::directory::{BindMethod, Deltas, DirectoryOptions, DirectoryServer};
 use super::nearest::nearest;
+use super::oidc::{ClientAuthentication, OidcOptions, Pkce};
 use super::saml::{CLOCK_SKEW_SECONDS_MAX, RequestBinding, SamlOptions, SignRequests};
 use serde_json::{Map, Value};
 
@@ -130,16 +131,46 @@ const ALL: &[ConnectionKind] = &[];
 const DIRECTORY: &[ConnectionKind] = &[ConnectionKind::Ldap];
 const PUSHED: &[ConnectionKind] = &[ConnectionKind::Scim];
 const SAML: &[ConnectionKind] = &[ConnectionKind::Samlp];
+
+/// These, and every kind by OAuth.
+const fn with_oauth<const N: usize, const ALL: usize>(first: [ConnectionKind; N]) -> [ConnectionKind; ALL] {
+    assert!(N + ConnectionKind::OAUTH.len() == ALL);
+    let mut all = [ConnectionKind::Oidc; ALL];
+    let mut at = 0;
+    while at < ALL {
+        all[at] = if at < N { first[at] } else { ConnectionKind::OAUTH[at - N] };
+        at += 1;
+    }
+    all
+}
+
 /// Kinds that people log in through; each may have a SCIM side.
-const LOGINS: &[ConnectionKind] = &[ConnectionKind::Ldap, ConnectionKind::Samlp, ConnectionKind::Oidc];
+const LOGINS: &[ConnectionKind] = &with_oauth::<2, 17>([ConnectionKind::Ldap, ConnectionKind::Samlp]);
 /// Kinds that can be pushed to.
-const WITH_SCIM: &[ConnectionKind] = &[ConnectionKind::Scim, ConnectionKind::Ldap, ConnectionKind::Samlp, ConnectionKind::Oidc];
+const WITH_SCIM: &[ConnectionKind] = &with_oauth::<3, 18>([ConnectionKind::Scim, ConnectionKind::Ldap, ConnectionKind::Samlp]);
+const OAUTH: &[ConnectionKind] = ConnectionKind::OAUTH;
+/// Whose issuer is known or can be set.
+const WITH_ISSUER: &[ConnectionKind] = &[
+    ConnectionKind::GoogleOauth2,
+    ConnectionKind::Waad,
+    ConnectionKind::WindowsLive,
+    ConnectionKind::Gitlab,
+    ConnectionKind::Linkedin,
+    ConnectionKind::Apple,
+    ConnectionKind::Slack,
+    ConnectionKind::Salesforce,
+    ConnectionKind::Oidc,
+];
+const MICROSOFT: &[ConnectionKind] = &[ConnectionKind::Waad];
+const GITHUB: &[ConnectionKind] = &[ConnectionKind::Github];
+const APPLE: &[ConnectionKind] = &[ConnectionKind::Apple];
 
 /// Every option, in the order it is documented.
 pub fn table() -> Vec<OptionSpec> {
     let mut table = shared();
     table.extend(directory());
     table.extend(saml());
+    table.extend(oauth());
     table.extend(pushed());
     table
 }
@@ -363,6 +394,84 @@ fn asking() -> Vec<OptionSpec> {
     ]
 }
 
+/// Options of a connection by OAuth 2.0 or OpenID Connect.
+fn oauth() -> Vec<OptionSpec> {
+    let mut table = providers();
+    table.extend(clients());
+    table
+}
+
+/// Who signs people in, and where.
+fn providers() -> Vec<OptionSpec> {
+    vec![
+        option!("issuer" WITH_ISSUER, Text, "an https:// address, or nothing",
+            "What the provider calls itself, letter by letter; its endpoints are read from there. Unset: the kind's.",
+            (|o, t| optional(t, web_address).map(|url| o.oidc.issuer = url), |o| o.oidc.issuer.clone())),
+        option!("tenant" MICROSOFT, Text, "organizations, common, a domain or the id of a tenant",
+            "Whose accounts sign in at Microsoft. Unset: organizations, and then allowed_tenants has to say which.",
+            (|o, t| line(t).map(|text| o.oidc.tenant = text), |o| o.oidc.tenant.clone())),
+        option!("allowed_tenants" MICROSOFT, Texts, "the id of a tenant, up to 16, or *",
+            "Whose people are let in, by tenant; * is everybody's with a Microsoft account of any company.",
+            (|o, t| lines(t).map(|all| o.oidc.allowed_tenants = all),
+                |o| some_text(o.oidc.allowed_tenants.join(&NEXT.to_string())))),
+        option!("authorization_url" OAUTH, Text, "an https:// address, or nothing",
+            "Where browsers are sent to sign in. Unset: the kind's, or what the provider's metadata says.",
+            (|o, t| optional(t, web_address).map(|url| o.oidc.authorization_url = url), |o| o.oidc.authorization_url.clone())),
+        option!("token_url" OAUTH, Text, "an https:// address, or nothing",
+            "Where the gateway turns a code into tokens. Unset: the kind's, or what the provider's metadata says.",
+            (|o, t| optional(t, web_address).map(|url| o.oidc.token_url = url), |o| o.oidc.token_url.clone())),
+        option!("profile_url" OAUTH, Text, "an https:// address, or nothing",
+            "Where the gateway reads who signed in. Unset: the kind's, or what the provider's metadata says.",
+            (|o, t| optional(t, web_address).map(|url| o.oidc.profile_url = url), |o| o.oidc.profile_url.clone())),
+        option!("emails_url" GITHUB, Text, "an https:// address, or nothing",
+            "Where a person's addresses are read. Unset: profile_url with /emails behind it.",
+            (|o, t| optional(t, web_address).map(|url| o.oidc.emails_url = url), |o| o.oidc.emails_url.clone())),
+        option!("jwks_url" WITH_ISSUER, Text, "an https:// address, or nothing",
+            "Where the provider publishes its keys. Unset: what its metadata says.",
+            (|o, t| optional(t, web_address).map(|url| o.oidc.jwks_url = url), |o| o.oidc.jwks_url.clone())),
+        option!("allow_plaintext" OAUTH, Boolean, "true or false",
+            "Whether the provider's addresses may be http://. Only for a server on this machine (loopback).",
+            words!(oidc.allow_plaintext: "true" => true, "false" => false)),
+    ]
+}
+
+/// What we are there, and what we ask for.
+fn clients() -> Vec<OptionSpec> {
+    vec![
+        option!("client_id" OAUTH, Text, "a text", "What the provider calls us: it is given when an application is registered there.",
+            (|o, t| line(t).map(|id| o.oidc.client_id = id), |o| o.oidc.client_id.clone())),
+        option!("scopes" OAUTH, Text, "scopes with blanks between them, or nothing",
+            "What the gateway asks to be told. Unset: the kind's.",
+            (|o, t| line(t).map(|text| o.oidc.scopes = text), |o| o.oidc.scopes.clone())),
+        option!("user_id_path" OAUTH, Text, "a path like id or data.id, or nothing",
+            "Which claim names a person for good. Unset: what the kind is known by; kind oauth2 has to be told.",
+            (|o, t| optional(t, claim_path).map(|path| o.oidc.user_id_path = path), |o| o.oidc.user_id_path.clone())),
+        option!("pkce" OAUTH, Text, "auto, always or never",
+            "Whether a login carries a challenge that only its beginner can answer; auto: as the kind or the metadata says.",
+            words!(oidc.pkce: "auto" => Pkce::Auto, "always" => Pkce::Always, "never" => Pkce::Never)),
+        option!("client_authentication" OAUTH, Text, "auto, basic or post",
+            "How the client secret is shown to the provider; auto: as the kind or the metadata says.",
+            words!(oidc.client_authentication: "auto" => ClientAuthentication::Auto, "basic" => ClientAuthentication::Basic,
+                "post" => ClientAuthentication::Post)),
+        option!("authorize_params" OAUTH, Texts, "NAME=VALUE, up to 16",
+            "What else is sent along when a login begins, like prompt=select_account or hd=corp.example.",
+            (|o, t| lines(t).map(|all| o.oidc.authorize_params = all),
+                |o| some_text(o.oidc.authorize_params.join(&NEXT.to_string())))),
+        option!("algorithms" WITH_ISSUER, Texts, "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA",
+            "What ID tokens may be signed with. Unset: any of these.",
+            (|o, t| lines(t).map(|all| o.oidc.algorithms = all), |o| some_text(o.oidc.algorithms.join(&NEXT.to_string())))),
+        option!("max_age_seconds" WITH_ISSUER, Integer, "a whole number from 1 to 2592000, or nothing",
+            "How long ago people may have shown who they are; the ID token is held to it. Unset: however long.",
+            (|o, t| if t.is_empty() { o.oidc.max_age_seconds = None; Some(()) } else {
+                number(t, 1, 30 * 86_400).map(|value| o.oidc.max_age_seconds = Some(value)) },
+                |o| o.oidc.max_age_seconds.map(|value| value.to_string()))),
+        option!("team_id" APPLE, Text, "a text", "Who we are to Apple: the id of the developer team.",
+            (|o, t| line(t).map(|id| o.oidc.team_id = id), |o| o.oidc.team_id.clone())),
+        option!("key_id" APPLE, Text, "a text", "Which key of that team the secret client_key is.",
+            (|o, t| line(t).map(|id| o.oidc.key_id = id), |o| o.oidc.key_id.clone())),
+    ]
+}
+
 /// Options of the SCIM side.
 fn pushed() -> Vec<OptionSpec> {
     vec![
@@ -399,7 +508,8 @@ impl Options {
             ConnectionKind::Database => "database",
             ConnectionKind::Ldap => DirectoryServer::ActiveDirectory.mapping(),
             ConnectionKind::Samlp => "entra-saml",
-            ConnectionKind::Oidc => "oidc",
+            // Each has one that is called as it is.
+            other => other.as_str(),
         };
         let scim_user_id_attribute = match kind {
             // A NameID is what such a provider pushes as userName.
@@ -430,6 +540,7 @@ impl Options {
             scim_user_id_attribute,
             directory,
             saml: SamlOptions::default(),
+            oidc: OidcOptions::default(),
         }
     }
 
@@ -540,6 +651,12 @@ fn lines(text: &str) -> Option<Vec<String>> {
 fn web_address(text: &str) -> Option<String> {
     let is_web = text.starts_with("https://") || text.starts_with("http://");
     if is_web { line(text).flatten() } else { None }
+}
+
+/// Names of members, one inside the other.
+fn claim_path(text: &str) -> Option<String> {
+    let plain = text.split('.').all(|name| !name.is_empty());
+    if plain { line(text).flatten() } else { None }
 }
 
 fn some_text(text: String) -> Option<String> {

@@ -2,14 +2,14 @@
 
 use super::target::Target;
 use super::{Answer, Ask, Error, Outbound, Validators};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{
-    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, HeaderName,
-    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
+    HOST, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, USER_AGENT,
 };
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
@@ -80,8 +80,12 @@ async fn over(
     heard(response, ask, bytes_max).await
 }
 
-fn request(target: &Target, ask: &Ask) -> Result<Request<Empty<Bytes>>, Error> {
-    let mut builder = Request::get(target.path())
+fn request(target: &Target, ask: &Ask) -> Result<Request<Full<Bytes>>, Error> {
+    let no_request = |why: String| Error::NoUrl { why };
+    let method = if ask.form.is_some() { Method::POST } else { Method::GET };
+    let mut builder = Request::builder()
+        .method(method)
+        .uri(target.path())
         .header(HOST, target.authority())
         .header(USER_AGENT, concat!("rosterd/", env!("CARGO_PKG_VERSION")))
         .header(ACCEPT, ask.accept)
@@ -93,18 +97,30 @@ fn request(target: &Target, ask: &Ask) -> Result<Request<Empty<Bytes>>, Error> {
             builder = builder.header(name, value);
         }
     }
-    builder.body(Empty::new()).map_err(|error| Error::NoUrl { why: error.to_string() })
+    if let Some(authorization) = &ask.authorization {
+        // Not shown by whoever prints headers.
+        let mut value = HeaderValue::from_str(authorization.expose()).map_err(|error| no_request(error.to_string()))?;
+        value.set_sensitive(true);
+        builder = builder.header(AUTHORIZATION, value);
+    }
+    if ask.form.is_some() {
+        builder = builder.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    }
+    let body = ask.form.as_ref().map(|form| Bytes::from(form.expose().clone())).unwrap_or_default();
+    builder.body(Full::new(body)).map_err(|error| no_request(error.to_string()))
 }
 
 async fn heard(response: Response<Incoming>, ask: &Ask, bytes_max: usize) -> Result<Heard, Error> {
     let header = |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    match response.status().as_u16() {
+    let status = response.status().as_u16();
+    match status {
         200 => {}
         304 if ask.known != Validators::default() => return Ok(Heard::Answer(Answer::NotModified)),
         301 | 302 | 303 | 307 | 308 => {
             let location = header(LOCATION).ok_or_else(|| Error::Broken { why: String::from("a redirect to nowhere") })?;
             return Ok(Heard::Elsewhere(location));
         }
+        _ if ask.any_status => {}
         status => return Err(Error::Status { status }),
     }
     if let Some(encoding) = header(CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
@@ -117,6 +133,7 @@ async fn heard(response: Response<Incoming>, ask: &Ask, bytes_max: usize) -> Res
     let kept = |name| header(name).filter(|value| value.len() <= VALIDATOR_BYTES_MAX);
     let validators = Validators { etag: kept(ETAG), last_modified: kept(LAST_MODIFIED) };
     let media_type = kept(CONTENT_TYPE);
+    let max_age = kept(CACHE_CONTROL).as_deref().and_then(max_age_of);
     let (mut incoming, mut body) = (response.into_body(), Vec::new());
     while let Some(frame) = incoming.frame().await {
         let frame = frame.map_err(|error| Error::Broken { why: error.to_string() })?;
@@ -126,5 +143,10 @@ async fn heard(response: Response<Incoming>, ask: &Ask, bytes_max: usize) -> Res
         }
         body.extend_from_slice(&data);
     }
-    Ok(Heard::Answer(Answer::Found { body, validators, media_type }))
+    Ok(Heard::Answer(Answer::Found { body, validators, media_type, status, max_age }))
+}
+
+fn max_age_of(cache_control: &str) -> Option<u64> {
+    let mut words = cache_control.split(',').map(str::trim);
+    words.find_map(|word| word.strip_prefix("max-age=")?.trim_matches('"').parse().ok())
 }

@@ -17,6 +17,7 @@ pub mod tls;
 pub use error::Error;
 
 use crate::model::network::Peer;
+use crate::secret::Secret;
 use address::Reach;
 use rustls::ClientConfig;
 use std::future::Future;
@@ -55,6 +56,12 @@ pub struct Ask {
     /// The `Accept` header.
     pub accept: &'static str,
     pub known: Validators,
+    /// The `Authorization` header.
+    pub authorization: Option<Secret<String>>,
+    /// A form to be posted. What is posted is never sent anywhere else: a redirect is then an answer that can't be used.
+    pub form: Option<Secret<String>>,
+    /// Whatever the status, the answer is wanted: errors of OAuth are told in the body.
+    pub any_status: bool,
 }
 
 /// What a server says of a document, by which it is asked whether that changed.
@@ -70,6 +77,9 @@ pub enum Answer {
         body: Vec<u8>,
         validators: Validators,
         media_type: Option<String>,
+        status: u16,
+        /// `max-age` of its `Cache-Control`, in seconds.
+        max_age: Option<u64>,
     },
     /// It is what the validators stood for.
     NotModified,
@@ -143,6 +153,9 @@ impl Outbound {
             furthest = reach;
             match exchange::exchange(&target, &addresses, ask, self).await? {
                 exchange::Heard::Answer(answer) => return Ok(answer),
+                exchange::Heard::Elsewhere(_) if ask.form.is_some() || ask.authorization.is_some() => {
+                    return Err(Error::Redirects { max: 0 });
+                }
                 exchange::Heard::Elsewhere(location) => {
                     url = target.url.join(&location).map_err(|error| Error::NoUrl { why: format!("a redirect: {error}") })?;
                     if target.is_tls && url.scheme() == "http" {

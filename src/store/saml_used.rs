@@ -1,4 +1,5 @@
-//! What of SAML was used and may not be again, shared by all replicas.
+//! What of a login by way of the browser was used and may not be again, shared by all replicas: assertions and requests of SAML,
+//! and the state of a login by OAuth.
 
 use super::statements::statements;
 use super::{Batch, Error, Store};

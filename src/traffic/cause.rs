@@ -123,6 +123,18 @@ causes! {
     SamlSubject = "saml_subject",
     /// Nothing, or nothing that counts, is known of the identity provider.
     SamlMetadata = "saml_metadata",
+    /// The options of a connection by OAuth lead to no provider, or what it says of itself can't be used.
+    OidcProvider = "oidc_provider",
+    /// An answer that this browser does not wait for, or that was used.
+    OidcState = "oidc_state",
+    /// The provider did not sign the person in, or the answer is another's.
+    OidcAnswer = "oidc_answer",
+    /// The code brought no tokens.
+    OidcExchange = "oidc_exchange",
+    /// The ID token can't be believed.
+    OidcToken = "oidc_token",
+    /// What the provider says of the person can't be had, or does not say who it is.
+    OidcProfile = "oidc_profile",
     /// The roster does not let the person in: blocked, gone, unknown where nobody is made, or refused by the mapping.
     LoginDenied = "login_denied",
 }

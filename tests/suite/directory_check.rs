@@ -339,5 +339,5 @@ fn a_mapping_that_is_not_for_directories_or_fails_on_the_samples_is_told() {
 #[test]
 fn a_connection_that_is_pushed_to_has_nothing_to_check() {
     let (sandbox, _) = Sandbox::bootstrapped();
-    assert!(sandbox.run("connection check scim").refusal().contains("ldap and samlp can be checked"));
+    assert!(sandbox.run("connection check scim").refusal().contains("ldap, samlp and those by OAuth can be checked"));
 }

@@ -6,7 +6,7 @@ use crate::support::web::{Said, Web, answer};
 use rosterd::model::network::peers;
 use rosterd::outbound::address::Reach;
 use rosterd::outbound::tls::trusting;
-use rosterd::outbound::{Answer, Ask, Error, Limits, Outbound, Validators};
+use rosterd::outbound::{Answer, Ask, Error, Limits, Outbound};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -73,7 +73,7 @@ impl Site {
 }
 
 fn ask(url: &str, allow_plaintext: bool) -> Ask {
-    Ask { url: url.to_owned(), allow_plaintext, accept: "*/*", known: Validators::default() }
+    Ask { url: url.to_owned(), allow_plaintext, accept: "*/*", ..Ask::default() }
 }
 
 fn body(found: Result<Answer, Error>) -> String {

@@ -2,10 +2,10 @@
 //! says of each step what to change. Reads everything below both bases once, names only, since the usual trap is a directory that
 //! answers with a part. Writes nothing, not even a first version of the mapping.
 
-use super::check_saml;
 use super::report::{Report, STEPS, Sample};
 use super::secrets;
 use super::servers;
+use super::{check_oidc, check_saml};
 use crate::cli::context::{Context, TenantArg};
 use crate::cli::mapping::input::Captured;
 use crate::cli::mapping::try_entry::Subject;
@@ -52,8 +52,13 @@ pub async fn run(context: &Context, args: &CheckArgs) -> anyhow::Result<ExitCode
             check_saml::check(context, &tenant, &connection, &mut report).await?;
             (report, None)
         }
-        other @ (ConnectionKind::Scim | ConnectionKind::Database | ConnectionKind::Oidc) => {
-            bail!("connection {} is of kind {}; ldap and samlp can be checked", connection.name, other.as_str())
+        other @ (ConnectionKind::Scim | ConnectionKind::Database) => {
+            bail!("connection {} is of kind {}; ldap, samlp and those by OAuth can be checked", connection.name, other.as_str())
+        }
+        _ => {
+            let mut report = Report::of(&connection.name, &check_oidc::STEPS);
+            check_oidc::check(context, &tenant, &connection, &mut report).await?;
+            (report, None)
         }
     };
     report.close();

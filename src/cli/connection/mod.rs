@@ -1,6 +1,7 @@
 //! `rosterd connection …`
 
 mod check;
+mod check_oidc;
 mod check_saml;
 mod followed;
 mod keys;
@@ -45,7 +46,8 @@ pub enum ConnectionCommand {
     /// Show what the connection's client asked and was answered, and what to change where it was refused
     Traffic(TrafficArgs),
     /// Try out the set-up of a connection to a directory (reach, encryption, sign-in, people, groups, mapping) or to a SAML
-    /// identity provider (metadata, certificates, endpoints, keys, mapping, joining). Writes nothing; exit code 1 if something has
+    /// identity provider (metadata, certificates, endpoints, keys, mapping, joining), or to a provider by OAuth (its document, keys, mapping, our callback
+    /// address). Writes nothing; exit code 1 if something has
     /// to be changed first
     Check(check::CheckArgs),
     /// Show our keys towards the identity provider of a SAML connection, and renew them step by step
@@ -61,7 +63,8 @@ pub enum ConnectionCommand {
 pub struct CreateArgs {
     /// 1 to 128 letters, digits and single hyphens; it stays for good
     name: String,
-    /// Where users come from: scim, ldap, samlp or database
+    /// Where users come from: scim, ldap, samlp, database, or a kind that people sign in through by OAuth or OpenID Connect: oidc,
+    /// oauth2, google-oauth2, waad, windowslive, github, gitlab, facebook, linkedin, apple, twitter, slack, discord, amazon, salesforce
     #[arg(long, value_name = "KIND", value_parser = kind)]
     kind: ConnectionKind,
     /// The mapping it uses; short for --set mapping=NAME
@@ -156,12 +159,10 @@ async fn answer(context: &Context, command: ConnectionCommand) -> anyhow::Result
             let source = match stored.connection.kind {
                 ConnectionKind::Database | ConnectionKind::Ldap => None,
                 // A login connection may have a SCIM side.
-                ConnectionKind::Scim | ConnectionKind::Samlp | ConnectionKind::Oidc => {
-                    match traffic::is_pushed_to(context, &stored.connection).await? {
-                        true => Some(traffic::recognised(context, &stored.connection).await?),
-                        false => None,
-                    }
-                }
+                _ => match traffic::is_pushed_to(context, &stored.connection).await? {
+                    true => Some(traffic::recognised(context, &stored.connection).await?),
+                    false => None,
+                },
             };
             let secrets = secrets::readable(context, &stored.connection).await;
             let followed = match stored.connection.kind {
@@ -222,6 +223,13 @@ fn check_whole(connection: &Connection, secrets: &ConnectionSecrets) -> anyhow::
         && let Some((what, advice)) = check_saml::contradictions(&connection.options.saml).first()
     {
         bail!("{what}. {advice}");
+    }
+    if connection.kind.is_oauth() {
+        // What is not set yet may be what the provider gives for the callback address, which it wants first.
+        let wrong = crate::oidc::settings::Settings::of(connection, secrets).err().unwrap_or_default();
+        if let Some(invalid) = wrong.iter().find(|invalid| !invalid.is_missing()) {
+            bail!("{}. {}", invalid.what, invalid.advice);
+        }
     }
     if connection.kind != ConnectionKind::Ldap {
         return Ok(());

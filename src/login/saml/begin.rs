@@ -6,7 +6,8 @@ use super::sent::{Message, send};
 use super::waiting::{self, For, Waiting};
 use super::{Logins, Site, wants};
 use crate::login::answer::Refused;
-use crate::login::{cookie, return_to};
+use crate::login::cookie;
+use crate::login::visit::{is_a_visit, return_to_of};
 use crate::saml::metadata::{endpoint, instant};
 use crate::traffic::Cause;
 use axum::http::header::SET_COOKIE;
@@ -16,12 +17,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rosterd_saml::redirect::Kind;
 use rosterd_saml::request::AuthnRequest;
-use url::form_urlencoded;
-
-/// Longest address to go on to: it travels in a cookie.
-const RETURN_TO_BYTES_MAX: usize = 1_024;
-/// Longest query.
-const QUERY_BYTES_MAX: usize = 8_192;
 
 pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result<Response, Stopped> {
     wants(parts, "GET, HEAD")?;
@@ -65,33 +60,4 @@ pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response)
-}
-
-/// A person goes there, and no page fetches it: each login that begins is a cookie, and there is room for few.
-fn is_a_visit(parts: &Parts) -> bool {
-    parts.headers.get("sec-fetch-mode").is_none_or(|mode| mode.as_bytes() == b"navigate")
-}
-
-/// Where the person wants to go afterwards, checked.
-pub(super) fn return_to_of(logins: &Logins, query: &str) -> Result<Option<String>, Stopped> {
-    let too_long = || Stopped::Other(Refused::request("invalid_query", "the query is too long"));
-    if query.len() > QUERY_BYTES_MAX {
-        return Err(too_long());
-    }
-    let mut found = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "return_to");
-    let given = found.next().map(|(_, value)| value.into_owned());
-    if found.next().is_some() {
-        return Err(Stopped::Other(Refused::request("invalid_return_to", "return_to: is there twice")));
-    }
-    checked(logins, given)
-}
-
-pub(super) fn checked(logins: &Logins, given: Option<String>) -> Result<Option<String>, Stopped> {
-    let given = given.filter(|text| !text.is_empty());
-    if given.as_ref().is_some_and(|text| text.len() > RETURN_TO_BYTES_MAX) {
-        let message = format!("return_to: wanted at most {RETURN_TO_BYTES_MAX} bytes, since the browser carries it");
-        return Err(Stopped::Other(Refused::request("invalid_return_to", message)));
-    }
-    let checked = given.map(|text| return_to::check(&text, &logins.public_url, &logins.return_to)).transpose();
-    checked.map_err(|message| Stopped::Other(Refused::request("invalid_return_to", message)))
 }

@@ -1,8 +1,9 @@
 //! How a message of ours leaves: in a redirect whose query is signed, or in a form whose message is.
 
+use super::Logins;
 use super::refuse::Stopped;
-use super::{Logins, page};
 use crate::login::answer::{Refused, goes_to};
+use crate::login::page;
 use axum::response::Response;
 use rosterd_saml::metadata::Binding;
 use rosterd_saml::redirect::{self, Kind};

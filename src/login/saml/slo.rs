@@ -4,14 +4,14 @@
 //! button of the page or a form of the application, is sent on to sign out there too. The session here ends first: whether the
 //! other side answers decides nothing.
 
-use super::begin::{checked, return_to_of};
-use super::page::Page;
 use super::refuse::Stopped;
 use super::sent::{Message, send};
 use super::waiting::{self, For, WAITS_FOR, Waiting};
 use super::{Logins, Site, authenticity, read_form, wants};
 use crate::clock::Micros;
 use crate::login::answer::{Refused, goes_to};
+use crate::login::page::Page;
+use crate::login::visit::{checked, return_to_of};
 use crate::login::{cookie, request_id, session};
 use crate::model::event::LogEntry;
 use crate::model::ids::SessionId;

@@ -141,8 +141,9 @@ pub async fn read(place: Place<'_>, connection: &Connection, known: Validators, 
         }
         Place::Url(url) => {
             let allow_plaintext = connection.options.saml.allow_plaintext;
-            let answer = outbound.get(&Ask { url: url.to_owned(), allow_plaintext, accept: ACCEPT, known }).await?;
-            let Answer::Found { body, validators, media_type } = answer else { return Ok(Found::NotModified) };
+            let answer =
+                outbound.get(&Ask { url: url.to_owned(), allow_plaintext, accept: ACCEPT, known, ..Ask::default() }).await?;
+            let Answer::Found { body, validators, media_type, .. } = answer else { return Ok(Found::NotModified) };
             let is_page = media_type.is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
             Ok(Found::Document(Document { text: text(body)?, validators, is_page }))
         }

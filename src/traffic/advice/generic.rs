@@ -66,6 +66,16 @@ pub(super) fn why(cause: Cause) -> &'static str {
         Cause::SamlStatus => "The identity provider did not sign the person in, or not in the way it was asked to.",
         Cause::SamlSubject => "The assertion does not say in a lasting way who the person is.",
         Cause::SamlMetadata => "Nothing that may be believed is known of the connection's identity provider.",
+        Cause::OidcProvider => "Of the connection's provider nothing usable is known; the detail says what it says of itself.",
+        Cause::OidcState => {
+            "The browser brought an answer to a login that it did not begin, that is over ten minutes old, or that was answered."
+        }
+        Cause::OidcAnswer => {
+            "The provider did not sign the person in, or the answer is another provider's; the detail has its words."
+        }
+        Cause::OidcExchange => "The provider gave no tokens for the code; the detail has its words.",
+        Cause::OidcToken => "The ID token can't be believed: it is not of this provider, for us, for this login, or of now.",
+        Cause::OidcProfile => "The provider does not say who the person is, or the profile is somebody else's.",
         Cause::LoginDenied => {
             "The identity provider vouches for the person, and the roster does not let them in; the detail says why."
         }
@@ -217,6 +227,29 @@ pub(super) fn change(cause: Cause) -> &'static str {
         Cause::SamlMetadata => {
             "Set metadata_url, or hand the metadata over with `rosterd connection metadata NAME --set FILE`; \
              `rosterd connection check NAME` says what is missing."
+        }
+        Cause::OidcProvider => {
+            "`rosterd connection check NAME` reads it and says what is missing; issuer has to be what the provider's document calls \
+             itself, letter by letter."
+        }
+        Cause::OidcState => {
+            "Nothing, if the person waited too long, went back, or used two browsers: they sign in again. If it is everybody, a \
+             proxy may be taking our cookies, or server.public_url is not the address that browsers use."
+        }
+        Cause::OidcAnswer => {
+            "Look at the provider's own log. The usual reasons are a redirect URI that is not registered there (`rosterd connection \
+             check NAME` prints ours), a scope it does not know, and people it has not assigned to the application."
+        }
+        Cause::OidcExchange => {
+            "Compare client_id and client_secret with the provider's; some want client_authentication = basic or post, some refuse \
+             a challenge (pkce = never)."
+        }
+        Cause::OidcToken => {
+            "Compare issuer and client_id with the provider's, and the clocks of both. An unknown key or algorithm: look at jwks_url \
+             and algorithms. If all of that is right, keep the time: it may be an attack."
+        }
+        Cause::OidcProfile => {
+            "Look at scopes and profile_url, and at user_id_path: it has to name a claim that every person has and that never changes."
         }
         Cause::LoginDenied => {
             "By the detail: no_jit is create_on_login = false and an unknown person; blocked and deprovisioned are what a push, a \

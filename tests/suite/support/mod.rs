@@ -6,6 +6,7 @@
 
 pub mod anew;
 pub mod authlib;
+pub mod bad_provider;
 pub mod binary;
 pub mod browser;
 pub mod caller;
@@ -30,6 +31,7 @@ pub mod minted;
 pub mod mod_auth_openidc;
 pub mod node_samlp;
 pub mod openid_client;
+pub mod oidc_site;
 pub mod page;
 pub mod panva;
 pub mod postgres;

@@ -1,0 +1,80 @@
+//! `GET /login/{connection}`: sends a browser to the provider and lets it carry what it is waiting for. Stores nothing.
+
+use super::refuse::Stopped;
+use super::waiting::{self, Waiting};
+use super::{Logins, Site};
+use crate::login::answer::{Refused, goes_to};
+use crate::login::visit::{is_a_visit, return_to_of};
+use crate::oidc::Rule;
+use crate::oidc::client::wants_challenge;
+use crate::oidc::discovery::Provider;
+use crate::oidc::settings::Settings;
+use axum::http::header::SET_COOKIE;
+use axum::http::request::Parts;
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use url::Url;
+
+pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result<Response, Stopped> {
+    if !is_a_visit(parts) {
+        return Err(Stopped::Other(Refused::CrossOrigin));
+    }
+    let return_to = return_to_of(logins, parts.uri.query().unwrap_or_default())?;
+    let settings = site.settings(logins).await?;
+    let now = logins.clock.now();
+    let provider = logins.oidc.providers.provider(&site.connection, &settings, now).await?;
+    let waiting = Waiting {
+        state: waiting::random(&logins.entropy),
+        at: now,
+        return_to,
+        nonce: waiting::random(&logins.entropy),
+        verifier: wants_challenge(&settings, &provider).then(|| waiting::random(&logins.entropy)),
+        redirect_uri: site.callback.clone(),
+        token_endpoint: provider.token.clone(),
+        issuer: provider.issuer.as_ref().map(|issuer| issuer.shown().to_owned()),
+    };
+    let mut response = goes_to(&address(&settings, &provider, &waiting)?);
+    let sealing = (&logins.keys, &logins.entropy);
+    for cookie in waiting::keep(&logins.public_url, &parts.headers, sealing, &site.connection, &waiting) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// Where the browser goes.
+fn address(settings: &Settings, provider: &Provider, waiting: &Waiting) -> Result<String, Stopped> {
+    let unusable = || Rule::DiscoveryEndpoint.refused().received(&provider.authorization);
+    let mut url = Url::parse(&provider.authorization).map_err(|_| unusable())?;
+    let is_web = url.scheme() == "https" || (url.scheme() == "http" && settings.allow_plaintext);
+    if !is_web {
+        return Err(unusable().into());
+    }
+    url.set_fragment(None);
+    let kind = settings.kind;
+    let mut query = url.query_pairs_mut();
+    query.append_pair("response_type", "code").append_pair("client_id", &settings.client_id);
+    query.append_pair("redirect_uri", &waiting.redirect_uri).append_pair("state", &waiting.state);
+    if !settings.scopes.is_empty() {
+        query.append_pair("scope", &settings.scopes.join(&kind.separator.to_string()));
+    }
+    if kind.is_oidc() {
+        query.append_pair("nonce", &waiting.nonce);
+    }
+    if let Some(verifier) = &waiting.verifier {
+        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
+        query.append_pair("code_challenge", &challenge).append_pair("code_challenge_method", "S256");
+    }
+    if let Some(mode) = kind.response_mode {
+        query.append_pair("response_mode", mode);
+    }
+    if let Some(seconds) = settings.max_age_seconds {
+        query.append_pair("max_age", &seconds.to_string());
+    }
+    for (name, value) in &settings.authorize_params {
+        query.append_pair(name, value);
+    }
+    drop(query);
+    Ok(url.into())
+}

@@ -1,0 +1,229 @@
+//! `/login/callback/{connection}`: the answer of a provider, from the browser to a session.
+//!
+//! In this order: whether this browser waits for it, that nobody used it before, whom it is from; then the code is exchanged,
+//! once; then the ID token, the profile, and whom they are about. Only then does the roster hear of it. What was used stays used,
+//! whatever comes of it.
+
+use super::posted::{self, Fields};
+use super::refuse::{self, Stopped};
+use super::waiting::{self, Waiting};
+use super::{Logins, Site};
+use crate::clock::SECOND;
+use crate::http::body;
+use crate::login::answer::{Refused, goes_to};
+use crate::login::enter::stopped;
+use crate::login::session::Beginning;
+use crate::login::{cookie, return_to};
+use crate::oidc::discovery::Provider;
+use crate::oidc::id_token::{Expectation, VerifiedIdToken, verified};
+use crate::oidc::keys::KeySet;
+use crate::oidc::record::{Said, record};
+use crate::oidc::settings::Settings;
+use crate::oidc::token_answer::TokenAnswer;
+use crate::oidc::{Refusal, Rule, apple_user, unverified};
+use crate::profile::verified::{LoginRecord, Verified, Verify};
+use crate::provisioning::login::Entering;
+use crate::secret::Secret;
+use crate::store::{self, Batch, saml_used};
+use axum::body::Body;
+use axum::http::header::SET_COOKIE;
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use serde_json::Map;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub(super) async fn answer(logins: &Logins, site: &Site, parts: &Parts, body: Body, started: Instant) -> Response {
+    let fields = match read(logins, site, parts, body).await {
+        Ok(Read::Fields(fields)) => fields,
+        Ok(Read::SentOn(response)) => return response,
+        Err(stopped) => return refuse::refuse(logins, site, parts, started, stopped).await,
+    };
+    let state = fields.state.as_deref().unwrap_or_default();
+    let waiting = waiting::find(&logins.public_url, &parts.headers, &logins.keys, &site.connection, state);
+    let Some(waiting) = waiting else {
+        return refuse::refuse(logins, site, parts, started, Rule::StateUnknown.refused().into()).await;
+    };
+    let mut response = match entered(logins, site, parts, &waiting, fields).await {
+        Ok(response) => {
+            refuse::note(logins, site, parts, started, response.status(), None);
+            response
+        }
+        Err(stopped) => refuse::refuse(logins, site, parts, started, stopped).await,
+    };
+    if let Some(cookie) = waiting::forget(&logins.public_url, &waiting.state) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+enum Read {
+    Fields(Fields),
+    SentOn(Response),
+}
+
+async fn read(logins: &Logins, site: &Site, parts: &Parts, body: Body) -> Result<Read, Stopped> {
+    let takes_forms = crate::oidc::kind::of(site.connection.kind).is_some_and(|kind| kind.response_mode.is_some());
+    match parts.method {
+        Method::GET => {
+            let fields = posted::fields(parts.uri.query().unwrap_or_default().as_bytes())?;
+            Ok(Read::Fields(posted::opened(logins, site, fields)?))
+        }
+        Method::POST if takes_forms => {
+            let bytes = body::read(body, posted::BYTES_MAX, logins.body_timeout).await;
+            let fields = posted::fields(&bytes.map_err(|error| Stopped::Other(Refused::Body(error)))?)?;
+            Ok(Read::SentOn(posted::sent_on(logins, site, fields)?))
+        }
+        _ => Err(Stopped::Other(Refused::MethodNotAllowed { allow: if takes_forms { "GET, POST" } else { "GET" } })),
+    }
+}
+
+async fn entered(logins: &Logins, site: &Site, parts: &Parts, waiting: &Waiting, fields: Fields) -> Result<Response, Stopped> {
+    let now = logins.clock.now();
+    if now > waiting.until() {
+        return Err(Rule::StateExpired.refused().into());
+    }
+    used_up(logins, site, waiting).await?;
+    let _place = logins.place(&site.connection)?;
+    let settings = site.settings(logins).await?;
+    let provider = logins.oidc.providers.provider(&site.connection, &settings, now).await?;
+    let code = code(&provider, waiting, &fields)?;
+    let said = said(logins, site, (&settings, &provider), waiting, (&code, fields.user.as_deref())).await?;
+    let verified = Verified::by(Check { said: &said, settings: &settings }).await?;
+    let_in(logins, site, parts, &verified, waiting).await
+}
+
+/// Nobody can answer this login again, at whichever replica.
+async fn used_up(logins: &Logins, site: &Site, waiting: &Waiting) -> Result<(), Stopped> {
+    let mut batch = Batch::default();
+    saml_used::insert(&mut batch, &site.tenant.id, site.connection.id.as_str(), &waiting.state, waiting.until());
+    match logins.store.apply(batch).await {
+        Ok(()) => Ok(()),
+        Err(store::Error::Conflict) => Err(Rule::StateUsed.refused().into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The code, if the answer is of the provider that the browser was sent to.
+fn code(provider: &Provider, waiting: &Waiting, fields: &Fields) -> Result<Secret<String>, Refusal> {
+    if provider.token != waiting.token_endpoint
+        || provider.issuer.as_ref().map(|issuer| issuer.shown()) != waiting.issuer.as_deref()
+    {
+        return Err(Rule::StateExpired.refused().received("the connection leads to another provider now"));
+    }
+    if let Some(issuer) = &provider.issuer {
+        let mismatch = |received: &str| Rule::CallbackIssuer.refused().expected(issuer.shown()).received(received);
+        match fields.iss.as_deref() {
+            // Of several tenants only the ID token says which.
+            Some(found) if !issuer.is_of_tenants() && !issuer.is(found, None) => return Err(mismatch(found)),
+            None if provider.promises_issuer => return Err(mismatch("none")),
+            _ => {}
+        }
+    }
+    if let Some(error) = &fields.error {
+        let rule =
+            if error == "access_denied" || error.starts_with("user_cancelled") { Rule::Cancelled } else { Rule::ProviderError };
+        let described = fields.error_description.as_ref().map_or(String::new(), |text| format!(": {text}"));
+        return Err(rule.refused().received(format!("{error}{described}")));
+    }
+    let code = fields.code.clone().filter(|code| !code.is_empty());
+    code.map(Secret::new).ok_or_else(|| Rule::Callback.refused().received("neither code nor error"))
+}
+
+/// What the provider says of the person, each part of it checked.
+async fn said(
+    logins: &Logins,
+    site: &Site,
+    (settings, provider): (&Settings, &Arc<Provider>),
+    waiting: &Waiting,
+    (code, user): (&Secret<String>, Option<&str>),
+) -> Result<Said, Refusal> {
+    let caller = logins.oidc.providers.caller(settings);
+    let verifier = waiting.verifier.as_deref();
+    let now = logins.clock.now();
+    let answer = caller.exchange(provider, (code, verifier), &waiting.redirect_uri, now).await?;
+    let (id_token, keys) = match settings.kind.is_oidc() {
+        true => {
+            let (token, keys) = id_token(logins, site, (settings, provider), waiting, &answer).await?;
+            (Some(token), Some(keys))
+        }
+        false => (None, None),
+    };
+    let profile = caller.profile(provider, &answer.access_token, keys.as_deref()).await?;
+    let mut extra = caller.extra(provider, &answer.access_token).await?;
+    if settings.apple.is_some() {
+        let user = user.and_then(apple_user);
+        extra.extend(user.map(|user| (String::from("apple_user"), user)).into_iter().collect::<Map<_, _>>());
+    }
+    Ok(Said { id_token, profile, extra })
+}
+
+async fn id_token(
+    logins: &Logins,
+    site: &Site,
+    (settings, provider): (&Settings, &Arc<Provider>),
+    waiting: &Waiting,
+    answer: &TokenAnswer,
+) -> Result<(VerifiedIdToken, Arc<KeySet>), Refusal> {
+    let text = answer.id_token.as_ref().ok_or_else(|| Rule::NoIdToken.refused())?;
+    let token = unverified(text.expose(), &settings.algorithms)?;
+    let now = logins.clock.now();
+    let expected = Expectation {
+        issuer: provider.issuer.as_ref().ok_or_else(|| Rule::Settings.refused())?,
+        client_id: &settings.client_id,
+        nonce: &waiting.nonce,
+        echoes_nonce: settings.kind.echoes_nonce,
+        access_token: Some(answer.access_token.expose()),
+        max_age_seconds: settings.max_age_seconds,
+        tenants: &settings.tenants,
+        now,
+    };
+    let providers = &logins.oidc.providers;
+    let keys = providers.keys(&site.connection, (settings, provider), now, false).await?;
+    match verified(&token, &keys, &expected) {
+        Err(refusal) if refusal.rule == Rule::UnknownKey => {
+            let keys = providers.keys(&site.connection, (settings, provider), now, true).await?;
+            Ok((verified(&token, &keys, &expected)?, keys))
+        }
+        other => Ok((other?, keys)),
+    }
+}
+
+/// Whom a login is about. What was said came over TLS for a code of this login, and its ID token was verified.
+struct Check<'a> {
+    said: &'a Said,
+    settings: &'a Settings,
+}
+
+impl Verify for Check<'_> {
+    type Record = LoginRecord;
+    type Failure = Refusal;
+
+    async fn verify(self) -> Result<LoginRecord, Refusal> {
+        record(self.said, self.settings)
+    }
+}
+
+async fn let_in(
+    logins: &Logins,
+    site: &Site,
+    parts: &Parts,
+    verified: &Verified<LoginRecord>,
+    waiting: &Waiting,
+) -> Result<Response, Stopped> {
+    let login = logins.login(&site.connection, parts);
+    let beginning = Beginning::new(logins, &site.tenant.id, parts);
+    let begin = |entering: &Entering<'_>, batch: &mut Batch| beginning.store(entering, batch);
+    let entered = logins.provisioner.login_storing(&login, verified, &begin).await.map_err(|error| stopped(&error))?;
+    // Why somebody whom the provider knows is not let in is logged there, and theirs to ask an administrator.
+    if let Err(denial) = entered {
+        return Err(Stopped::Denied(denial.code()));
+    }
+    let target = waiting.return_to.clone().unwrap_or_else(|| return_to::DEFAULT.to_owned());
+    let mut response = goes_to(&target);
+    debug_assert_eq!(response.status(), StatusCode::SEE_OTHER);
+    let session = cookie::keep(&logins.public_url, &beginning.secret, beginning.lasts() / SECOND);
+    response.headers_mut().append(SET_COOKIE, session);
+    Ok(response)
+}
