@@ -149,6 +149,11 @@ impl ConnectionKind {
         }
     }
 
+    /// One for everybody, not one customer's: profile.md §0 calls it social.
+    pub fn is_social(self) -> bool {
+        self.is_oauth() && !matches!(self, Self::Waad | Self::Oidc | Self::Oauth2)
+    }
+
     /// Do people log in through it with what another system says of them?
     pub fn logs_in(self) -> bool {
         matches!(self, Self::Ldap | Self::Samlp) || self.is_oauth()

@@ -454,7 +454,7 @@ fn clients() -> Vec<OptionSpec> {
             words!(oidc.client_authentication: "auto" => ClientAuthentication::Auto, "basic" => ClientAuthentication::Basic,
                 "post" => ClientAuthentication::Post)),
         option!("authorize_params" OAUTH, Texts, "NAME=VALUE, up to 16",
-            "What else is sent along when a login begins, like prompt=select_account or hd=corp.example.",
+            "What else is sent along when a login begins, like prompt=select_account. A visitor can leave it out: it restricts nobody.",
             (|o, t| lines(t).map(|all| o.oidc.authorize_params = all),
                 |o| some_text(o.oidc.authorize_params.join(&NEXT.to_string())))),
         option!("algorithms" WITH_ISSUER, Texts, "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA",

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// How long a document counts without a look at it.
 const DOCUMENT_TTL: Micros = 3_600 * SECOND;
 /// Whoever could not be read is left alone for so long, however many begin a login.
-const AGAIN_AFTER: Micros = 10 * SECOND;
+const AGAIN_AFTER: Micros = 30 * SECOND;
 /// With a good copy at hand.
 const REFRESH_AFTER: Micros = 60 * SECOND;
 /// Connections that are remembered; beyond it all are forgotten, which costs each a call.

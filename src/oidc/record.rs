@@ -13,7 +13,23 @@ use crate::profile::verified::{LoginRecord, RecordError};
 use serde_json::{Map, Value};
 
 /// What the ID token alone says, whatever a profile says.
-const OF_TOKEN: [&str; 10] = ["iss", "aud", "sub", "exp", "iat", "nonce", "auth_time", "acr", "amr", "at_hash"];
+const OF_TOKEN: [&str; 15] = [
+    "iss",
+    "aud",
+    "sub",
+    "exp",
+    "iat",
+    "nonce",
+    "auth_time",
+    "acr",
+    "amr",
+    "at_hash",
+    "azp",
+    "tid",
+    "oid",
+    "xms_edov",
+    "verified_primary_email",
+];
 /// What is another at each login and says nothing of a person: the same person is the same text.
 const OF_ONE_LOGIN: [&str; 11] = ["exp", "iat", "nbf", "nonce", "at_hash", "c_hash", "jti", "uti", "rh", "aio", "auth_time"];
 /// Where the gateway puts what it read beside the profile. No claim passes for it.
@@ -35,7 +51,9 @@ pub fn record(said: &Said, settings: &Settings) -> Result<LoginRecord, Refusal> 
     is_one_person(said, settings)?;
     let mut claims = merged(said);
     if settings.kind.hook == Hook::MicrosoftTenants {
-        let verified = microsoft_email_verified(&claims);
+        // Of the address in the token: a profile may name another.
+        let of_token = said.id_token.as_ref().map(VerifiedIdToken::claims);
+        let verified = of_token.is_some_and(|token| microsoft_email_verified(token) && token.get("email") == claims.get("email"));
         claims.insert(String::from("email_verified"), verified.into());
     }
     let external_id = external_id(&claims, &settings.id_rule)?;
@@ -69,6 +87,15 @@ fn is_one_person(said: &Said, settings: &Settings) -> Result<(), Refusal> {
 fn merged(said: &Said) -> Map<String, Value> {
     let mut claims = said.id_token.as_ref().map(|token| token.claims().clone()).unwrap_or_default();
     let has_token = said.id_token.is_some();
+    for (value, verified) in [("email", "email_verified"), ("phone_number", "phone_number_verified")] {
+        // That one address is the person's says nothing of another.
+        let is_another = said.profile.as_ref().is_some_and(|profile| {
+            !profile.contains_key(verified) && profile.get(value).is_some_and(|found| claims.get(value) != Some(found))
+        });
+        if is_another {
+            claims.shift_remove(verified);
+        }
+    }
     for (name, value) in said.profile.iter().flatten() {
         if !(has_token && OF_TOKEN.contains(&name.as_str())) {
             claims.insert(name.clone(), value.clone());

@@ -9,7 +9,8 @@ use std::fmt::Write;
 /// Longest part after the connection's, in characters.
 const PART_MAX: usize = 128;
 
-/// `{strategy}|{connection}|{external_id}`, or `{strategy}|{external_id}` for databases. Without an external id the
+/// `{strategy}|{connection}|{external_id}`, or `{strategy}|{external_id}` for databases and for a social connection that is named
+/// like its strategy. Without an external id the
 /// identity's own id stands in. What is too long or holds other characters becomes `~` and 32 hex of its SHA-256.
 pub fn wanted(connection: &Connection, external_id: Option<&str>, identity_id: &str) -> String {
     let part = match external_id {
@@ -19,6 +20,8 @@ pub fn wanted(connection: &Connection, external_id: Option<&str>, identity_id: &
     };
     match connection.kind {
         ConnectionKind::Database => format!("{}|{part}", connection.kind.strategy()),
+        // No other connection's: an external id with a `|` is hashed.
+        kind if kind.is_social() && connection.name == kind.strategy() => format!("{}|{part}", kind.strategy()),
         _ => format!("{}|{}|{part}", connection.kind.strategy(), connection.name),
     }
 }

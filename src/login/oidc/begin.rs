@@ -24,6 +24,8 @@ pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result
     let return_to = return_to_of(logins, parts.uri.query().unwrap_or_default())?;
     let settings = site.settings(logins).await?;
     let now = logins.clock.now();
+    // A provider that hangs keeps those who wait for it busy, and not the gateway.
+    let _place = logins.place(&site.connection)?;
     let provider = logins.oidc.providers.provider(&site.connection, &settings, now).await?;
     let waiting = Waiting {
         state: waiting::random(&logins.entropy),

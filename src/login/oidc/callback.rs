@@ -84,8 +84,9 @@ async fn entered(logins: &Logins, site: &Site, parts: &Parts, waiting: &Waiting,
     if now > waiting.until() {
         return Err(Rule::StateExpired.refused().into());
     }
-    used_up(logins, site, waiting).await?;
+    // First: whom there is no place for may ask again with the same answer.
     let _place = logins.place(&site.connection)?;
+    used_up(logins, site, waiting).await?;
     let settings = site.settings(logins).await?;
     let provider = logins.oidc.providers.provider(&site.connection, &settings, now).await?;
     let code = code(&provider, waiting, &fields)?;
