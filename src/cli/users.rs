@@ -3,6 +3,7 @@
 use super::context::{Context, PAGE, TenantArg};
 use super::{Global, output, why};
 use crate::clock::rfc3339;
+use crate::model::connection::ConnectionKind;
 use crate::model::ids::TenantId;
 use crate::store::groups;
 use crate::store::users_read::{self, BlockRecord, IdentityRecord, UserRecord};
@@ -107,7 +108,7 @@ fn identity_json(user: &UserRecord, identity: &IdentityRecord) -> Value {
         "connection": identity.connection,
         "provider": identity.kind,
         "user_id": own,
-        "isSocial": false,
+        "isSocial": ConnectionKind::parse(&identity.kind).is_some_and(ConnectionKind::is_social),
         "id": identity.id,
         "connection_id": identity.connection_id,
         "state": identity.state,
