@@ -54,6 +54,12 @@ impl Limits {
         Counted { scope: String::new(), subject: format!("saml:{}", place(address)), failures_max: self.failures_per_address }
     }
 
+    /// Answers from one address that a provider is asked about: whoever makes up codes has each sent there. Nobody else's page can
+    /// send one, since it takes a login that this browser began.
+    pub(super) fn of_answers(&self, address: IpAddr) -> Counted {
+        Counted { scope: String::new(), subject: format!("oidc:{}", place(address)), failures_max: self.failures_per_address }
+    }
+
     /// Tries of `who`, from anywhere and from this address. There it is one less: whoever fails for somebody from one place
     /// leaves them a try from another.
     pub(super) fn of(&self, keys: &KeyRing, connection: &ConnectionId, who: Who<'_>, address: IpAddr) -> [Counted; 2] {

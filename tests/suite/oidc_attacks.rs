@@ -64,6 +64,26 @@ on_both_gateways! {
         assert_eq!(site.provider.asked("token"), 0);
     }
 
+    async fn attack_codes_are_made_up_until_the_provider_has_had_enough_of_us(store) {
+        let site = OidcSite::without_connection(store, &[("login.failures_per_address", "3")]).await;
+        site.connect("acme", "oidc", &[&format!("issuer={}", site.provider.url)]);
+        for round in 0..6 {
+            let mut browser = site.browser();
+            let own = site.provider.authorize(&site.begin(&mut browser, "/login/acme").await);
+            let answer = browser.send("GET", &with(&own, "code", Some("made-up")), None).await;
+            assert_eq!(answer.status, if round < 3 { 403 } else { 429 }, "{round}: {}", answer.text);
+        }
+        assert_eq!(site.provider.asked("token"), 3, "the rest was asked of nobody");
+    }
+
+    async fn a_person_who_signs_in_often_is_not_counted_among_those_who_make_up_codes(store) {
+        let site = OidcSite::without_connection(store, &[("login.failures_per_address", "3")]).await;
+        site.connect("acme", "oidc", &[&format!("issuer={}", site.provider.url)]);
+        for round in 0..5 {
+            assert_eq!(site.log_in(&mut site.browser()).await.status, 303, "{round}");
+        }
+    }
+
     async fn attack_a_code_of_somebody_else_is_put_into_an_answer(store) {
         let site = OidcSite::start(store, &[]).await;
         let (mut victim, mut attacker) = (site.browser(), site.browser());

@@ -32,7 +32,10 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use serde_json::Map;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// For all that a provider is asked in one login: each call has its own, shorter time.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
 pub(super) async fn answer(logins: &Logins, site: &Site, parts: &Parts, body: Body, started: Instant) -> Response {
     let fields = match read(logins, site, parts, body).await {
@@ -86,11 +89,18 @@ async fn entered(logins: &Logins, site: &Site, parts: &Parts, waiting: &Waiting,
     }
     // First: whom there is no place for may ask again with the same answer.
     let _place = logins.place(&site.connection)?;
+    let tries = [logins.limits.of_answers(logins.client_address(parts))];
+    logins.limits.count(&logins.store, &site.tenant.id, &tries, now).await?;
     used_up(logins, site, waiting).await?;
     let settings = site.settings(logins).await?;
     let provider = logins.oidc.providers.provider(&site.connection, &settings, now).await?;
     let code = code(&provider, waiting, &fields)?;
-    let said = said(logins, site, (&settings, &provider), waiting, (&code, fields.user.as_deref())).await?;
+    let asking = said(logins, site, (&settings, &provider), waiting, (&code, fields.user.as_deref()));
+    let said = tokio::time::timeout(ANSWERED_WITHIN, asking).await.unwrap_or_else(|_| {
+        let took = format!("no end within {} s of all that is asked", ANSWERED_WITHIN.as_secs());
+        Err(Rule::ProfileUnavailable.refused().received(took))
+    })?;
+    logins.limits.take_back(&logins.store, &site.tenant.id, &tries).await?;
     let verified = Verified::by(Check { said: &said, settings: &settings }).await?;
     let_in(logins, site, parts, &verified, waiting).await
 }
