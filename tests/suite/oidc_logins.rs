@@ -270,7 +270,7 @@ on_both_gateways! {
             let address = site.begin(&mut browser, &format!("/login/{kind}")).await;
             let answer = browser.send("GET", &site.provider.authorize(&address), None).await;
             assert_eq!(answer.status, 303, "{kind}: {}", answer.text);
-            assert_eq!(browser.session().await.json()["user_id"], format!("{kind}|{kind}|{id}"));
+            assert_eq!(browser.session().await.json()["user_id"], format!("{kind}|{id}"), "named like its strategy");
         }
         assert!(site.provider.last("token").contains_key("code_verifier"));
     }
