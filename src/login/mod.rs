@@ -7,6 +7,7 @@
 
 mod answer;
 mod avoided;
+mod carried;
 mod cookie;
 mod directory;
 mod enter;

@@ -1,22 +1,13 @@
-//! What a browser is on its way for: a login that waits for its answer, kept sealed in a cookie of that browser (decision 0045).
-//! So whoever begins one costs the store nothing, the answer is bound to the browser that began, and every replica can read it.
-//! That it is answered once is for the store, which is told when it was.
+//! What a browser is on its way for: a login that waits for its answer, carried by that browser.
 
-use crate::clock::{Entropy, Micros, SECOND};
-use crate::login::cookie;
+use crate::clock::{Entropy, Micros};
+use crate::login::carried::{Carried, Held, NAME_CHARS, WAITS_FOR};
 use crate::model::connection::Connection;
 use crate::secret::KeyRing;
 use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-
-/// How long somebody may take to sign in.
-const WAITS_FOR: Micros = 600 * SECOND;
-/// Logins of one browser at a time; beyond it the oldest are forgotten. What waits has to fit into a request's headers.
-const AT_A_TIME: usize = 5;
-/// Of a state, in the cookie's name.
-const NAME_CHARS: usize = 16;
 
 /// One login.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,23 +36,16 @@ pub(super) fn random(entropy: &Entropy) -> String {
     URL_SAFE_NO_PAD.encode(entropy.bytes::<32>())
 }
 
-/// Whether cookies go over TLS alone.
-fn is_secure(public_url: &str) -> bool {
-    public_url.starts_with("https://")
-}
+/// The answer comes by a link that the browser follows, which is as far as such a cookie goes along with other sites.
+const LOGINS: Carried = Carried {
+    word: "oidc",
+    is_letter: |byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte),
+    same_site: ["; SameSite=Lax"; 2],
+};
 
-fn prefix(public_url: &str) -> &'static str {
-    if is_secure(public_url) { "__Host-rosterd_oidc_" } else { "rosterd_oidc_" }
-}
-
-/// `None`: that is no state of ours.
-fn name(public_url: &str, state: &str) -> Option<String> {
-    let short = state.get(..NAME_CHARS)?;
-    is_short(short).then(|| format!("{}{short}", prefix(public_url)))
-}
-
-fn is_short(text: &str) -> bool {
-    text.len() == NAME_CHARS && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+/// The beginning of a state. Empty, and so no name: that is no state of ours.
+fn short(state: &str) -> &str {
+    state.get(..NAME_CHARS).unwrap_or_default()
 }
 
 /// Where it can be opened: at no other connection.
@@ -69,38 +53,21 @@ fn place(connection: &Connection) -> String {
     format!("oidc login {} {}", connection.tenant_id.as_str(), connection.id)
 }
 
-/// The answer comes by a link that the browser follows, which is as far as such a cookie goes along with other sites.
-fn set(public_url: &str, name: &str, value: &str, seconds: i64) -> HeaderValue {
-    let secure = if is_secure(public_url) { "; Secure" } else { "" };
-    let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
-    let mut value = HeaderValue::from_str(&text).expect("names and sealed texts are plain ASCII");
-    value.set_sensitive(true);
-    value
-}
-
 /// What the browser is told to keep; and to forget, if it waits for too much.
 pub(super) fn keep(
     public_url: &str,
     headers: &HeaderMap,
-    (ring, entropy): (&KeyRing, &Entropy),
+    sealing: (&KeyRing, &Entropy),
     connection: &Connection,
     waiting: &Waiting,
 ) -> Vec<HeaderValue> {
-    let name = name(public_url, &waiting.state).expect("a state of ours");
-    let plain = serde_json::to_vec(waiting).expect("texts and numbers are JSON");
-    let sealed = ring.seal_text(&plain, &place(connection), entropy);
-    let is_ours = |found: &str| found.strip_prefix(prefix(public_url)).is_some_and(is_short);
-    let older: Vec<&str> =
-        cookie::all(headers).map(|(found, _)| found).filter(|found| is_ours(found) && *found != name).collect();
-    let too_many = older.len().saturating_sub(AT_A_TIME - 1);
-    let mut all: Vec<HeaderValue> = older.into_iter().take(too_many).map(|old| set(public_url, old, "", 0)).collect();
-    all.push(set(public_url, &name, &sealed, WAITS_FOR / SECOND));
-    all
+    let held = Held { short: short(&waiting.state), place: &place(connection) };
+    LOGINS.keep(public_url, headers, sealing, &held, waiting)
 }
 
 /// What makes the browser forget it.
 pub(super) fn forget(public_url: &str, state: &str) -> Option<HeaderValue> {
-    Some(set(public_url, &name(public_url, state)?, "", 0))
+    LOGINS.forget(public_url, short(state))
 }
 
 /// The login `state` of this browser at this connection, however old.
@@ -111,15 +78,14 @@ pub(super) fn find(
     connection: &Connection,
     state: &str,
 ) -> Option<Waiting> {
-    let name = name(public_url, state)?;
-    let (_, sealed) = cookie::all(headers).find(|(found, _)| *found == name)?;
-    let plain = ring.open_text(sealed, &place(connection)).ok()?;
-    serde_json::from_slice::<Waiting>(plain.expose()).ok().filter(|waiting| waiting.state == state)
+    let held = Held { short: short(state), place: &place(connection) };
+    LOGINS.find::<Waiting>(public_url, headers, ring, &held).filter(|waiting| waiting.state == state)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::login::carried::AT_A_TIME;
     use crate::model::connection::{ConnectionKind, Options};
     use crate::model::ids::{ConnectionId, TenantId};
     use crate::secret::Secret;

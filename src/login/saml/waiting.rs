@@ -1,20 +1,14 @@
-//! What a browser is on its way for: a request of ours that waits for its answer, kept sealed in a cookie of that browser. So
-//! whoever asks to sign in costs the store nothing, the answer is bound to the browser that asked, and every replica can read
-//! it. That it is answered once is for the store, which is told when it was.
+//! What a browser is on its way for: a request of ours that waits for its answer, carried by that browser.
 
-use crate::clock::{Entropy, Micros, SECOND};
-use crate::login::cookie;
+use crate::clock::{Entropy, Micros};
+pub(super) use crate::login::carried::WAITS_FOR;
+use crate::login::carried::{Carried, Held, NAME_CHARS};
 use crate::model::connection::Connection;
 use crate::secret::{KeyRing, TokenHash};
 use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-
-/// How long somebody may take to sign in.
-pub(super) const WAITS_FOR: Micros = 600 * SECOND;
-/// Requests of one browser at a time; beyond it the oldest are forgotten. What waits has to fit into a request's headers.
-const AT_A_TIME: usize = 5;
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,20 +53,17 @@ pub(super) fn new_id(entropy: &Entropy) -> String {
     entropy.bytes::<16>().iter().fold(String::from("_"), |text, byte| text + &format!("{byte:02x}"))
 }
 
-/// Whether cookies go over TLS alone.
-fn is_secure(public_url: &str) -> bool {
-    public_url.starts_with("https://")
-}
+/// The answer is posted by another site's page: only a cookie that is sent with those comes along. In the clear there is no such
+/// cookie; browsers then send one without the attribute for two minutes, and to the same host for ever.
+const REQUESTS: Carried = Carried {
+    word: "saml",
+    is_letter: |byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
+    same_site: ["; SameSite=None", ""],
+};
 
-fn prefix(public_url: &str) -> &'static str {
-    if is_secure(public_url) { "__Host-rosterd_saml_" } else { "rosterd_saml_" }
-}
-
-/// `None`: that is no id of ours.
-fn name(public_url: &str, id: &str) -> Option<String> {
-    let short = id.strip_prefix('_')?.get(..16)?;
-    let plain = short.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-    plain.then(|| format!("{}{short}", prefix(public_url)))
+/// The beginning of an id. Empty, and so no name: that is no id of ours.
+fn short(id: &str) -> &str {
+    id.strip_prefix('_').and_then(|random| random.get(..NAME_CHARS)).unwrap_or_default()
 }
 
 /// Where it can be opened: nobody else's answer, and no logout's.
@@ -80,43 +71,21 @@ fn place(what: For, connection: &Connection) -> String {
     format!("saml {} {} {}", what.word(), connection.tenant_id.as_str(), connection.id)
 }
 
-/// The answer is posted by another site's page: only a cookie that is sent with those comes along. In the clear there is no such
-/// cookie; browsers then send one without the attribute for two minutes, and to the same host for ever.
-fn set(public_url: &str, name: &str, value: &str, seconds: i64) -> HeaderValue {
-    let attributes = if is_secure(public_url) { "; SameSite=None; Secure" } else { "" };
-    let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly{attributes}");
-    let mut value = HeaderValue::from_str(&text).expect("names and sealed texts are plain ASCII");
-    value.set_sensitive(true);
-    value
-}
-
 /// What the browser is told to keep; and to forget, if it waits for too much.
 pub(super) fn keep(
     public_url: &str,
     headers: &HeaderMap,
-    (ring, entropy): (&KeyRing, &Entropy),
+    sealing: (&KeyRing, &Entropy),
     (what, connection): (For, &Connection),
     waiting: &Waiting,
 ) -> Vec<HeaderValue> {
-    let name = name(public_url, &waiting.id).expect("an id of ours");
-    let plain = serde_json::to_vec(waiting).expect("texts and numbers are JSON");
-    let sealed = ring.seal_text(&plain, &place(what, connection), entropy);
-    let older = cookie::all(headers).filter(|(found, _)| found.starts_with(prefix(public_url))).map(|(found, _)| found);
-    let older: Vec<&str> = older.collect();
-    let too_many = older.len().saturating_sub(AT_A_TIME - 1);
-    let forgotten = older.into_iter().take(too_many).filter(|old| *old != name && is_name(public_url, old));
-    let mut all: Vec<HeaderValue> = forgotten.map(|old| set(public_url, old, "", 0)).collect();
-    all.push(set(public_url, &name, &sealed, WAITS_FOR / SECOND));
-    all
-}
-
-fn is_name(public_url: &str, text: &str) -> bool {
-    text.strip_prefix(prefix(public_url)).is_some_and(|short| name(public_url, &format!("_{short}")).as_deref() == Some(text))
+    let held = Held { short: short(&waiting.id), place: &place(what, connection) };
+    REQUESTS.keep(public_url, headers, sealing, &held, waiting)
 }
 
 /// What makes the browser forget it.
 pub(super) fn forget(public_url: &str, id: &str) -> Option<HeaderValue> {
-    Some(set(public_url, &name(public_url, id)?, "", 0))
+    REQUESTS.forget(public_url, short(id))
 }
 
 /// The request `id` of this browser at this connection, however old.
@@ -127,15 +96,14 @@ pub(super) fn find(
     (what, connection): (For, &Connection),
     id: &str,
 ) -> Option<Waiting> {
-    let name = name(public_url, id)?;
-    let (_, sealed) = cookie::all(headers).find(|(found, _)| *found == name)?;
-    let plain = ring.open_text(sealed, &place(what, connection)).ok()?;
-    serde_json::from_slice::<Waiting>(plain.expose()).ok().filter(|waiting| waiting.id == id)
+    let held = Held { short: short(id), place: &place(what, connection) };
+    REQUESTS.find::<Waiting>(public_url, headers, ring, &held).filter(|waiting| waiting.id == id)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::login::carried::AT_A_TIME;
     use crate::model::connection::{ConnectionKind, Options};
     use crate::model::ids::{ConnectionId, TenantId};
     use crate::secret::Secret;
