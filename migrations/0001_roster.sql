@@ -427,21 +427,21 @@ CREATE INDEX sessions_hash ON sessions (hash);
 CREATE INDEX sessions_profile ON sessions (tenant_id, profile_id, id);
 CREATE INDEX sessions_age ON sessions (tenant_id, expires_at);
 
--- What we sign tokens for applications with. state = next, active or retired; public = JWK; key = PKCS#8, sealed. One signs and
--- one waits per algorithm; a retired one still verifies.
+-- What we sign tokens for applications with. state = next, active or retired; public = JWK; key = its DER, sealed. One signs and
+-- one waits per algorithm; a retired one still verifies. Numbered, so that the same one is not made twice.
 CREATE TABLE provider_keys (
     tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,
     kid TEXT NOT NULL,
     alg TEXT NOT NULL,
+    number BIGINT NOT NULL,
     state TEXT NOT NULL,
     public TEXT NOT NULL,
     key BYTEA NOT NULL,
     created_at BIGINT NOT NULL,
     state_since BIGINT NOT NULL,
-    PRIMARY KEY (tenant_id, kid)
+    PRIMARY KEY (tenant_id, kid),
+    UNIQUE (tenant_id, alg, number)
 );
-CREATE UNIQUE INDEX provider_keys_active ON provider_keys (tenant_id, alg) WHERE state = 'active';
-CREATE UNIQUE INDEX provider_keys_next ON provider_keys (tenant_id, alg) WHERE state = 'next';
 
 -- Codes that an application exchanges for tokens, once. What used it began is grant_id: a second use ends that.
 CREATE TABLE codes (

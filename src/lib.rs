@@ -19,6 +19,7 @@ pub mod mapping_files;
 pub mod model;
 pub mod outbound;
 pub mod profile;
+pub mod provider;
 pub mod provisioning;
 pub mod saml;
 pub mod scim;

@@ -203,7 +203,10 @@ fn print(stored: &StoredClient, secret: Option<&Secret<String>>, json: bool) -> 
     } else {
         fields.push(("redirect URIs", options.redirect_uris.join(", ")));
         fields.push(("after logout", options.post_logout_redirect_uris.join(", ")));
-        fields.push(("connections", if options.connections.is_empty() { String::from("any") } else { options.connections.join(", ") }));
+        fields.push((
+            "connections",
+            if options.connections.is_empty() { String::from("any") } else { options.connections.join(", ") },
+        ));
         fields.push(("algorithm", options.alg.as_str().to_owned()));
     }
     if let Some((_, until)) = &stored.former {

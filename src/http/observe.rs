@@ -73,7 +73,8 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
     let route = route_name(request.extensions().get::<MatchedPath>());
     let path = request.uri().path().to_owned();
     let counted = (!UNLIMITED.contains(&path.as_str())).then(|| InFlight::begin(&observer.metrics));
-    let is_refused = counted.as_ref().is_some_and(|(_, before)| usize::try_from(*before).is_ok_and(|before| before >= observer.in_flight_max));
+    let is_refused =
+        counted.as_ref().is_some_and(|(_, before)| usize::try_from(*before).is_ok_and(|before| before >= observer.in_flight_max));
     let mut response = if is_refused {
         observer.metrics.refused("in_flight");
         refuse(&path, StatusCode::SERVICE_UNAVAILABLE, "too many requests at a time, ask again", Some(1))

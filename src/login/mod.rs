@@ -11,6 +11,7 @@ mod cookie;
 mod directory;
 mod enter;
 mod limits;
+mod offered;
 mod places;
 mod request;
 mod return_to;
@@ -19,6 +20,7 @@ mod session;
 
 pub use avoided::Avoided;
 pub use limits::Limits;
+pub use offered::WayIn;
 pub use places::Places;
 pub use saml::Desk as SamlDesk;
 pub use saml::router as saml_router;

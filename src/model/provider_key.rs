@@ -63,6 +63,8 @@ pub struct KeyLife {
     /// RFC 7638 thumbprint.
     pub kid: String,
     pub alg: SigningAlg,
+    /// From 1, of its algorithm.
+    pub number: i64,
     pub state: KeyState,
     pub created_at: Micros,
     /// When it came into this state.

@@ -54,7 +54,8 @@ fn stored(tenant: &TenantId, row: &Row) -> Result<StoredClient, Error> {
         let wrong = Error::Corrupt { what: "the hash of a client's secret has another length" };
         row.opt_bytes(at)?.map(|bytes| TokenHash::from_bytes(&bytes).ok_or(wrong)).transpose()
     };
-    let options = serde_json::from_str(&row.text(2)?).map_err(|_| Error::Corrupt { what: "options of a client are not valid" })?;
+    let options =
+        serde_json::from_str(&row.text(2)?).map_err(|_| Error::Corrupt { what: "options of a client are not valid" })?;
     Ok(StoredClient {
         client: Client {
             tenant_id: tenant.clone(),

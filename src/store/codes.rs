@@ -69,7 +69,8 @@ pub async fn find(store: &Store, tenant: &TenantId, hash: &TokenHash, now: i64) 
 }
 
 pub fn insert(batch: &mut Batch, new: &StoredCode, hash: &TokenHash) {
-    let Grant { tenant_id, id, client_id, session_id, profile_id, identity_id, scope, asked, auth_time, expires_at, .. } = &new.grant;
+    let Grant { tenant_id, id, client_id, session_id, profile_id, identity_id, scope, asked, auth_time, expires_at, .. } =
+        &new.grant;
     batch.one(
         INSERT_CODE,
         args![

@@ -18,8 +18,20 @@ statements! {
 }
 
 pub fn insert(batch: &mut Batch, new: &Grant) {
-    let Grant { tenant_id, id, client_id, session_id, profile_id, identity_id, offline, scope, asked, auth_time, created_at, expires_at } =
-        new;
+    let Grant {
+        tenant_id,
+        id,
+        client_id,
+        session_id,
+        profile_id,
+        identity_id,
+        offline,
+        scope,
+        asked,
+        auth_time,
+        created_at,
+        expires_at,
+    } = new;
     batch.one(
         INSERT_GRANT,
         args![

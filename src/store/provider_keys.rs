@@ -7,10 +7,10 @@ use crate::model::ids::TenantId;
 use crate::model::provider_key::{KeyLife, KeyState, SigningAlg};
 
 statements! {
-    LIST_PROVIDER_KEYS = "SELECT kid, alg, state, created_at, state_since, public, key FROM provider_keys WHERE tenant_id = $1 ORDER BY created_at, kid LIMIT 100";
+    LIST_PROVIDER_KEYS = "SELECT kid, alg, state, created_at, state_since, public, key, number FROM provider_keys WHERE tenant_id = $1 ORDER BY created_at, kid LIMIT 100";
     /// Of two replicas that make one, the second is a conflict.
-    INSERT_PROVIDER_KEY = "INSERT INTO provider_keys (tenant_id, kid, alg, state, public, key, created_at, state_since) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    INSERT_PROVIDER_KEY = "INSERT INTO provider_keys (tenant_id, kid, alg, number, state, public, key, created_at, state_since) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     MOVE_PROVIDER_KEY = "UPDATE provider_keys SET state = $4, state_since = $5 WHERE tenant_id = $1 AND kid = $2 AND state = $3";
     DELETE_PROVIDER_KEY = "DELETE FROM provider_keys WHERE tenant_id = $1 AND kid = $2 AND state = $3";
 }
@@ -30,7 +30,8 @@ pub async fn list(store: &Store, tenant: &TenantId) -> Result<Vec<StoredKey>, Er
     let read = |row: &Row| {
         let alg = SigningAlg::parse(&row.text(1)?).ok_or(Error::Corrupt { what: "provider_keys.alg is no algorithm" })?;
         let state = KeyState::parse(&row.text(2)?).ok_or(Error::Corrupt { what: "provider_keys.state is no state" })?;
-        let life = KeyLife { kid: row.text(0)?, alg, state, created_at: row.int(3)?, state_since: row.int(4)? };
+        let (number, created_at, state_since) = (row.int(7)?, row.int(3)?, row.int(4)?);
+        let life = KeyLife { kid: row.text(0)?, alg, number, state, created_at, state_since };
         let key = row.opt_bytes(6)?.ok_or(Error::Corrupt { what: "a key has no bytes" })?;
         Ok(StoredKey { life, public: row.text(5)?, key })
     };
@@ -38,11 +39,11 @@ pub async fn list(store: &Store, tenant: &TenantId) -> Result<Vec<StoredKey>, Er
 }
 
 pub fn insert(batch: &mut Batch, tenant: &TenantId, new: &StoredKey) {
-    let KeyLife { kid, alg, state, created_at, state_since } = &new.life;
+    let KeyLife { kid, alg, number, state, created_at, state_since } = &new.life;
     let (key, public) = (new.key.as_slice(), new.public.as_str());
     batch.one(
         INSERT_PROVIDER_KEY,
-        args![tenant, kid, alg.as_str(), state.as_str(), public, key, *created_at, *state_since],
+        args![tenant, kid, alg.as_str(), *number, state.as_str(), public, key, *created_at, *state_since],
     );
 }
 

@@ -11,7 +11,6 @@ mod authenticity;
 mod begin;
 mod describe;
 mod form;
-mod page;
 mod refuse;
 mod sent;
 mod slo;

@@ -1,8 +1,8 @@
 //! Nobody gets in: what the person reads, and what the administrator does. The person gets a page with a code and a reference;
 //! reason, expected and received values go to the log and to the connection's recorded traffic.
 
-use super::page::Page;
 use super::{Logins, Site, request_id};
+use crate::http::page::Page;
 use crate::login::answer::Refused;
 use crate::saml::not_a_record::NotARecord;
 use crate::traffic::recorder::{Answered, Asked};

@@ -1,7 +1,8 @@
 //! How a message of ours leaves: in a redirect whose query is signed, or in a form whose message is.
 
+use super::Logins;
 use super::refuse::Stopped;
-use super::{Logins, page};
+use crate::http::page;
 use crate::login::answer::{Refused, goes_to};
 use axum::response::Response;
 use rosterd_saml::metadata::Binding;

@@ -5,12 +5,12 @@
 //! other side answers decides nothing.
 
 use super::begin::{checked, return_to_of};
-use super::page::Page;
 use super::refuse::Stopped;
 use super::sent::{Message, send};
 use super::waiting::{self, For, WAITS_FOR, Waiting};
 use super::{Logins, Site, authenticity, read_form, wants};
 use crate::clock::Micros;
+use crate::http::page::Page;
 use crate::login::answer::{Refused, goes_to};
 use crate::login::{cookie, request_id, session};
 use crate::model::event::LogEntry;
