@@ -56,10 +56,7 @@ pub(super) async fn answer(call: Call, body: Body) -> Response {
         Method::POST => call.provider.form(body).await,
         _ => return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, POST")]).into_response(),
     };
-    let parameters = match parameters {
-        Ok(parameters) => parameters,
-        Err(_) => return stranger(&call.provider, &call.parts, Stranger::Unreadable),
-    };
+    let Ok(parameters) = parameters else { return stranger(&call.provider, &call.parts, Stranger::Unreadable) };
     if call.parts.method == Method::POST {
         // Another site's form comes without our cookie; the same as a link comes with it.
         return goes_to(&format!("{}?{}", call.path("/authorize"), parameters.to_query()));
