@@ -21,7 +21,9 @@ impl Parameters {
         }
         let all: Vec<_> =
             form_urlencoded::parse(bytes).take(FIELDS_MAX + 1).map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
-        if all.len() > FIELDS_MAX { Err(Unreadable) } else { Ok(Self(all)) }
+        // No database stores U+0000.
+        let is_text = all.iter().all(|(name, value)| !name.contains('\0') && !value.contains('\0'));
+        if all.len() > FIELDS_MAX || !is_text { Err(Unreadable) } else { Ok(Self(all)) }
     }
 
     /// What is called `name`, if it is there once and says something.

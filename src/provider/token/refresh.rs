@@ -31,7 +31,8 @@ fn judge(found: &RefreshToken, client: &Client, now: i64) -> Judged {
     match found.used_at {
         None if now < found.expires_at => Judged::Rotate,
         None => Judged::Refused,
-        Some(at) if (0..REFRESH_GRACE).contains(&now.saturating_sub(at)) => Judged::Repeat,
+        // Also a use after `now`: another replica's clock, or one that was read while this request waited.
+        Some(at) if now.saturating_sub(at) < REFRESH_GRACE => Judged::Repeat,
         Some(_) => Judged::Reused,
     }
 }
@@ -70,9 +71,13 @@ pub(super) async fn exchange(call: &Call, client: &Client, form: &Parameters) ->
     for _ in 0..ROUNDS {
         let now = call.provider.now();
         let (hash, found) = find(call, &text).await?.ok_or(REFUSED)?;
-        let scope = narrowed(&found.grant.scope, form.one("scope"))?;
+        let judged = judge(&found, client, now);
+        let scope = match judged {
+            Judged::Rotate | Judged::Repeat => narrowed(&found.grant.scope, form.one("scope"))?,
+            Judged::Refused | Judged::Reused => String::new(),
+        };
         let mut batch = Batch::default();
-        let next = match judge(&found, client, now) {
+        let next = match judged {
             Judged::Rotate => {
                 let next = TokenKind::Refresh.generate(&logins.entropy);
                 let sealed = logins.keys.seal(next.expose().as_bytes(), &place(&hash), &logins.entropy);
