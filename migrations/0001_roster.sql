@@ -58,11 +58,30 @@ CREATE TABLE connections (
 CREATE INDEX connections_id ON connections (id);
 CREATE INDEX connections_organization ON connections (tenant_id, organization_id);
 
--- Bearer tokens. connection_id NULL is a management token. hash = HMAC-SHA256 under the configured key.
+-- Applications that log people in, or call the management API by themselves. options = JSON. hash = HMAC-SHA256 of a secret
+-- under the configured key; former_hash still opens until former_until, so that a secret changes without a gap.
+CREATE TABLE clients (
+    tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    options TEXT NOT NULL,
+    hash BYTEA,
+    former_hash BYTEA,
+    former_until BIGINT,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    UNIQUE (tenant_id, name)
+);
+
+-- Bearer tokens. connection_id NULL is a management token; with a client_id one that a client fetched for itself, for an hour.
+-- hash = HMAC-SHA256 under the configured key.
 CREATE TABLE tokens (
     tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,
     id TEXT NOT NULL,
     connection_id TEXT,
+    client_id TEXT,
     name TEXT NOT NULL,
     hash BYTEA NOT NULL,
     scopes TEXT NOT NULL,
@@ -71,10 +90,12 @@ CREATE TABLE tokens (
     last_used_at BIGINT,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id),
-    FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE
+    FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE,
+    FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX tokens_hash ON tokens (hash);
 CREATE INDEX tokens_connection ON tokens (tenant_id, connection_id);
+CREATE INDEX tokens_client ON tokens (tenant_id, client_id, expires_at) WHERE client_id IS NOT NULL;
 
 CREATE TABLE mapping_versions (
     tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,
@@ -405,6 +426,98 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_hash ON sessions (hash);
 CREATE INDEX sessions_profile ON sessions (tenant_id, profile_id, id);
 CREATE INDEX sessions_age ON sessions (tenant_id, expires_at);
+
+-- What we sign tokens for applications with. state = next, active or retired; public = JWK; key = its DER, sealed. One signs and
+-- one waits per algorithm; a retired one still verifies. Numbered, so that the same one is not made twice.
+CREATE TABLE provider_keys (
+    tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,
+    kid TEXT NOT NULL,
+    alg TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    public TEXT NOT NULL,
+    key BYTEA NOT NULL,
+    created_at BIGINT NOT NULL,
+    state_since BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, kid),
+    UNIQUE (tenant_id, alg, number)
+);
+
+-- Codes that an application exchanges for tokens, once. What used it began is grant_id: a second use ends that.
+CREATE TABLE codes (
+    tenant_id TEXT NOT NULL,
+    hash BYTEA NOT NULL,
+    client_id TEXT NOT NULL,
+    grant_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    profile_id TEXT NOT NULL,
+    identity_id TEXT NOT NULL,
+    redirect_uri TEXT NOT NULL,
+    challenge TEXT NOT NULL,
+    nonce TEXT,
+    scope TEXT NOT NULL,
+    -- JSON: names of claims that were asked for one by one.
+    asked TEXT NOT NULL,
+    auth_time BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    used_at BIGINT,
+    PRIMARY KEY (tenant_id, hash),
+    FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id) ON DELETE CASCADE,
+    FOREIGN KEY (tenant_id, profile_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX codes_age ON codes (tenant_id, expires_at);
+
+-- What a person let an application have. Its tokens go with it. One that is not offline counts for as long as its session does,
+-- and none for somebody who is blocked or left.
+CREATE TABLE grants (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    profile_id TEXT NOT NULL,
+    identity_id TEXT NOT NULL,
+    offline BOOLEAN NOT NULL,
+    scope TEXT NOT NULL,
+    asked TEXT NOT NULL,
+    auth_time BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id) ON DELETE CASCADE,
+    FOREIGN KEY (tenant_id, profile_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX grants_profile ON grants (tenant_id, profile_id);
+CREATE INDEX grants_age ON grants (tenant_id, expires_at);
+
+CREATE TABLE access_tokens (
+    tenant_id TEXT NOT NULL,
+    hash BYTEA NOT NULL,
+    id TEXT NOT NULL,
+    grant_id TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, hash),
+    FOREIGN KEY (tenant_id, grant_id) REFERENCES grants (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX access_tokens_grant ON access_tokens (tenant_id, grant_id);
+CREATE INDEX access_tokens_age ON access_tokens (tenant_id, expires_at);
+
+-- A family of refresh tokens is its grant. Each is used once; for a moment the same use gets the same successor, which is kept
+-- sealed for that.
+CREATE TABLE refresh_tokens (
+    tenant_id TEXT NOT NULL,
+    hash BYTEA NOT NULL,
+    grant_id TEXT NOT NULL,
+    parent BYTEA,
+    used_at BIGINT,
+    successor BYTEA,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, hash),
+    FOREIGN KEY (tenant_id, grant_id) REFERENCES grants (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX refresh_tokens_grant ON refresh_tokens (tenant_id, grant_id);
 
 -- Failed logins in a row: per connection and person (keyed hashes of what was typed and of who was found), and per address
 -- (scope ''). A row says nothing any more once it is older than the window, and goes.

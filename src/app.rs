@@ -19,6 +19,7 @@ use crate::login;
 use crate::mapping_files;
 use crate::oidc::providers::Providers;
 use crate::outbound::Outbound;
+use crate::provider;
 use crate::provisioning::Provisioner;
 use crate::provisioning::mappings::Drafts;
 use crate::saml::metadata::refresh::Refresher;
@@ -88,12 +89,18 @@ impl App {
         // One, because writers of the same row wait for each other in it.
         let provisioner = Arc::new(self.provisioner());
         let logins = Arc::new(self.logins(Arc::clone(&provisioner)));
+        let provider = Arc::new(provider::Provider::new(Arc::clone(&logins)));
         vec![
             ("/scim/v2", scim::http::router(Arc::new(self.scim(provisioner)))),
             ("/api/v2", api::router(Arc::new(self.api()))),
             ("/login", login::router(Arc::clone(&logins))),
             ("/saml", login::saml_router(Arc::clone(&logins))),
             ("/session", login::session_router(logins)),
+            ("/.well-known", provider::well_known(&provider)),
+            ("/authorize", provider::authorize_router(&provider)),
+            ("/oauth", provider::oauth_router(&provider)),
+            ("/userinfo", provider::userinfo_router(&provider)),
+            ("/oidc", provider::oidc_router(&provider)),
         ]
     }
 

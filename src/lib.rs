@@ -20,6 +20,7 @@ pub mod model;
 pub mod oidc;
 pub mod outbound;
 pub mod profile;
+pub mod provider;
 pub mod provisioning;
 pub mod saml;
 pub mod scim;

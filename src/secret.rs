@@ -203,10 +203,27 @@ pub enum TokenKind {
     ConsoleCode,
     /// `rss_…`: in the cookie of somebody who is signed in.
     Session,
+    /// `rcs_…`: with which an application proves which one it is.
+    ClientSecret,
+    /// `rac_…`: an authorization code.
+    Code,
+    /// `rat_…`: what an application reads a person's claims with.
+    Access,
+    /// `rrt_…`: what it gets the next of these with.
+    Refresh,
 }
 
 impl TokenKind {
-    const ALL: [Self; 4] = [Self::Scim, Self::Management, Self::ConsoleCode, Self::Session];
+    const ALL: [Self; 8] = [
+        Self::Scim,
+        Self::Management,
+        Self::ConsoleCode,
+        Self::Session,
+        Self::ClientSecret,
+        Self::Code,
+        Self::Access,
+        Self::Refresh,
+    ];
 
     fn prefix(self) -> &'static str {
         match self {
@@ -214,6 +231,10 @@ impl TokenKind {
             Self::Management => "rma_",
             Self::ConsoleCode => "rcc_",
             Self::Session => "rss_",
+            Self::ClientSecret => "rcs_",
+            Self::Code => "rac_",
+            Self::Access => "rat_",
+            Self::Refresh => "rrt_",
         }
     }
 

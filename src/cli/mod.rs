@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line is for")]
 
 mod bootstrap;
+mod client;
 mod config;
 mod connection;
 mod context;
@@ -73,6 +74,9 @@ pub enum Command {
     /// Sources of users
     #[command(subcommand)]
     Connection(connection::ConnectionCommand),
+    /// Applications that log people in, or call the management API
+    #[command(subcommand)]
+    Client(client::ClientCommand),
     /// SCIM schema extensions of a tenant: attributes of its own, beside the standard's
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
@@ -103,6 +107,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Tenant(command) => tenant::run(&global, command).await,
         Command::Organization(command) => organization::run(&global, command).await,
         Command::Connection(command) => connection::run(&global, command).await,
+        Command::Client(command) => client::run(&global, command).await,
         Command::Schema(command) => schema::run(&global, command).await,
         Command::Mapping(command) => mapping::run(&global, command).await,
         Command::Token(command) => token::run(&global, command).await,

@@ -8,6 +8,7 @@ pub mod bearer;
 pub mod body;
 pub mod client_address;
 pub mod observe;
+pub mod page;
 pub mod rate;
 pub mod refusal;
 pub mod request_id;

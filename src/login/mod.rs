@@ -12,8 +12,8 @@ mod cookie;
 mod directory;
 mod enter;
 mod limits;
+mod offered;
 mod oidc;
-mod page;
 mod places;
 mod request;
 mod return_to;
@@ -23,6 +23,7 @@ mod visit;
 
 pub use avoided::Avoided;
 pub use limits::Limits;
+pub use offered::WayIn;
 pub use oidc::{Desk as OidcDesk, callback_address};
 pub use places::Places;
 pub use saml::Desk as SamlDesk;

@@ -164,7 +164,7 @@ async fn shown(logins: &Logins, signed_in: &SignedIn) -> Result<Value, Refused> 
 }
 
 /// Notes the use at most once a minute, in the background: no request waits for it, and losing one is harmless.
-fn touch(logins: &Logins, session: &Session) {
+pub(super) fn touch(logins: &Logins, session: &Session) {
     let now = logins.clock.now();
     if now.saturating_sub(session.last_seen_at) < TOUCH_EVERY {
         return;

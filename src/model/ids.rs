@@ -40,6 +40,10 @@ ids! {
     TokenId,
     /// `sessions.id`, a UUIDv7. The secret in the cookie is another thing.
     SessionId,
+    /// `app_` and 32 hex: what an application calls itself (`client_id`).
+    ClientId,
+    /// `grants.id`, a UUIDv7: what an application was let have, and the family of its tokens.
+    GrantId,
 }
 
 /// What sorts before every UUIDv7 made at `at` or later, and after those made in earlier milliseconds.
@@ -57,6 +61,11 @@ pub fn new_connection_id(entropy: &crate::clock::Entropy, now: i64) -> Connectio
 /// `org_` and the 32 hex digits of a fresh UUID.
 pub fn new_organization_id(entropy: &crate::clock::Entropy, now: i64) -> OrganizationId {
     OrganizationId::new(format!("org_{}", entropy.uuid(now).replace('-', "")))
+}
+
+/// `app_` and the 32 hex digits of a fresh UUID.
+pub fn new_client_id(entropy: &crate::clock::Entropy, now: i64) -> ClientId {
+    ClientId::new(format!("app_{}", entropy.uuid(now).replace('-', "")))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::plan::{GroupPlan, GroupWrite, IdentityWrite, ProfileWrite, Refusal, U
 use super::user_id;
 use crate::model::identity::IdentityState;
 use crate::model::ids::TenantId;
-use crate::store::{Batch, events, groups, identities, sessions, users};
+use crate::store::{Batch, events, grants, groups, identities, sessions, users};
 
 /// Everything a user's write leaves behind, in one transaction.
 pub fn user(plan: &UserPlan) -> Batch {
@@ -75,7 +75,7 @@ pub fn user(plan: &UserPlan) -> Batch {
     batch
 }
 
-/// Whoever is blocked or leaves is signed out for good: a session that only rested would open again with the way back. So a
+/// Whoever is blocked or leaves is signed out for good, and applications lose what they were let have: a session that only rested would open again with the way back. So a
 /// lifted block ends what is left, too: a login that came in the moment of the block may have begun one that its batch did
 /// not see.
 fn end_sessions(plan: &UserPlan, batch: &mut Batch) {
@@ -89,8 +89,10 @@ fn end_sessions(plan: &UserPlan, batch: &mut Batch) {
     let leaves = matches!(plan.identity, IdentityWrite::Remove { .. }) || identity.state != IdentityState::Active;
     if !plan.blocks.is_empty() || !plan.lifts.is_empty() {
         sessions::delete_of_profile(batch, &identity.tenant_id, profile);
+        grants::delete_of_profile(batch, &identity.tenant_id, profile);
     } else if leaves {
         sessions::delete_of_identity(batch, &identity.tenant_id, profile, &identity.id);
+        grants::delete_of_identity(batch, &identity.tenant_id, profile, &identity.id);
     }
 }
 

@@ -5,11 +5,15 @@
 //! Owns: the two executors, the migrations, every statement, the compilation of `model::query` to bound SQL.
 //! Refuses: knowing SCIM, deciding anything.
 
+pub mod access_tokens;
 pub mod audit;
 pub mod batch;
+pub mod clients;
+pub mod codes;
 pub mod connections;
 mod dialect;
 pub mod events;
+pub mod grants;
 pub mod groups;
 pub mod identities;
 mod joint;
@@ -23,7 +27,9 @@ mod migrate;
 pub mod organizations;
 pub mod positions;
 mod postgres;
+pub mod provider_keys;
 pub mod query_sql;
+pub mod refresh_tokens;
 pub mod retention;
 pub mod run_changes;
 pub mod runs;

@@ -30,10 +30,25 @@ pub enum Kept {
     LoginFailures,
     /// Assertions that were used and would be refused for their times now.
     SamlUsed,
+    /// Codes that nobody can exchange any more, and whose second use says nothing by now.
+    Codes,
+    AccessTokens,
+    /// What applications were let have, with its refresh tokens.
+    Grants,
 }
 
 impl Kept {
-    pub const ALL: [Self; 6] = [Self::Log, Self::Events, Self::Traffic, Self::Sessions, Self::LoginFailures, Self::SamlUsed];
+    pub const ALL: [Self; 9] = [
+        Self::Log,
+        Self::Events,
+        Self::Traffic,
+        Self::Sessions,
+        Self::LoginFailures,
+        Self::SamlUsed,
+        Self::Codes,
+        Self::AccessTokens,
+        Self::Grants,
+    ];
 
     /// The word in metrics and logs.
     pub fn as_str(self) -> &'static str {
@@ -44,6 +59,9 @@ impl Kept {
             Self::Sessions => "sessions",
             Self::LoginFailures => "login_failures",
             Self::SamlUsed => "saml_used",
+            Self::Codes => "codes",
+            Self::AccessTokens => "access_tokens",
+            Self::Grants => "grants",
         }
     }
 }
@@ -62,9 +80,29 @@ pub async fn delete_some(store: &Store, tenant: &TenantId, kept: Kept, before: i
         // Its key is another.
         Kept::LoginFailures => return super::login_failures::delete_old(store, tenant, before, limit).await,
         Kept::SamlUsed => return super::saml_used::delete_old(store, tenant, before, limit).await,
+        Kept::Codes => return super::codes::delete_old(store, tenant, before, limit).await,
+        Kept::AccessTokens => return super::access_tokens::delete_old(store, tenant, before, limit).await,
+        Kept::Grants => return super::grants::delete_old(store, tenant, before, limit).await,
     };
     let mut batch = Batch::default();
     batch.each(delete, rows.iter().map(|row| Ok(args![tenant, row.text(0)?])).collect::<Result<_, Error>>()?);
+    if !batch.is_empty() {
+        store.apply(batch).await?;
+    }
+    Ok(rows.len())
+}
+
+/// Deletes up to `limit` rows whose key is a hash: `which` says which are old, and deletes one. How many were found.
+pub(super) async fn delete_by_hash(
+    store: &Store,
+    tenant: &TenantId,
+    (which, delete): (&'static str, &'static str),
+    before: i64,
+    limit: i64,
+) -> Result<usize, Error> {
+    let rows = store.read(which, args![tenant, before, limit]).await?;
+    let mut batch = Batch::default();
+    batch.each(delete, rows.iter().map(|row| Ok(args![tenant, row.opt_bytes(0)?])).collect::<Result<_, Error>>()?);
     if !batch.is_empty() {
         store.apply(batch).await?;
     }

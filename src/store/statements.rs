@@ -15,10 +15,14 @@ pub(super) use statements;
 
 /// Every fixed statement of the store: `(name, text)`.
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    let files: [&[(&str, &str)]; 25] = [
+    let files: [&[(&str, &str)]; 31] = [
+        super::access_tokens::ALL,
         super::audit::ALL,
+        super::clients::ALL,
+        super::codes::ALL,
         super::connections::ALL,
         super::events::ALL,
+        super::grants::ALL,
         super::groups::ALL,
         super::identities::ALL,
         super::leases::ALL,
@@ -26,6 +30,8 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         super::mapping_versions::ALL,
         super::organizations::ALL,
         super::positions::ALL,
+        super::provider_keys::ALL,
+        super::refresh_tokens::ALL,
         super::retention::ALL,
         super::run_changes::ALL,
         super::runs::ALL,

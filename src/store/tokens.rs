@@ -20,9 +20,10 @@ statements! {
     FIND_TOKEN = "SELECT tenant_id, id, connection_id, name, scopes, expires_at, revoked_at, last_used_at, created_at \
         FROM tokens WHERE tenant_id = $1 AND id = $2";
     LIVE_TOKENS_BY_NAME = "SELECT tenant_id, id, connection_id, name, scopes, expires_at, revoked_at, last_used_at, created_at \
-        FROM tokens WHERE tenant_id = $1 AND name = $2 AND revoked_at IS NULL ORDER BY id LIMIT 100";
+        FROM tokens WHERE tenant_id = $1 AND name = $2 AND revoked_at IS NULL AND client_id IS NULL ORDER BY id LIMIT 100";
+    /// Those that clients fetch by themselves are no administrator's to list.
     LIST_TOKENS = "SELECT tenant_id, id, connection_id, name, scopes, expires_at, revoked_at, last_used_at, created_at \
-        FROM tokens WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+        FROM tokens WHERE tenant_id = $1 AND id > $2 AND client_id IS NULL ORDER BY id LIMIT $3";
     LIST_TOKENS_OF_CONNECTION = "SELECT tenant_id, id, connection_id, name, scopes, expires_at, revoked_at, last_used_at, \
         created_at FROM tokens WHERE tenant_id = $1 AND connection_id = $2 AND id > $3 ORDER BY id LIMIT $4";
     /// Was there ever one? A revoked token stays.

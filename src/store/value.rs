@@ -63,7 +63,7 @@ macro_rules! from_ids {
         }
     )+};
 }
-from_ids!(TenantId, OrganizationId, ConnectionId, ProfileId, IdentityId, GroupId, SessionId, TokenId);
+from_ids!(TenantId, OrganizationId, ConnectionId, ProfileId, IdentityId, GroupId, SessionId, TokenId, ClientId, GrantId);
 
 /// The arguments of one statement: `args![tenant, id, 3_i64]`.
 #[macro_export]

@@ -3,7 +3,7 @@
 
 use super::{Logins, Site};
 use crate::login::answer::Refused;
-use crate::login::page::Page;
+use crate::http::page::Page;
 use crate::login::request_id;
 use crate::oidc::{Refusal, Rule};
 use crate::traffic::recorder::{Answered, Asked};

@@ -2,8 +2,8 @@
 //! reason, expected and received values go to the log and to the connection's recorded traffic.
 
 use super::{Logins, Site, request_id};
+use crate::http::page::Page;
 use crate::login::answer::Refused;
-use crate::login::page::Page;
 use crate::saml::not_a_record::NotARecord;
 use crate::traffic::recorder::{Answered, Asked};
 use crate::traffic::{Cause, Seen, Stranger};

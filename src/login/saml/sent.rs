@@ -2,8 +2,8 @@
 
 use super::Logins;
 use super::refuse::Stopped;
+use crate::http::page;
 use crate::login::answer::{Refused, goes_to};
-use crate::login::page;
 use axum::response::Response;
 use rosterd_saml::metadata::Binding;
 use rosterd_saml::redirect::{self, Kind};

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "every test module uses its own part")]
 
 pub mod anew;
+pub mod application;
 pub mod authlib;
 pub mod bad_provider;
 pub mod binary;

@@ -1,5 +1,5 @@
-//! The pages a browser is shown on its way: plain, without scripts but the one that posts a form, and nothing of a message on
-//! them.
+//! The pages a browser is shown on its way: plain, fit for a phone, without scripts but the one that posts a form, and nothing of a
+//! message on them.
 
 use crate::clock::Entropy;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
@@ -9,20 +9,23 @@ use rosterd_saml::write::html;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:0;color:#1b1f24;background:#fff}\
     main{max-width:34rem;margin:12vh auto;padding:0 1.25rem}h1{font-size:1.4rem}code{font-size:.9em}\
-    button{font:inherit;padding:.5rem 1rem}@media(prefers-color-scheme:dark){body{color:#e6e8ea;background:#16191d}}";
+    button,input,.way{font:inherit;padding:.5rem 1rem;box-sizing:border-box}ul{list-style:none;padding:0}\
+    label{display:block;margin:.5rem 0}label input{display:block;width:100%}fieldset{border:1px solid #8a929b;margin:1rem 0}\
+    .way{display:block;border:1px solid #8a929b;border-radius:.3rem;margin:.5rem 0;color:inherit}\
+    @media(prefers-color-scheme:dark){body{color:#e6e8ea;background:#16191d}}";
 
-/// What may stand on a page: texts of ours, and what [`html`](rosterd_saml::write::html) made of others.
-pub(super) struct Page<'a> {
-    pub(super) title: &'a str,
-    pub(super) text: &'a str,
+/// What may stand on a page: texts of ours, and what [`html`] made of others.
+pub struct Page<'a> {
+    pub title: &'a str,
+    pub text: &'a str,
     /// What the person tells an administrator: the code, and the id of the request.
-    pub(super) reference: Option<(&'a str, &'a str)>,
-    /// A form of ours below the text, without anything from outside in it.
-    pub(super) form: &'a str,
+    pub reference: Option<(&'a str, &'a str)>,
+    /// Forms and links of ours below the text; whatever is from outside in them was escaped.
+    pub form: &'a str,
 }
 
 impl Page<'_> {
-    pub(super) fn into_response(self, status: StatusCode, entropy: &Entropy) -> Response {
+    pub fn into_response(self, status: StatusCode, entropy: &Entropy) -> Response {
         let nonce = nonce(entropy);
         let reference = self.reference.map_or(String::new(), |(code, id)| {
             format!(
@@ -54,7 +57,7 @@ const FRAMES: &str = "frame-ancestors 'none'; base-uri 'none'";
 
 /// A page that posts a message of ours to an identity provider. Where that leads is not restricted: a browser would hold every
 /// redirect after it to the same restriction, and identity providers send people on to others.
-pub(super) fn posting(form: impl FnOnce(&str) -> String, entropy: &Entropy) -> Response {
+pub fn posting(form: impl FnOnce(&str) -> String, entropy: &Entropy) -> Response {
     let nonce = nonce(entropy);
     let body = form(&nonce);
     answer(StatusCode::OK, body, &format!("default-src 'none'; script-src 'nonce-{nonce}'; {FRAMES}"))

@@ -1,0 +1,121 @@
+//! What signing in offers to the OpenID provider: whose host this is, who is signed in, which ways in there are, and signing out.
+//! An `Err` is the answer to give.
+
+use super::answer::Refused;
+use super::{Logins, cookie, session};
+use crate::model::connection::{Connection, ConnectionKind};
+use crate::model::ids::{ConnectionId, OrganizationId};
+use crate::model::session::SignedIn;
+use crate::model::tenant::{DEFAULT_TENANT, Tenant, domain_key};
+use crate::saml::addresses::base_url;
+use crate::store::{connections, organizations};
+use axum::http::HeaderValue;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use std::net::IpAddr;
+
+/// Connections read at a time, and at most.
+const PAGE: i64 = 200;
+const CONNECTIONS_MAX: usize = 2_000;
+
+/// A connection that people sign in by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WayIn {
+    pub name: String,
+    pub organization: Option<OrganizationId>,
+    /// Below `/login`.
+    pub called: String,
+    /// Name and password, asked for by us; otherwise elsewhere.
+    pub asks_password: bool,
+}
+
+impl WayIn {
+    fn of(connection: Connection) -> Option<Self> {
+        if !connection.kind.logs_in() {
+            return None;
+        }
+        // A name opens a connection in tenant `default` alone (decision 0010).
+        let is_default = connection.tenant_id.as_str() == DEFAULT_TENANT;
+        Some(Self {
+            called: if is_default { connection.name.clone() } else { connection.id.to_string() },
+            name: connection.name,
+            organization: connection.organization_id,
+            asks_password: connection.kind == ConnectionKind::Ldap,
+        })
+    }
+}
+
+impl Logins {
+    /// The tenant whose host was asked.
+    pub async fn served(&self, parts: &Parts) -> Result<Tenant, Box<Response>> {
+        self.tenant_row(parts).await.map_err(answer)
+    }
+
+    /// What the tenant is called towards applications, without a trailing slash.
+    pub fn issuer(&self, tenant: &Tenant) -> String {
+        base_url(&self.public_url, tenant)
+    }
+
+    /// Who is signed in; that they were here is noted.
+    pub async fn who(&self, parts: &Parts) -> Result<Option<SignedIn>, Box<Response>> {
+        let found = session::find(self, parts).await.map_err(answer)?;
+        if let Some(found) = &found {
+            session::touch(self, &found.session);
+        }
+        Ok(found)
+    }
+
+    /// The ways in of a tenant.
+    pub async fn ways_in(&self, tenant: &Tenant) -> Result<Vec<WayIn>, Box<Response>> {
+        let mut all: Vec<Connection> = Vec::new();
+        loop {
+            let after = all.last().map(|connection| connection.name.clone()).unwrap_or_default();
+            let page = connections::list(&self.store, &tenant.id, &after, PAGE).await.map_err(|error| answer(error.into()))?;
+            let is_last = page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
+            all.extend(page.into_iter().map(|stored| stored.connection));
+            if is_last || all.len() >= CONNECTIONS_MAX {
+                return Ok(all.into_iter().filter_map(WayIn::of).collect());
+            }
+        }
+    }
+
+    /// The organization that a session's connection belongs to.
+    pub async fn organization_of(&self, signed_in: &SignedIn) -> Result<Option<OrganizationId>, Box<Response>> {
+        let (tenant, id): (_, &ConnectionId) = (&signed_in.session.tenant_id, &signed_in.connection_id);
+        let found = connections::find(&self.store, tenant, id).await.map_err(|error| answer(error.into()))?;
+        Ok(found.and_then(|stored| stored.connection.organization_id))
+    }
+
+    /// The organization of that name or id.
+    pub async fn organization(&self, tenant: &Tenant, named: &str) -> Result<Option<OrganizationId>, Box<Response>> {
+        let found = match named.strip_prefix("org_") {
+            Some(_) => organizations::find(&self.store, &tenant.id, &OrganizationId::new(named)).await,
+            None => organizations::find_by_name(&self.store, &tenant.id, named).await,
+        };
+        Ok(found.map_err(|error| answer(error.into()))?.map(|organization| organization.id))
+    }
+
+    /// The organization that has proven the domain of an e-mail address.
+    pub async fn home_of(&self, tenant: &Tenant, address: &str) -> Result<Option<OrganizationId>, Box<Response>> {
+        let Some(domain) = address.rsplit_once('@').and_then(|(_, domain)| domain_key(domain)) else { return Ok(None) };
+        organizations::find_domain_owner(&self.store, &tenant.id, &domain).await.map_err(|error| answer(error.into()))
+    }
+
+    /// What makes a browser forget that somebody is signed in.
+    pub fn forgets(&self) -> HeaderValue {
+        cookie::forget(&self.public_url)
+    }
+
+    pub fn address_of(&self, parts: &Parts) -> IpAddr {
+        self.client_address(parts)
+    }
+
+    /// Whether a page of ours sent this, or no page.
+    pub fn is_ours(&self, parts: &Parts) -> bool {
+        self.same_origin(parts).is_ok()
+    }
+}
+
+fn answer(refused: Refused) -> Box<Response> {
+    Box::new(refused.into_response().into_response())
+}

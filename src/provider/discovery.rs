@@ -1,0 +1,77 @@
+//! What relying parties read first: the discovery document (OpenID Connect Discovery, RFC 8414) and the public keys. It lists
+//! exactly what is served.
+
+use super::claims;
+use super::error::Refusal;
+use super::{Call, json, preflight, shared};
+use crate::model::provider_key::SigningAlg;
+use axum::body::Body;
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+/// How long relying parties may keep what they read.
+const KEPT: &str = "public, max-age=3600";
+
+pub(super) async fn document(call: Call, _body: Body) -> Response {
+    answered(&call, || Ok(described(&call.issuer)))
+}
+
+pub(super) async fn keys(call: Call, _body: Body) -> Response {
+    let keys = call.provider.keys.of(&call.provider.logins, &call.tenant.id).await;
+    answered(&call, || Ok(json!({ "keys": keys?.public() })))
+}
+
+fn answered(call: &Call, body: impl FnOnce() -> Result<Value, Refusal>) -> Response {
+    if let Some(response) = preflight(&call.parts.method) {
+        return response;
+    }
+    if !matches!(call.parts.method, Method::GET | Method::HEAD) {
+        let says = "this path takes a GET";
+        return Refusal { says, ..Refusal::METHOD }.into_response();
+    }
+    match body() {
+        Ok(body) => {
+            let mut response = shared(json(StatusCode::OK, &body));
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(KEPT));
+            response
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+fn described(issuer: &str) -> Value {
+    let at = |path: &str| format!("{issuer}{path}");
+    let claims: Vec<&str> =
+        ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid"].into_iter().chain(claims::all()).collect();
+    let algs = SigningAlg::ALL.map(SigningAlg::as_str);
+    let auth = ["client_secret_basic", "client_secret_post"];
+    json!({
+        "issuer": issuer,
+        "authorization_endpoint": at("/authorize"),
+        "token_endpoint": at("/oauth/token"),
+        "userinfo_endpoint": at("/userinfo"),
+        "jwks_uri": at("/.well-known/jwks.json"),
+        "revocation_endpoint": at("/oauth/revoke"),
+        "introspection_endpoint": at("/oauth/introspect"),
+        "end_session_endpoint": at("/oidc/logout"),
+        "scopes_supported": claims::SCOPES,
+        "claims_supported": claims,
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "form_post"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": algs,
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "introspection_endpoint_auth_methods_supported": auth,
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+        "claims_parameter_supported": true,
+        "prompt_values_supported": ["none", "login", "select_account"],
+        "ui_locales_supported": ["en"],
+    })
+}

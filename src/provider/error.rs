@@ -1,0 +1,108 @@
+//! How an application is told no where it asks by itself (RFC 6749 §5.2, RFC 6750 §3.1).
+
+use super::{json, shared};
+use crate::store;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use serde_json::json;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) error: &'static str,
+    pub(super) says: &'static str,
+}
+
+const fn bad(error: &'static str, says: &'static str) -> Refusal {
+    Refusal { status: StatusCode::BAD_REQUEST, error, says }
+}
+
+impl Refusal {
+    pub(super) const fn request(says: &'static str) -> Self {
+        bad("invalid_request", says)
+    }
+
+    pub(super) const fn grant(says: &'static str) -> Self {
+        bad("invalid_grant", says)
+    }
+
+    pub(super) const fn scope(says: &'static str) -> Self {
+        bad("invalid_scope", says)
+    }
+
+    /// Alike for an application that is not there, a secret that is wrong and one that is missing.
+    pub(super) const CLIENT: Self =
+        Self { status: StatusCode::UNAUTHORIZED, error: "invalid_client", says: "the application did not prove which one it is" };
+
+    pub(super) const UNAUTHORIZED_CLIENT: Self = bad("unauthorized_client", "the application may not ask for this");
+
+    pub(super) const GRANT_TYPE: Self =
+        bad("unsupported_grant_type", "wanted authorization_code, refresh_token or client_credentials");
+
+    pub(super) const METHOD: Self =
+        Self { status: StatusCode::METHOD_NOT_ALLOWED, error: "invalid_request", says: "this path takes a POST" };
+
+    pub(super) const BEARER: Self =
+        Self { status: StatusCode::UNAUTHORIZED, error: "invalid_token", says: "the token is not valid" };
+
+    const UNAVAILABLE: Self = Self {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        error: "temporarily_unavailable",
+        says: "this can't be answered at the moment, try again later",
+    };
+
+    const INTERNAL: Self = Self {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        error: "server_error",
+        says: "an internal error, see the server's log under this request id",
+    };
+
+    pub(super) fn into_response(self) -> Response {
+        let mut response = shared(json(self.status, &json!({ "error": self.error, "error_description": self.says })));
+        let headers = response.headers_mut();
+        match self.error {
+            "invalid_client" => _ = headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"rosterd\"")),
+            "invalid_token" => {
+                _ = headers
+                    .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"rosterd\", error=\"invalid_token\""));
+            }
+            "temporarily_unavailable" => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("5")),
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<store::Error> for Refusal {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Stale | store::Error::Conflict | store::Error::Busy { .. } | store::Error::Unavailable { .. } => {
+                tracing::warn!(%error, "the store could not answer");
+                Self::UNAVAILABLE
+            }
+            store::Error::Corrupt { .. } | store::Error::Statement { .. } | store::Error::Setup { .. } => {
+                tracing::error!(%error, "internal error");
+                Self::INTERNAL
+            }
+        }
+    }
+}
+
+impl From<super::keys::KeysError> for Refusal {
+    fn from(error: super::keys::KeysError) -> Self {
+        match error {
+            super::keys::KeysError::Store(error) => error.into(),
+            error => {
+                tracing::error!(%error, "the keys for tokens can't be used");
+                Self::INTERNAL
+            }
+        }
+    }
+}
+
+impl From<super::parameters::Unreadable> for Refusal {
+    fn from(_: super::parameters::Unreadable) -> Self {
+        Self::request("the form could not be read, or is too long")
+    }
+}

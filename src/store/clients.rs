@@ -1,0 +1,143 @@
+//! Applications and the hashes of their secrets: two at a time, so that one changes without a gap.
+
+use super::audit::Audit;
+use super::statements::statements;
+use super::{Batch, Error, Row, Store};
+use crate::args;
+use crate::model::access::Token;
+use crate::model::client::Client;
+use crate::model::ids::{ClientId, TenantId};
+use crate::secret::TokenHash;
+
+statements! {
+    FIND_CLIENT = "SELECT id, name, options, hash, former_hash, former_until, version, created_at, updated_at FROM clients \
+        WHERE tenant_id = $1 AND id = $2";
+    FIND_CLIENT_BY_NAME = "SELECT id, name, options, hash, former_hash, former_until, version, created_at, updated_at FROM clients \
+        WHERE tenant_id = $1 AND name = $2";
+    LIST_CLIENTS = "SELECT id, name, options, hash, former_hash, former_until, version, created_at, updated_at FROM clients \
+        WHERE tenant_id = $1 AND name > $2 ORDER BY name LIMIT $3";
+    INSERT_CLIENT = "INSERT INTO clients (tenant_id, id, name, options, hash, version, created_at, updated_at) \
+        VALUES ($1, $2, $3, $4, $5, 1, $6, $7)";
+    UPDATE_CLIENT = "UPDATE clients SET options = $4, hash = $5, former_hash = $6, former_until = $7, version = version + 1, \
+        updated_at = $8 WHERE tenant_id = $1 AND id = $2 AND version = $3";
+    DELETE_CLIENT = "DELETE FROM clients WHERE tenant_id = $1 AND id = $2 AND version = $3";
+    INSERT_CLIENT_TOKEN = "INSERT INTO tokens (tenant_id, id, client_id, name, hash, scopes, expires_at, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    FIND_CLIENT_TOKEN = "SELECT id, scopes, created_at, expires_at FROM tokens \
+        WHERE tenant_id = $1 AND client_id = $2 AND hash = $3 AND revoked_at IS NULL";
+    DELETE_CLIENT_TOKEN = "DELETE FROM tokens WHERE tenant_id = $1 AND client_id = $2 AND hash = $3";
+    /// Those that ended, when the next is made: nobody keeps an hour's token for longer.
+    DELETE_OLD_CLIENT_TOKENS = "DELETE FROM tokens WHERE tenant_id = $1 AND client_id = $2 AND expires_at < $3";
+}
+
+/// An application and what opens it.
+#[derive(Clone, Debug)]
+pub struct StoredClient {
+    pub client: Client,
+    /// `None`: it has no secret.
+    pub hash: Option<TokenHash>,
+    /// The secret before it, and until when that counts.
+    pub former: Option<(TokenHash, i64)>,
+}
+
+/// A token that a client fetched for itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientToken {
+    pub id: String,
+    pub scopes: String,
+    pub created_at: i64,
+    pub expires_at: i64,
+}
+
+fn stored(tenant: &TenantId, row: &Row) -> Result<StoredClient, Error> {
+    let hash = |at: usize| {
+        let wrong = Error::Corrupt { what: "the hash of a client's secret has another length" };
+        row.opt_bytes(at)?.map(|bytes| TokenHash::from_bytes(&bytes).ok_or(wrong)).transpose()
+    };
+    let options =
+        serde_json::from_str(&row.text(2)?).map_err(|_| Error::Corrupt { what: "options of a client are not valid" })?;
+    Ok(StoredClient {
+        client: Client {
+            tenant_id: tenant.clone(),
+            id: ClientId::new(row.text(0)?),
+            name: row.text(1)?,
+            options,
+            version: row.int(6)?,
+            created_at: row.int(7)?,
+            updated_at: row.int(8)?,
+        },
+        hash: hash(3)?,
+        former: hash(4)?.zip(row.opt_int(5)?),
+    })
+}
+
+pub async fn find(store: &Store, tenant: &TenantId, id: &ClientId) -> Result<Option<StoredClient>, Error> {
+    store.read(FIND_CLIENT, args![tenant, id]).await?.first().map(|row| stored(tenant, row)).transpose()
+}
+
+pub async fn find_by_name(store: &Store, tenant: &TenantId, name: &str) -> Result<Option<StoredClient>, Error> {
+    store.read(FIND_CLIENT_BY_NAME, args![tenant, name]).await?.first().map(|row| stored(tenant, row)).transpose()
+}
+
+/// Up to `limit` clients whose names come after `after` (at first "").
+pub async fn list(store: &Store, tenant: &TenantId, after: &str, limit: i64) -> Result<Vec<StoredClient>, Error> {
+    store.read(LIST_CLIENTS, args![tenant, after, limit]).await?.iter().map(|row| stored(tenant, row)).collect()
+}
+
+fn options(client: &Client) -> String {
+    serde_json::to_string(&client.options).expect("plain texts")
+}
+
+/// Refused with [`Error::Conflict`] if the name is taken.
+pub fn create(batch: &mut Batch, new: &StoredClient, audit: &Audit) {
+    let Client { tenant_id, id, name, created_at, updated_at, .. } = &new.client;
+    let hash = new.hash.as_ref().map(|hash| hash.as_bytes().to_vec());
+    batch.one(INSERT_CLIENT, args![tenant_id, id, name, options(&new.client), hash, *created_at, *updated_at]);
+    audit.record(batch, tenant_id, "client.created", None, name);
+}
+
+/// Writes options and secrets of `changed`, whose version is the one that was read.
+pub fn update(batch: &mut Batch, changed: &StoredClient, audit: &Audit) {
+    let Client { tenant_id, id, name, version, .. } = &changed.client;
+    let hash = changed.hash.as_ref().map(|hash| hash.as_bytes().to_vec());
+    let former = changed.former.as_ref().map(|(hash, _)| hash.as_bytes().to_vec());
+    let until = changed.former.as_ref().map(|(_, until)| *until);
+    batch.one(UPDATE_CLIENT, args![tenant_id, id, *version, options(&changed.client), hash, former, until, audit.at]);
+    audit.record(batch, tenant_id, "client.updated", None, name);
+}
+
+/// Removes it, with all that it was given.
+pub fn delete(batch: &mut Batch, client: &Client, audit: &Audit) {
+    batch.one(DELETE_CLIENT, args![&client.tenant_id, &client.id, client.version]);
+    audit.record(batch, &client.tenant_id, "client.deleted", None, &client.name);
+}
+
+/// Stores a token that `client` fetched for itself, and lets go of its old ones.
+pub fn insert_token(batch: &mut Batch, client: &ClientId, new: &Token, hash: &TokenHash) {
+    let tenant = &new.tenant_id;
+    batch.any(DELETE_OLD_CLIENT_TOKENS, args![tenant, client, new.created_at]);
+    let scopes = new.scopes.join(" ");
+    batch.one(
+        INSERT_CLIENT_TOKEN,
+        args![tenant, &new.id, client, &new.name, &hash.as_bytes()[..], scopes, new.expires_at, new.created_at],
+    );
+}
+
+/// A token that this client fetched for itself.
+pub async fn find_token(
+    store: &Store,
+    tenant: &TenantId,
+    client: &ClientId,
+    hash: &TokenHash,
+) -> Result<Option<ClientToken>, Error> {
+    let rows = store.read(FIND_CLIENT_TOKEN, args![tenant, client, &hash.as_bytes()[..]]).await?;
+    let read = |row: &Row| {
+        let expires_at = row.opt_int(3)?.unwrap_or_default();
+        Ok(ClientToken { id: row.text(0)?, scopes: row.text(1)?, created_at: row.int(2)?, expires_at })
+    };
+    rows.first().map(read).transpose()
+}
+
+pub fn delete_token(batch: &mut Batch, tenant: &TenantId, client: &ClientId, hash: &TokenHash) {
+    batch.any(DELETE_CLIENT_TOKEN, args![tenant, client, &hash.as_bytes()[..]]);
+}

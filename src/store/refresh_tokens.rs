@@ -1,0 +1,61 @@
+//! Refresh tokens: stored by hash, used once. The grant is the family.
+
+use super::statements::statements;
+use super::{Batch, Error, Row, Store};
+use crate::args;
+use crate::model::grant::{Grant, Person};
+use crate::model::ids::TenantId;
+use crate::secret::TokenHash;
+
+statements! {
+    /// As of [`super::access_tokens`]; used or not.
+    FIND_REFRESH_TOKEN = "SELECT r.used_at, r.successor, r.created_at, r.expires_at, g.id, g.client_id, g.session_id, g.profile_id, \
+        g.identity_id, g.offline, g.scope, g.asked, g.auth_time, g.created_at, g.expires_at, u.user_id, u.doc, u.updated_at \
+        FROM refresh_tokens r JOIN grants g ON g.tenant_id = r.tenant_id AND g.id = r.grant_id AND g.expires_at > $3 \
+        JOIN identities i ON i.tenant_id = g.tenant_id AND i.id = g.identity_id AND i.profile_id = g.profile_id AND i.state = 'active' \
+        JOIN users u ON u.tenant_id = g.tenant_id AND u.id = g.profile_id AND NOT u.blocked \
+        WHERE r.tenant_id = $1 AND r.hash = $2";
+    INSERT_REFRESH_TOKEN = "INSERT INTO refresh_tokens (tenant_id, hash, grant_id, parent, created_at, expires_at) \
+        VALUES ($1, $2, $3, $4, $5, $6)";
+    /// Whoever comes second touches no row.
+    USE_REFRESH_TOKEN = "UPDATE refresh_tokens SET used_at = $3, successor = $4 WHERE tenant_id = $1 AND hash = $2 AND used_at IS NULL";
+}
+
+/// A token, used or not, and whom it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefreshToken {
+    pub used_at: Option<i64>,
+    /// The text of the next one, sealed.
+    pub successor: Option<Vec<u8>>,
+    pub created_at: i64,
+    pub expires_at: i64,
+    pub grant: Grant,
+    pub person: Person,
+}
+
+/// The token stored under `hash`, if its grant counts at `now`.
+pub async fn find(store: &Store, tenant: &TenantId, hash: &TokenHash, now: i64) -> Result<Option<RefreshToken>, Error> {
+    let rows = store.read(FIND_REFRESH_TOKEN, args![tenant, &hash.as_bytes()[..], now]).await?;
+    let read = |row: &Row| {
+        Ok(RefreshToken {
+            used_at: row.opt_int(0)?,
+            successor: row.opt_bytes(1)?,
+            created_at: row.int(2)?,
+            expires_at: row.int(3)?,
+            grant: super::access_tokens::grant(tenant, row, 4)?,
+            person: Person { user_id: row.text(15)?, doc: row.text(16)?, updated_at: row.int(17)? },
+        })
+    };
+    rows.first().map(read).transpose()
+}
+
+/// A new one of `grant`; `parent` was used for it.
+pub fn insert(batch: &mut Batch, grant: &Grant, hash: &TokenHash, parent: Option<&TokenHash>, (now, until): (i64, i64)) {
+    let parent = parent.map(|hash| hash.as_bytes().to_vec());
+    batch.one(INSERT_REFRESH_TOKEN, args![&grant.tenant_id, &hash.as_bytes()[..], &grant.id, parent, now, until]);
+}
+
+/// The batch is [`Error::Stale`] if it was used.
+pub fn use_up(batch: &mut Batch, tenant: &TenantId, hash: &TokenHash, at: i64, successor: Vec<u8>) {
+    batch.one(USE_REFRESH_TOKEN, args![tenant, &hash.as_bytes()[..], at, successor]);
+}
