@@ -17,6 +17,7 @@ mod keys;
 mod logout;
 mod parameters;
 mod request;
+mod signing;
 mod token;
 mod userinfo;
 

@@ -8,7 +8,6 @@ use super::claims::{self, Asked};
 use super::client;
 use super::error::Refusal;
 use super::id_token::{self, About};
-use super::keys::algorithm;
 use super::parameters::Parameters;
 use super::{Call, json, preflight, shared};
 use crate::clock::{Micros, SECOND};
@@ -79,10 +78,9 @@ async fn give(
     };
     let claims = claims_of(call, grant, person, &wanted).await?;
     let keys = call.provider.keys.of(logins, &call.tenant.id).await?;
-    let key = keys.active(client.options.alg).ok_or(super::keys::KeysError::Corrupt)?;
-    debug_assert_eq!(algorithm(client.options.alg), algorithm(key.life.alg));
+    let key = keys.active(client.options.alg)?;
     let about = About { issuer: &call.issuer, grant, person, nonce, access_token: access.expose(), claims, now };
-    let id_token = id_token::sign(key, about).map_err(|_| super::keys::KeysError::Corrupt)?;
+    let id_token = id_token::sign(key, about)?;
     Ok(json!({
         "access_token": access.expose(),
         "token_type": "Bearer",

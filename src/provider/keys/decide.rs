@@ -24,10 +24,17 @@ pub(super) enum Change {
     Forget { key: KeyLife },
 }
 
-pub(super) fn decide(keys: &[KeyLife], now: Micros) -> Vec<Change> {
+/// `keys`: each with whether it can be opened. What can't, signs no more: the next one does, or one that is made.
+pub(super) fn decide(keys: &[(&KeyLife, bool)], now: Micros) -> Vec<Change> {
+    let is_lost = |(key, opens): &&(&KeyLife, bool)| !opens && key.state != KeyState::Retired;
+    let lost: Vec<Change> =
+        keys.iter().filter(is_lost).map(|(key, _)| Change::Move { key: (*key).clone(), to: KeyState::Retired }).collect();
+    if !lost.is_empty() {
+        return lost;
+    }
     let mut changes = Vec::new();
     for alg in SigningAlg::ALL {
-        let own = || keys.iter().filter(move |key| key.alg == alg);
+        let own = || keys.iter().map(|(key, _)| *key).filter(move |key| key.alg == alg);
         let of = |state: KeyState| own().find(|key| key.state == state);
         let number = own().map(|key| key.number).max().unwrap_or(0) + 1;
         let since = |key: &KeyLife| now.saturating_sub(key.state_since);
@@ -63,7 +70,8 @@ mod tests {
             Change::Make { alg, .. } => *alg == SigningAlg::Rs256,
             _ => true,
         };
-        decide(keys, now).into_iter().filter(is_own).collect()
+        let keys: Vec<_> = keys.iter().map(|key| (key, true)).collect();
+        decide(&keys, now).into_iter().filter(is_own).collect()
     }
 
     #[test]
@@ -85,6 +93,17 @@ mod tests {
         assert_eq!(of(&both, SIGNS_FOR + PUBLISHED_FOR - 1), []);
         let moves = [Change::Move { key: active, to: KeyState::Retired }, Change::Move { key: late, to: KeyState::Active }];
         assert_eq!(of(&both, SIGNS_FOR + PUBLISHED_FOR), moves);
+    }
+
+    #[test]
+    fn one_that_cant_be_opened_signs_no_more_and_the_next_one_does_or_a_new_one() {
+        let (active, next) = (key(1, KeyState::Active, 0), key(2, KeyState::Next, 0));
+        let retire = |key: &KeyLife| Change::Move { key: key.clone(), to: KeyState::Retired };
+        assert_eq!(decide(&[(&active, false), (&next, true)], 0), [retire(&active)]);
+        assert_eq!(decide(&[(&active, false), (&next, false)], 0), [retire(&active), retire(&next)]);
+        let retired = [key(1, KeyState::Retired, 0), key(2, KeyState::Retired, 0)];
+        assert_eq!(of(&retired, 0), [Change::Make { alg: SigningAlg::Rs256, number: 3, state: KeyState::Active }]);
+        assert_eq!(of(&[retired[0].clone(), next.clone()], 0), [Change::Move { key: next, to: KeyState::Active }]);
     }
 
     #[test]
