@@ -420,6 +420,8 @@ CREATE TABLE sessions (
     created_at BIGINT NOT NULL,
     last_seen_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
+    -- When the person proved who they are; an identity provider may have let them in by a proof from before.
+    auth_time BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, profile_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
 );
@@ -452,6 +454,8 @@ CREATE TABLE codes (
     session_id TEXT NOT NULL,
     profile_id TEXT NOT NULL,
     identity_id TEXT NOT NULL,
+    -- On whose behalf: whose connection the person came by.
+    organization_id TEXT,
     redirect_uri TEXT NOT NULL,
     challenge TEXT NOT NULL,
     nonce TEXT,
@@ -466,6 +470,8 @@ CREATE TABLE codes (
     FOREIGN KEY (tenant_id, profile_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX codes_age ON codes (tenant_id, expires_at);
+CREATE INDEX codes_client ON codes (tenant_id, client_id);
+CREATE INDEX codes_profile ON codes (tenant_id, profile_id);
 
 -- What a person let an application have. Its tokens go with it. One that is not offline counts for as long as its session does,
 -- and none for somebody who is blocked or left.
@@ -476,6 +482,7 @@ CREATE TABLE grants (
     session_id TEXT NOT NULL,
     profile_id TEXT NOT NULL,
     identity_id TEXT NOT NULL,
+    organization_id TEXT,
     offline BOOLEAN NOT NULL,
     scope TEXT NOT NULL,
     asked TEXT NOT NULL,
@@ -486,7 +493,8 @@ CREATE TABLE grants (
     FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id) ON DELETE CASCADE,
     FOREIGN KEY (tenant_id, profile_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
 );
-CREATE INDEX grants_profile ON grants (tenant_id, profile_id);
+CREATE INDEX grants_profile ON grants (tenant_id, profile_id, client_id, id);
+CREATE INDEX grants_client ON grants (tenant_id, client_id);
 CREATE INDEX grants_age ON grants (tenant_id, expires_at);
 
 CREATE TABLE access_tokens (
@@ -518,6 +526,20 @@ CREATE TABLE refresh_tokens (
     FOREIGN KEY (tenant_id, grant_id) REFERENCES grants (tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX refresh_tokens_grant ON refresh_tokens (tenant_id, grant_id);
+CREATE INDEX refresh_tokens_age ON refresh_tokens (tenant_id, expires_at);
+
+-- What people said an application may know, of those that have to ask.
+CREATE TABLE consents (
+    tenant_id TEXT NOT NULL,
+    profile_id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    given_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, profile_id, client_id),
+    FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id) ON DELETE CASCADE,
+    FOREIGN KEY (tenant_id, profile_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX consents_client ON consents (tenant_id, client_id);
 
 -- Failed logins in a row: per connection and person (keyed hashes of what was typed and of who was found), and per address
 -- (scope ''). A row says nothing any more once it is older than the window, and goes.

@@ -59,6 +59,9 @@ pub struct CreateArgs {
     /// Claims of the scopes at /userinfo alone, and not in the ID token
     #[arg(long)]
     claims_by_userinfo: bool,
+    /// Ask its people what it may know of them: for an application of somebody else's
+    #[arg(long, conflicts_with = "machine")]
+    ask_consent: bool,
     #[command(flatten)]
     tenant: TenantArg,
     #[arg(long, help = "Print JSON")]
@@ -284,6 +287,7 @@ async fn create(context: &Context, args: CreateArgs) -> anyhow::Result<()> {
         scopes: if args.machine { checked_scopes(args.scopes)? } else { vec![] },
         alg: args.alg.unwrap_or(SigningAlg::Rs256),
         id_token_claims: !args.claims_by_userinfo,
+        asks_consent: args.ask_consent,
     };
     let audit = context.audit();
     let secret = (kind != ClientKind::Public).then(|| TokenKind::ClientSecret.generate(&context.entropy));

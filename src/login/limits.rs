@@ -60,6 +60,11 @@ impl Limits {
         Counted { scope: String::new(), subject: format!("oidc:{}", place(address)), failures_max: self.failures_per_address }
     }
 
+    /// Applications at one address that did not prove which ones they are.
+    pub(super) fn of_strangers(&self, address: IpAddr) -> Counted {
+        Counted { scope: String::new(), subject: format!("client:{}", place(address)), failures_max: self.failures_per_address }
+    }
+
     /// Tries of `who`, from anywhere and from this address. There it is one less: whoever fails for somebody from one place
     /// leaves them a try from another.
     pub(super) fn of(&self, keys: &KeyRing, connection: &ConnectionId, who: Who<'_>, address: IpAddr) -> [Counted; 2] {

@@ -28,6 +28,7 @@ pub use oidc::{Desk as OidcDesk, callback_address};
 pub use places::Places;
 pub use saml::Desk as SamlDesk;
 pub use saml::router as saml_router;
+pub use visit::RETURN_TO_BYTES_MAX;
 
 use crate::clock::{Clock, Entropy};
 use crate::http::client_address::client_address;

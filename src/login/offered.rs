@@ -14,13 +14,13 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
 
-/// Connections read at a time, and at most.
-const PAGE: i64 = 200;
-const CONNECTIONS_MAX: usize = 2_000;
+/// Ways in that are told of at a time.
+const WAYS_MAX: i64 = 50;
 
 /// A connection that people sign in by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WayIn {
+    pub id: ConnectionId,
     pub name: String,
     pub organization: Option<OrganizationId>,
     /// Below `/login`.
@@ -37,6 +37,7 @@ impl WayIn {
         // A name opens a connection in tenant `default` alone (decision 0010).
         let is_default = connection.tenant_id.as_str() == DEFAULT_TENANT;
         Some(Self {
+            id: connection.id.clone(),
             called: if is_default { connection.name.clone() } else { connection.id.to_string() },
             name: connection.name,
             organization: connection.organization_id,
@@ -65,25 +66,26 @@ impl Logins {
         Ok(found)
     }
 
-    /// The ways in of a tenant.
-    pub async fn ways_in(&self, tenant: &Tenant) -> Result<Vec<WayIn>, Box<Response>> {
-        let mut all: Vec<Connection> = Vec::new();
-        loop {
-            let after = all.last().map(|connection| connection.name.clone()).unwrap_or_default();
-            let page = connections::list(&self.store, &tenant.id, &after, PAGE).await.map_err(|error| answer(error.into()))?;
-            let is_last = page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
-            all.extend(page.into_iter().map(|stored| stored.connection));
-            if is_last || all.len() >= CONNECTIONS_MAX {
-                return Ok(all.into_iter().filter_map(WayIn::of).collect());
-            }
-        }
+    /// The ways in of an organization, or those of none, by name.
+    pub async fn ways_in(&self, tenant: &Tenant, organization: Option<&OrganizationId>) -> Result<Vec<WayIn>, Box<Response>> {
+        let found = connections::ways_in(&self.store, &tenant.id, organization, WAYS_MAX).await;
+        let found = found.map_err(|error| answer(error.into()))?;
+        Ok(found.into_iter().filter_map(|stored| WayIn::of(stored.connection)).collect())
     }
 
-    /// The organization that a session's connection belongs to.
-    pub async fn organization_of(&self, signed_in: &SignedIn) -> Result<Option<OrganizationId>, Box<Response>> {
-        let (tenant, id): (_, &ConnectionId) = (&signed_in.session.tenant_id, &signed_in.connection_id);
-        let found = connections::find(&self.store, tenant, id).await.map_err(|error| answer(error.into()))?;
-        Ok(found.and_then(|stored| stored.connection.organization_id))
+    /// The way in of that name or id.
+    pub async fn way_in(&self, tenant: &Tenant, named: &str) -> Result<Option<WayIn>, Box<Response>> {
+        let found = match named.strip_prefix("con_") {
+            Some(_) => connections::find(&self.store, &tenant.id, &ConnectionId::new(named)).await,
+            None => connections::find_by_name(&self.store, &tenant.id, named).await,
+        };
+        Ok(found.map_err(|error| answer(error.into()))?.and_then(|stored| WayIn::of(stored.connection)))
+    }
+
+    /// Whether an organization has a way in of its own.
+    pub async fn has_way_in_of_an_organization(&self, tenant: &Tenant) -> Result<bool, Box<Response>> {
+        let found = connections::has_way_in_of_an_organization(&self.store, &tenant.id).await;
+        found.map_err(|error| answer(error.into()))
     }
 
     /// The organization of that name or id.
@@ -118,4 +120,15 @@ impl Logins {
 
 fn answer(refused: Refused) -> Box<Response> {
     Box::new(refused.into_response().into_response())
+}
+
+impl Logins {
+    /// An application that did not prove which one it is: how long whoever is at that address has to wait before it is told so again.
+    pub async fn count_a_stranger(&self, tenant: &Tenant, parts: &Parts) -> Option<u64> {
+        let counted = [self.limits.of_strangers(self.client_address(parts))];
+        match self.limits.count(&self.store, &tenant.id, &counted, self.clock.now()).await {
+            Err(Refused::TooManyFailures { retry_after_seconds }) => Some(retry_after_seconds),
+            _ => None,
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::model::ids::{SessionId, TenantId};
 use crate::model::session::{ABSOLUTE, Session, SignedIn};
 use crate::provisioning::login::Entering;
 use crate::secret::{Secret, TokenHash, TokenKind};
-use crate::store::{Batch, events, groups, sessions};
+use crate::store::{Batch, events, grants, groups, sessions};
 use axum::http::header::{CACHE_CONTROL, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
@@ -32,6 +32,7 @@ pub(super) struct Beginning {
     expires_at: Micros,
     /// The browser's session until now, whoever's that was.
     replaced: Vec<TokenHash>,
+    auth_time: Micros,
 }
 
 impl Beginning {
@@ -48,7 +49,14 @@ impl Beginning {
             now,
             expires_at: now.saturating_add(ABSOLUTE),
             replaced: old.map(|old| logins.keys.token_hashes(old.expose())).unwrap_or_default(),
+            auth_time: now,
         }
+    }
+
+    /// Whoever vouches for the person saw them prove who they are at `at`. Never later than now: clocks differ.
+    pub(super) fn proved_at(mut self, at: Option<Micros>) -> Self {
+        self.auth_time = at.map_or(self.auth_time, |at| at.min(self.now));
+        self
     }
 
     /// It ends at `until`, if that comes first: the source says how long it vouches for the person.
@@ -59,7 +67,10 @@ impl Beginning {
 
     /// It takes another session's place too.
     pub(super) fn replace(&mut self, session: TokenHash) {
-        self.replaced.push(session);
+        // Mostly the same that the cookie says.
+        if !self.replaced.contains(&session) {
+            self.replaced.push(session);
+        }
     }
 
     /// For how long it lasts at most.
@@ -73,7 +84,10 @@ impl Beginning {
 
     /// Stores it with the login that it begins with.
     pub(super) fn store(&self, entering: &Entering<'_>, batch: &mut Batch) {
-        self.replaced.iter().for_each(|hash| sessions::delete(batch, &self.tenant, hash));
+        for hash in &self.replaced {
+            grants::move_to_session(batch, &self.tenant, (entering.profile_id, entering.identity_id), hash, &self.id);
+            sessions::delete(batch, &self.tenant, hash);
+        }
         let session = Session {
             tenant_id: self.tenant.clone(),
             id: self.id.clone(),
@@ -83,6 +97,7 @@ impl Beginning {
             created_at: self.now,
             last_seen_at: self.now,
             expires_at: self.expires_at,
+            auth_time: self.auth_time,
         };
         sessions::insert(batch, &session, &self.hash);
     }

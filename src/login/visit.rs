@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use url::form_urlencoded;
 
 /// Longest address to go on to: it travels in a cookie.
-const RETURN_TO_BYTES_MAX: usize = 1_024;
+pub const RETURN_TO_BYTES_MAX: usize = 1_024;
 /// Longest query.
 const QUERY_BYTES_MAX: usize = 8_192;
 
@@ -27,6 +27,11 @@ pub(super) fn return_to_of(logins: &Logins, query: &str) -> Result<Option<String
         return Err(Refused::request("invalid_return_to", "return_to: is there twice"));
     }
     checked(logins, given)
+}
+
+/// Whether the person is to prove who they are, and not go on by a session they have there.
+pub(super) fn is_forced(query: &str) -> bool {
+    form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "force" && value == "1")
 }
 
 pub(super) fn checked(logins: &Logins, given: Option<String>) -> Result<Option<String>, Refused> {

@@ -40,6 +40,9 @@ pub struct ClientOptions {
     pub alg: SigningAlg,
     /// Whether the claims of its scopes stand in the ID token too, and not at `/userinfo` alone.
     pub id_token_claims: bool,
+    /// Whether its people are asked what it may know of them: it is somebody else's.
+    #[serde(default)]
+    pub asks_consent: bool,
 }
 
 /// A row of `clients`, without its secrets.
@@ -58,7 +61,14 @@ impl ClientOptions {
     /// Whether it may be answered at `uri`: one of its own to the byte. The port of a program's own loopback address is whichever
     /// was free (RFC 8252 §7.3).
     pub fn redirects_to(&self, uri: &str) -> bool {
-        self.redirect_uris.iter().any(|known| known == uri || is_same_loopback(known, uri))
+        let is_program = self.kind == ClientKind::Public;
+        self.redirect_uris.iter().any(|known| known == uri || (is_program && is_same_loopback(known, uri)))
+    }
+
+    /// Whether anybody's program on the person's machine could be who is answered there: nothing proves which one asked
+    /// (RFC 8252 §8.6).
+    pub fn is_anybodys(&self, uri: &str) -> bool {
+        self.kind == ClientKind::Public && !uri.starts_with("https:")
     }
 
     pub fn leads_on_to(&self, uri: &str) -> bool {
@@ -136,6 +146,7 @@ mod tests {
             scopes: vec![],
             alg: SigningAlg::Rs256,
             id_token_claims: true,
+            asks_consent: false,
         }
     }
 
@@ -164,7 +175,10 @@ mod tests {
 
     #[test]
     fn a_program_listens_on_the_port_that_is_free() {
-        let client = at(&["http://127.0.0.1/cb", "http://[::1]:1/cb", "http://localhost:1/cb"]);
+        let mut client = at(&["http://127.0.0.1/cb", "http://[::1]:1/cb", "http://localhost:1/cb"]);
+        assert!(!client.redirects_to("http://127.0.0.1:5000/cb"), "one with a secret is a server, whose port is known");
+        client.kind = ClientKind::Public;
+        assert!(client.is_anybodys("http://127.0.0.1:5000/cb") && !client.is_anybodys("https://app.example/cb"));
         for uri in ["http://127.0.0.1:5000/cb", "http://[::1]:9/cb", "http://localhost:1/cb"] {
             assert!(client.redirects_to(uri), "{uri}");
         }

@@ -1,6 +1,6 @@
 //! What a person let an application have, and for how long what it was given counts.
 
-use super::ids::{ClientId, GrantId, IdentityId, ProfileId, SessionId, TenantId};
+use super::ids::{ClientId, GrantId, IdentityId, OrganizationId, ProfileId, SessionId, TenantId};
 use crate::clock::{Micros, SECOND};
 
 /// How long a code waits to be exchanged.
@@ -14,6 +14,9 @@ pub const REFRESH_ABSOLUTE: Micros = 90 * 86_400 * SECOND;
 /// How long the same refresh token gets the same successor: two requests of one application at once, or an answer that got lost.
 pub const REFRESH_GRACE: Micros = 30 * SECOND;
 
+/// What one person let one application have at a time; the oldest goes for one more.
+pub const GRANTS_MAX: i64 = 100;
+
 /// What was authorised: the row of a code that waits, and of a grant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grant {
@@ -23,13 +26,15 @@ pub struct Grant {
     pub session_id: SessionId,
     pub profile_id: ProfileId,
     pub identity_id: IdentityId,
+    /// Whose connection the person came by: the application sees them as one of its people.
+    pub organization_id: Option<OrganizationId>,
     /// Goes on after the session.
     pub offline: bool,
     /// Words with a space between.
     pub scope: String,
     /// JSON: names of claims that were asked for one by one.
     pub asked: String,
-    /// When the person signed in.
+    /// When the person proved who they are.
     pub auth_time: Micros,
     pub created_at: Micros,
     pub expires_at: Micros,

@@ -1,6 +1,6 @@
 //! Somebody who is signed in, and for how long.
 
-use super::ids::{ConnectionId, IdentityId, ProfileId, SessionId, TenantId};
+use super::ids::{ConnectionId, IdentityId, OrganizationId, ProfileId, SessionId, TenantId};
 use crate::clock::{Micros, SECOND};
 
 /// How long a session lasts without being used.
@@ -23,6 +23,8 @@ pub struct Session {
     pub created_at: Micros,
     pub last_seen_at: Micros,
     pub expires_at: Micros,
+    /// When the person proved who they are: as it began, or before, where an identity provider let them in by that.
+    pub auth_time: Micros,
 }
 
 impl Session {
@@ -38,6 +40,8 @@ pub struct SignedIn {
     pub session: Session,
     pub connection_id: ConnectionId,
     pub connection: String,
+    /// Whose that connection is.
+    pub organization_id: Option<OrganizationId>,
     /// Public.
     pub user_id: String,
     /// JSON text of the profile.
@@ -63,6 +67,7 @@ mod tests {
             created_at: 0,
             last_seen_at,
             expires_at: ABSOLUTE,
+            auth_time: 0,
         };
         assert!(session(0).is_live(IDLE - 1) && !session(0).is_live(IDLE));
         assert!(session(IDLE).is_live(IDLE + 1));

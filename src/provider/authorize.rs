@@ -1,5 +1,6 @@
 //! `/authorize`: whoever is signed in goes on to the application with a code; whoever is not signs in first and comes back here.
 
+mod ask;
 pub(super) mod decide;
 
 use super::chooser::{self, Ways};
@@ -18,19 +19,45 @@ use crate::model::ids::{ClientId, GrantId, OrganizationId};
 use crate::model::session::SignedIn;
 use crate::secret::TokenKind;
 use crate::store::codes::{self, StoredCode};
-use crate::store::{self, Batch, clients, events};
+use crate::store::{self, Batch, clients, consents, events};
 use axum::body::Body;
 use axum::http::header::{ALLOW, CACHE_CONTROL, LOCATION, REFERRER_POLICY};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use decide::{Session, Step, decide};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use decide::{Question, SINCE_LASTS, Session, Step, decide};
 use rosterd_saml::write::html;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use url::{Url, form_urlencoded};
 
 /// Since when the person has to have signed in, sealed; ours, and told to nobody.
 pub(super) const SINCE: &str = "rosterd_since";
+/// Whom the application believes to meet, in place of its hint, which is long. It only narrows, so that anybody may say it.
+const MEANT: &str = "rosterd_meant";
+/// What the person answered on a page of ours.
+pub(super) const CONFIRMED: &str = "confirmed";
+/// What of a request comes back to us after a sign-in.
+const KEPT: [&str; 16] = [
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "response_mode",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "prompt",
+    "max_age",
+    "claims",
+    "login_hint",
+    "organization",
+    "connection",
+    MEANT,
+];
 
 /// Why a request does not go on, as an answer.
 enum Stopped {
@@ -48,6 +75,11 @@ impl From<Box<Response>> for Stopped {
 const UNAVAILABLE: Told =
     Told { error: "temporarily_unavailable", says: "this can't be answered at the moment, try again later" };
 const INTERNAL: Told = Told { error: "server_error", says: "an internal error" };
+const TOO_LONG: Told = Told {
+    error: "invalid_request",
+    says: "the request is too long to be kept while the person signs in: wanted a shorter state, nonce, scope or claims",
+};
+const DENIED: Told = Told { error: "access_denied", says: "the person said no" };
 const LOGIN_REQUIRED: Told = Told { error: "login_required", says: "the person has to sign in" };
 
 pub(super) async fn answer(call: Call, body: Body) -> Response {
@@ -57,11 +89,13 @@ pub(super) async fn answer(call: Call, body: Body) -> Response {
         _ => return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, POST")]).into_response(),
     };
     let Ok(parameters) = parameters else { return stranger(&call.provider, &call.parts, Stranger::Unreadable) };
-    if call.parts.method == Method::POST {
+    let said =
+        parameters.one(CONFIRMED).filter(|_| call.parts.method == Method::POST && call.provider.logins.is_ours(&call.parts));
+    if call.parts.method == Method::POST && said.is_none() {
         // Another site's form comes without our cookie; the same as a link comes with it.
-        return goes_to(&format!("{}?{}", call.path("/authorize"), parameters.to_query()));
+        return goes_to(&format!("{}?{}", call.path("/authorize"), parameters.without(&[CONFIRMED]).to_query()));
     }
-    match go_on(&call, &parameters).await {
+    match go_on(&call, &parameters.without(&[CONFIRMED]), said).await {
         Ok(response) => response,
         Err(Stopped::Page(who)) => stranger(&call.provider, &call.parts, who),
         Err(Stopped::Back(back, told)) => {
@@ -72,7 +106,7 @@ pub(super) async fn answer(call: Call, body: Body) -> Response {
     }
 }
 
-async fn go_on(call: &Call, parameters: &Parameters) -> Result<Response, Stopped> {
+async fn go_on(call: &Call, parameters: &Parameters, said: Option<&str>) -> Result<Response, Stopped> {
     let logins = &call.provider.logins;
     let id = ClientId::new(request::client_id(parameters).map_err(Stopped::Page)?);
     let found = clients::find(&logins.store, &call.tenant.id, &id).await;
@@ -84,50 +118,81 @@ async fn go_on(call: &Call, parameters: &Parameters) -> Result<Response, Stopped
     let request = request::read(parameters).map_err(stop)?;
     let signed_in = logins.who(&call.parts).await?;
     let organization = organization(call, &request, &back).await?;
-    let hint = match &request.id_token_hint {
-        None => None,
+    let meant = match &request.id_token_hint {
+        None => parameters.one(MEANT).map(str::to_owned),
         Some(text) => {
             let keys = call.provider.keys.of(logins, &call.tenant.id).await.map_err(|_| stop(INTERNAL))?;
             let hint = id_token::recognise(&keys, &call.issuer, text).filter(|hint| hint.client_id == client.id.as_str());
-            Some(
-                hint.ok_or(stop(Told { error: "invalid_request", says: "id_token_hint: is none of ours for this application" }))?,
-            )
+            let none = Told { error: "invalid_request", says: "id_token_hint: is none of ours for this application" };
+            Some(short(&hint.ok_or_else(|| stop(none))?.sub))
         }
     };
     let now = call.provider.now();
     let since = parameters.one(SINCE).and_then(|text| since(&call.provider, &client, text));
-    let session = match &signed_in {
-        None => None,
-        Some(signed_in) => {
-            let fits = match &organization {
-                Some(wanted) => logins.organization_of(signed_in).await?.as_ref() == Some(wanted),
-                None => true,
-            };
-            let asked = request.connection.as_ref();
-            let named = asked.is_none_or(|asked| *asked == signed_in.connection || *asked == signed_in.connection_id.as_str());
-            Some(Session {
-                sub: claims::subject(&signed_in.user_id),
-                began_at: signed_in.session.created_at,
-                fits: fits && named && client.options.takes(&signed_in.connection),
-            })
+    let session = signed_in.as_ref().map(|signed_in| {
+        let named = |asked: &String| *asked == signed_in.connection || *asked == signed_in.connection_id.as_str();
+        Session {
+            began_at: signed_in.session.created_at,
+            auth_time: signed_in.session.auth_time,
+            fits: organization.as_ref().is_none_or(|wanted| signed_in.organization_id.as_ref() == Some(wanted))
+                && request.connection.as_ref().is_none_or(named)
+                && client.options.takes(&signed_in.connection),
+            is_meant: meant.as_ref().is_none_or(|meant| *meant == short(&claims::subject(&signed_in.user_id))),
         }
+    });
+    let question = match (&signed_in, said) {
+        (Some(signed_in), None) => open_question(call, &client, &request, &back, signed_in).await?,
+        _ => Question::None,
     };
-    match decide(&request, session.as_ref(), hint.as_ref().map(|hint| hint.sub.as_str()), since, now) {
+    match decide(&request, session.as_ref(), since, question, now) {
         Step::Issue => {
             let signed_in = signed_in.as_ref().ok_or_else(|| stop(LOGIN_REQUIRED))?;
-            issue(call, &client, &request, &back, signed_in).await
+            match said {
+                Some("yes") | None => issue(call, &client, &request, &back, signed_in, said.is_some()).await,
+                Some(_) => Err(stop(DENIED)),
+            }
         }
         Step::Refuse(told) => Err(stop(told)),
-        Step::SignIn { anew } => {
-            let mut again = parameters.without(&["prompt", SINCE]);
-            if anew {
+        Step::Ask(question) => Ok(ask::page(call, &client, &request, parameters, question)),
+        Step::SignIn { anew, prove } => {
+            let mut again = parameters.only(&KEPT);
+            if let (Some(meant), true) = (&meant, request.id_token_hint.is_some()) {
+                again = again.without(&[MEANT]).with(MEANT, meant);
+            }
+            let since = since.filter(|since| (0..SINCE_LASTS).contains(&(now - since)));
+            if anew || since.is_some() {
                 let at = since.unwrap_or(now);
                 again = again.with(SINCE, &logins.keys.seal_text(&at.to_be_bytes(), &place(&client), &logins.entropy));
             }
             let ways = Ways::of(call, &client, &request, organization).await?;
-            Ok(chooser::page(call, &client, &again, &ways, request.prompt.select))
+            chooser::page(call, &client, &again, &ways, chooser::How { asks: request.prompt.select, prove })
+                .ok_or_else(|| stop(TOO_LONG))
         }
     }
+}
+
+/// What has to be asked of whoever is signed in.
+async fn open_question(
+    call: &Call,
+    client: &Client,
+    request: &Request,
+    back: &Back,
+    signed_in: &SignedIn,
+) -> Result<Question, Stopped> {
+    let given = match client.options.asks_consent {
+        true => consents::find(&call.provider.logins.store, &call.tenant.id, &signed_in.session.profile_id, &client.id).await,
+        false => Ok(None),
+    };
+    let given = given.map_err(|error| {
+        tracing::warn!(%error, "what somebody said of an application could not be read");
+        Stopped::Back(back.clone(), UNAVAILABLE)
+    })?;
+    Ok(decide::question(client, &back.redirect_uri, request.prompt, &request.scope, given.as_deref()))
+}
+
+/// A subject in a few letters.
+fn short(sub: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(sub))
 }
 
 /// Whom people have to belong to: what was asked for, else whoever has proven the domain of the address that is hinted at.
@@ -147,7 +212,14 @@ fn since(provider: &Provider, client: &Client, text: &str) -> Option<Micros> {
     Some(Micros::from_be_bytes(opened.expose().as_slice().try_into().ok()?))
 }
 
-async fn issue(call: &Call, client: &Client, request: &Request, back: &Back, signed_in: &SignedIn) -> Result<Response, Stopped> {
+async fn issue(
+    call: &Call,
+    client: &Client,
+    request: &Request,
+    back: &Back,
+    signed_in: &SignedIn,
+    consented: bool,
+) -> Result<Response, Stopped> {
     let logins = &call.provider.logins;
     let now = call.provider.now();
     let session = &signed_in.session;
@@ -160,10 +232,11 @@ async fn issue(call: &Call, client: &Client, request: &Request, back: &Back, sig
             session_id: session.id.clone(),
             profile_id: session.profile_id.clone(),
             identity_id: session.identity_id.clone(),
+            organization_id: signed_in.organization_id.clone(),
             offline: request.scope.split(' ').any(|word| word == "offline_access"),
             scope: request.scope.clone(),
             asked: request.asked.to_text(),
-            auth_time: session.created_at,
+            auth_time: session.auth_time,
             created_at: now,
             expires_at: now.saturating_add(CODE_LASTS),
         },
@@ -176,6 +249,9 @@ async fn issue(call: &Call, client: &Client, request: &Request, back: &Back, sig
     let mut batch = Batch::default();
     codes::insert(&mut batch, &stored, &logins.keys.hash_token(code.expose()));
     events::insert_log(&mut batch, &call.tenant.id, &[logged(call, client, signed_in, now)]);
+    if consented && client.options.asks_consent {
+        consents::put(&mut batch, &call.tenant.id, (&session.profile_id, &client.id), &request.scope, now);
+    }
     match logins.store.apply(batch).await {
         Ok(()) => Ok(told_back(call, back, &[("code", code.expose())])),
         // The person or the application went in this moment.

@@ -8,7 +8,7 @@ use super::authorize::{goes_to, hidden};
 use super::parameters::Parameters;
 use super::request::Request;
 use crate::http::page::Page;
-use crate::login::WayIn;
+use crate::login::{RETURN_TO_BYTES_MAX, WayIn};
 use crate::model::client::Client;
 use crate::model::ids::OrganizationId;
 use axum::http::StatusCode;
@@ -39,8 +39,23 @@ impl Ways {
         if let (None, Some(address)) = (&organization, &request.login_hint) {
             organization = logins.home_of(&call.tenant, address).await?;
         }
-        let all = logins.ways_in(&call.tenant).await?;
-        Ok(select(all, organization.as_ref(), request.connection.as_deref(), |name| client.options.takes(name)))
+        let mut all = Vec::new();
+        let mut is_elsewhere = false;
+        match &request.connection {
+            Some(named) => all.extend(logins.way_in(&call.tenant, named).await?),
+            None if client.options.connections.is_empty() => {
+                all = logins.ways_in(&call.tenant, organization.as_ref()).await?;
+                is_elsewhere = organization.is_none() && logins.has_way_in_of_an_organization(&call.tenant).await?;
+            }
+            None => {
+                for name in &client.options.connections {
+                    all.extend(logins.way_in(&call.tenant, name).await?);
+                }
+            }
+        }
+        let mut ways = select(all, organization.as_ref(), request.connection.as_deref(), |name| client.options.takes(name));
+        ways.has_more |= is_elsewhere;
+        Ok(ways)
     }
 }
 
@@ -48,26 +63,45 @@ fn select(all: Vec<WayIn>, organization: Option<&OrganizationId>, named: Option<
     let taken: Vec<WayIn> = all.into_iter().filter(|way| takes(&way.name)).collect();
     let has_more = organization.is_none() && named.is_none() && taken.iter().any(|way| way.organization.is_some());
     let is_shown = |way: &WayIn| match (named, organization) {
-        (Some(named), None) => way.name == named || way.called == named,
-        (Some(named), Some(organization)) => {
-            (way.name == named || way.called == named) && way.organization.as_ref() == Some(organization)
-        }
+        (Some(named), None) => is_called(way, named),
+        (Some(named), Some(organization)) => is_called(way, named) && way.organization.as_ref() == Some(organization),
         (None, organization) => way.organization.as_ref() == organization,
     };
     Ways { shown: taken.into_iter().filter(is_shown).take(SHOWN_MAX).collect(), has_more }
 }
 
-/// The page, or at once the only way there is. `again` is the request that is come back to.
-pub(super) fn page(call: &Call, client: &Client, again: &Parameters, ways: &Ways, asks: bool) -> Response {
+fn is_called(way: &WayIn, named: &str) -> bool {
+    way.name == named || way.id.as_str() == named
+}
+
+/// How people are to sign in.
+#[derive(Clone, Copy)]
+pub(super) struct How {
+    /// By a way they choose, if there is but one.
+    pub(super) asks: bool,
+    /// Not by a session they have where they are sent.
+    pub(super) prove: bool,
+}
+
+/// The page, or at once the only way there is. `None`: a browser could not carry the request. `again` is the request that is come back to.
+pub(super) fn page(call: &Call, client: &Client, again: &Parameters, ways: &Ways, how: How) -> Option<Response> {
     let back = format!("{}?{}", call.path("/authorize"), again.to_query());
+    if back.len() > RETURN_TO_BYTES_MAX && ways.shown.iter().any(|way| !way.asks_password) {
+        return None;
+    }
     let way_to = |way: &WayIn| {
-        let query = form_urlencoded::Serializer::new(String::new()).append_pair("return_to", &back).finish();
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("return_to", &back);
+        if how.prove {
+            query.append_pair("force", "1");
+        }
+        let query = query.finish();
         format!("{}?{query}", call.path(&format!("/login/{}", way.called)))
     };
-    if let ([only], false, false) = (ways.shown.as_slice(), ways.has_more, asks)
+    if let ([only], false, false) = (ways.shown.as_slice(), ways.has_more, how.asks)
         && !only.asks_password
     {
-        return goes_to(&way_to(only));
+        return Some(goes_to(&way_to(only)));
     }
     let mut form = String::new();
     for way in ways.shown.iter().filter(|way| !way.asks_password) {
@@ -101,16 +135,19 @@ pub(super) fn page(call: &Call, client: &Client, again: &Parameters, ways: &Ways
         true => (format!("There is no way to sign in to {} here.", client.name), StatusCode::FORBIDDEN),
         false => (format!("Choose how you sign in to {}.", client.name), StatusCode::OK),
     };
-    Page { title: "Sign in", text: &text, reference: None, form: &form }.into_response(status, &call.provider.logins.entropy)
+    let page = Page { title: "Sign in", text: &text, reference: None, form: &form };
+    Some(page.into_response(status, &call.provider.logins.entropy))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ids::ConnectionId;
 
     fn way(name: &str, organization: Option<&str>) -> WayIn {
         let organization = organization.map(OrganizationId::new);
-        WayIn { name: name.to_owned(), organization, called: name.to_owned(), asks_password: false }
+        let id = ConnectionId::new(format!("con_{name}"));
+        WayIn { id, name: name.to_owned(), organization, called: name.to_owned(), asks_password: false }
     }
 
     fn names(ways: &Ways) -> Vec<&str> {
@@ -125,6 +162,7 @@ mod tests {
         let acme = select(all(), Some(&OrganizationId::new("org_1")), None, |_| true);
         assert_eq!((names(&acme), acme.has_more), (vec!["acme"], false));
         assert_eq!(names(&select(all(), None, Some("beta"), |_| true)), ["beta"]);
+        assert_eq!(names(&select(all(), None, Some("con_beta"), |_| true)), ["beta"]);
         assert!(names(&select(all(), Some(&OrganizationId::new("org_1")), Some("beta"), |_| true)).is_empty());
         assert!(names(&select(all(), None, None, |name| name == "acme")).is_empty());
     }

@@ -21,6 +21,16 @@ struct Presented {
 
 /// The application that asks, proven.
 pub(super) async fn authenticate(call: &Call, form: &Parameters) -> Result<Client, Refusal> {
+    let proven = proven(call, form).await;
+    if matches!(proven, Err(Refusal::CLIENT))
+        && let Some(seconds) = call.provider.logins.count_a_stranger(&call.tenant, &call.parts).await
+    {
+        return Err(Refusal::stranger(seconds));
+    }
+    proven
+}
+
+async fn proven(call: &Call, form: &Parameters) -> Result<Client, Refusal> {
     let presented = presented(&call.parts.headers, form)?;
     let logins = &call.provider.logins;
     let found = clients::find(&logins.store, &call.tenant.id, &ClientId::new(presented.id.clone())).await?;

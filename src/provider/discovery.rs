@@ -43,8 +43,10 @@ fn answered(call: &Call, body: impl FnOnce() -> Result<Value, Refusal>) -> Respo
 
 fn described(issuer: &str) -> Value {
     let at = |path: &str| format!("{issuer}{path}");
-    let claims: Vec<&str> =
-        ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid"].into_iter().chain(claims::all()).collect();
+    let claims: Vec<&str> = ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid", "org_id"]
+        .into_iter()
+        .chain(claims::all())
+        .collect();
     let algs = SigningAlg::ALL.map(SigningAlg::as_str);
     let auth = ["client_secret_basic", "client_secret_post"];
     json!({

@@ -12,10 +12,11 @@ pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) error: &'static str,
     pub(super) says: &'static str,
+    pub(super) retry_after_seconds: Option<u64>,
 }
 
 const fn bad(error: &'static str, says: &'static str) -> Refusal {
-    Refusal { status: StatusCode::BAD_REQUEST, error, says }
+    Refusal { status: StatusCode::BAD_REQUEST, error, says, retry_after_seconds: None }
 }
 
 impl Refusal {
@@ -33,7 +34,16 @@ impl Refusal {
 
     /// Alike for an application that is not there, a secret that is wrong and one that is missing.
     pub(super) const CLIENT: Self =
-        Self { status: StatusCode::UNAUTHORIZED, error: "invalid_client", says: "the application did not prove which one it is" };
+        Self { status: StatusCode::UNAUTHORIZED, ..bad("invalid_client", "the application did not prove which one it is") };
+
+    /// The same from an address that failed too often.
+    pub(super) const fn stranger(retry_after_seconds: u64) -> Self {
+        Self {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            retry_after_seconds: Some(retry_after_seconds),
+            ..bad("temporarily_unavailable", "too many requests from there did not prove which application they are of")
+        }
+    }
 
     pub(super) const UNAUTHORIZED_CLIENT: Self = bad("unauthorized_client", "the application may not ask for this");
 
@@ -41,21 +51,19 @@ impl Refusal {
         bad("unsupported_grant_type", "wanted authorization_code, refresh_token or client_credentials");
 
     pub(super) const METHOD: Self =
-        Self { status: StatusCode::METHOD_NOT_ALLOWED, error: "invalid_request", says: "this path takes a POST" };
+        Self { status: StatusCode::METHOD_NOT_ALLOWED, ..bad("invalid_request", "this path takes a POST") };
 
-    pub(super) const BEARER: Self =
-        Self { status: StatusCode::UNAUTHORIZED, error: "invalid_token", says: "the token is not valid" };
+    pub(super) const BEARER: Self = Self { status: StatusCode::UNAUTHORIZED, ..bad("invalid_token", "the token is not valid") };
 
     const UNAVAILABLE: Self = Self {
         status: StatusCode::SERVICE_UNAVAILABLE,
-        error: "temporarily_unavailable",
-        says: "this can't be answered at the moment, try again later",
+        retry_after_seconds: Some(5),
+        ..bad("temporarily_unavailable", "this can't be answered at the moment, try again later")
     };
 
     const INTERNAL: Self = Self {
         status: StatusCode::INTERNAL_SERVER_ERROR,
-        error: "server_error",
-        says: "an internal error, see the server's log under this request id",
+        ..bad("server_error", "an internal error, see the server's log under this request id")
     };
 
     pub(super) fn into_response(self) -> Response {
@@ -67,8 +75,10 @@ impl Refusal {
                 _ = headers
                     .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"rosterd\", error=\"invalid_token\""));
             }
-            "temporarily_unavailable" => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("5")),
             _ => {}
+        }
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(RETRY_AFTER, seconds.into());
         }
         response
     }

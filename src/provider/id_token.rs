@@ -32,6 +32,9 @@ pub(super) fn sign(key: &Key, about: About<'_>) -> Result<String, KeysError> {
     put("auth_time", (grant.auth_time / SECOND).into());
     put("sid", grant.session_id.as_str().into());
     put("at_hash", algorithm(key.life.alg).half_digest(about.access_token).into());
+    if let Some(organization) = &grant.organization_id {
+        put("org_id", organization.as_str().into());
+    }
     if let Some(nonce) = about.nonce {
         put("nonce", nonce.into());
     }

@@ -11,8 +11,15 @@ const BYTES_MAX: usize = 16 << 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Prints names and no values: secrets and tokens are among them.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Parameters(Vec<(String, String)>);
+
+impl std::fmt::Debug for Parameters {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
 
 impl Parameters {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Unreadable> {
@@ -41,6 +48,11 @@ impl Parameters {
     /// One that is there more than once.
     pub(super) fn repeated(&self) -> Option<&str> {
         self.0.iter().map(|(name, _)| name.as_str()).find(|name| self.is_twice(name))
+    }
+
+    /// Those called one of `names`.
+    pub(super) fn only(&self, names: &[&str]) -> Self {
+        Self(self.0.iter().filter(|(name, _)| names.contains(&name.as_str())).cloned().collect())
     }
 
     /// All but those called one of `names`.

@@ -48,6 +48,9 @@ pub(super) struct Told {
     pub(super) says: &'static str,
 }
 
+/// Longest nonce: it is stored with the code.
+const NONCE_BYTES_MAX: usize = 512;
+
 const fn invalid(says: &'static str) -> Told {
     Told { error: "invalid_request", says }
 }
@@ -60,10 +63,12 @@ pub(super) struct Prompt {
     pub(super) login: bool,
     /// The person says how.
     pub(super) select: bool,
+    /// The person is asked again whether they want it.
+    pub(super) consent: bool,
 }
 
-/// A request that can be decided on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A request that can be decided on. Prints none of its values: a hint is a token.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) scope: String,
     pub(super) nonce: Option<String>,
@@ -75,6 +80,12 @@ pub(super) struct Request {
     pub(super) connection: Option<String>,
     pub(super) organization: Option<String>,
     pub(super) asked: Asked,
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Request").field("scope", &self.scope).finish_non_exhaustive()
+    }
 }
 
 /// Which application asks; it has to be looked up before anything else.
@@ -123,6 +134,9 @@ pub(super) fn read(parameters: &Parameters) -> Result<Request, Told> {
         Some(Err(_)) => return Err(invalid("max_age: wanted a number of seconds")),
     };
     let text = |name: &str| parameters.one(name).map(str::to_owned);
+    if parameters.one("nonce").is_some_and(|nonce| nonce.len() > NONCE_BYTES_MAX) {
+        return Err(invalid("nonce: wanted at most 512 bytes"));
+    }
     Ok(Request {
         scope: scope.join(" "),
         nonce: text("nonce"),
@@ -152,7 +166,7 @@ fn prompt(text: &str) -> Result<Prompt, Told> {
     if has("none") && words.len() > 1 {
         return Err(invalid("prompt: none goes with nothing else"));
     }
-    Ok(Prompt { none: has("none"), login: has("login"), select: has("select_account") })
+    Ok(Prompt { none: has("none"), login: has("login"), select: has("select_account"), consent: has("consent") })
 }
 
 #[cfg(test)]
@@ -179,7 +193,7 @@ mod tests {
         let read =
             read(&parameters("nonce=n&max_age=0&prompt=login+consent&ui_locales=de&display=touch&foo=bar")).expect("valid");
         assert_eq!((read.scope.as_str(), read.nonce.as_deref(), read.max_age_seconds), ("openid email", Some("n"), Some(0)));
-        assert_eq!(read.prompt, Prompt { none: false, login: true, select: false });
+        assert_eq!(read.prompt, Prompt { login: true, consent: true, ..Prompt::default() });
     }
 
     #[test]
@@ -229,6 +243,7 @@ mod tests {
             scopes: vec![],
             alg: SigningAlg::Rs256,
             id_token_claims: true,
+            asks_consent: false,
         };
         let mut client = Client {
             tenant_id: TenantId::new("t"),

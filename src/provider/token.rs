@@ -97,16 +97,18 @@ async fn claims_of(
     wanted: &BTreeSet<String>,
 ) -> Result<serde_json::Map<String, Value>, Refusal> {
     let store = &call.provider.logins.store;
-    let named =
-        if wanted.contains("groups") { groups::of_profile(store, &grant.tenant_id, &grant.profile_id).await? } else { vec![] };
+    let named = if wanted.contains("groups") {
+        groups::of_profile_in(store, &grant.tenant_id, &grant.profile_id, grant.organization_id.as_ref()).await?
+    } else {
+        vec![]
+    };
     Ok(claims::of(person, &named, wanted))
 }
 
 /// Ends a grant of which something came twice, and says so in the log.
-async fn end(call: &Call, client: &Client, grant: &Grant, kind: &'static str) -> Result<(), Refusal> {
+async fn end(call: &Call, client: &Client, grant: &Grant, kind: &'static str, mut batch: Batch) -> Result<(), Refusal> {
     let logins = &call.provider.logins;
     let now: Micros = call.provider.now();
-    let mut batch = Batch::default();
     grants::delete(&mut batch, &grant.tenant_id, &grant.id);
     let ip = logins.address_of(&call.parts).to_string();
     let entry = LogEntry {

@@ -36,12 +36,16 @@ async fn tell(call: &Call, body: Body) -> Result<Value, Refusal> {
     let wanted = claims::wanted(&token.scope, &Asked::from_text(&token.grant.asked).userinfo);
     let store = &call.provider.logins.store;
     let named = if wanted.contains("groups") {
-        groups::of_profile(store, &call.tenant.id, &token.grant.profile_id).await?
+        let grant = &token.grant;
+        groups::of_profile_in(store, &call.tenant.id, &grant.profile_id, grant.organization_id.as_ref()).await?
     } else {
         vec![]
     };
     let mut told = claims::of(&token.person, &named, &wanted);
     told.insert(String::from("sub"), claims::subject(&token.person.user_id).into());
+    if let Some(organization) = &token.grant.organization_id {
+        told.insert(String::from("org_id"), organization.as_str().into());
+    }
     Ok(Value::Object(told))
 }
 

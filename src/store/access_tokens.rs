@@ -4,13 +4,13 @@ use super::statements::statements;
 use super::{Batch, Error, Row, Store};
 use crate::args;
 use crate::model::grant::{Grant, Person};
-use crate::model::ids::{ClientId, GrantId, IdentityId, ProfileId, SessionId, TenantId};
+use crate::model::ids::{ClientId, GrantId, IdentityId, OrganizationId, ProfileId, SessionId, TenantId};
 use crate::secret::TokenHash;
 
 statements! {
     /// Nobody who is blocked, nobody whose identity left, and nothing of a session that ended, unless it was to go on without.
     FIND_ACCESS_TOKEN = "SELECT a.id, a.scope, a.created_at, a.expires_at, g.id, g.client_id, g.session_id, g.profile_id, g.identity_id, \
-        g.offline, g.scope, g.asked, g.auth_time, g.created_at, g.expires_at, u.user_id, u.doc, u.updated_at \
+        g.offline, g.scope, g.asked, g.auth_time, g.created_at, g.expires_at, g.organization_id, u.user_id, u.doc, u.updated_at \
         FROM access_tokens a JOIN grants g ON g.tenant_id = a.tenant_id AND g.id = a.grant_id AND g.expires_at > $3 \
         JOIN identities i ON i.tenant_id = g.tenant_id AND i.id = g.identity_id AND i.profile_id = g.profile_id AND i.state = 'active' \
         JOIN users u ON u.tenant_id = g.tenant_id AND u.id = g.profile_id AND NOT u.blocked \
@@ -34,7 +34,7 @@ pub struct AccessToken {
     pub person: Person,
 }
 
-/// Columns of a grant from `at` on, in the order of `g.id … g.expires_at`.
+/// Columns of a grant from `at` on, in the order of `g.id … g.organization_id`.
 pub(super) fn grant(tenant: &TenantId, row: &Row, at: usize) -> Result<Grant, Error> {
     Ok(Grant {
         tenant_id: tenant.clone(),
@@ -49,6 +49,7 @@ pub(super) fn grant(tenant: &TenantId, row: &Row, at: usize) -> Result<Grant, Er
         auth_time: row.int(at + 8)?,
         created_at: row.int(at + 9)?,
         expires_at: row.int(at + 10)?,
+        organization_id: row.opt_text(at + 11)?.map(OrganizationId::new),
     })
 }
 
@@ -62,7 +63,7 @@ pub async fn find(store: &Store, tenant: &TenantId, hash: &TokenHash, now: i64) 
             created_at: row.int(2)?,
             expires_at: row.int(3)?,
             grant: grant(tenant, row, 4)?,
-            person: Person { user_id: row.text(15)?, doc: row.text(16)?, updated_at: row.int(17)? },
+            person: Person { user_id: row.text(16)?, doc: row.text(17)?, updated_at: row.int(18)? },
         })
     };
     rows.first().map(read).transpose()

@@ -4,19 +4,20 @@ use super::statements::statements;
 use super::{Batch, Error, Store};
 use crate::args;
 use crate::model::grant::{Grant, Person};
-use crate::model::ids::{ClientId, GrantId, IdentityId, ProfileId, SessionId, TenantId};
+use crate::model::ids::{ClientId, GrantId, IdentityId, OrganizationId, ProfileId, SessionId, TenantId};
 use crate::secret::TokenHash;
 
 statements! {
     /// The code, and whoever let it be issued as long as they are signed in, not blocked and not gone.
     FIND_CODE = "SELECT c.client_id, c.grant_id, c.session_id, c.profile_id, c.identity_id, c.redirect_uri, c.challenge, c.nonce, \
-        c.scope, c.asked, c.auth_time, c.expires_at, c.used_at, u.user_id, u.doc, u.updated_at \
+        c.scope, c.asked, c.auth_time, c.expires_at, c.used_at, u.user_id, u.doc, u.updated_at, c.organization_id \
         FROM codes c LEFT JOIN sessions s ON s.tenant_id = c.tenant_id AND s.id = c.session_id AND s.expires_at > $3 \
         LEFT JOIN identities i ON i.tenant_id = s.tenant_id AND i.id = s.identity_id AND i.profile_id = s.profile_id AND i.state = 'active' \
         LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id AND NOT u.blocked \
         WHERE c.tenant_id = $1 AND c.hash = $2";
     INSERT_CODE = "INSERT INTO codes (tenant_id, hash, client_id, grant_id, session_id, profile_id, identity_id, redirect_uri, \
-        challenge, nonce, scope, asked, auth_time, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+        challenge, nonce, scope, asked, auth_time, expires_at, organization_id) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
     /// Whoever comes second touches no row.
     USE_CODE = "UPDATE codes SET used_at = $3 WHERE tenant_id = $1 AND hash = $2 AND used_at IS NULL";
     OLD_CODES = "SELECT hash FROM codes WHERE tenant_id = $1 AND expires_at < $2 ORDER BY expires_at LIMIT $3";
@@ -53,6 +54,7 @@ pub async fn find(store: &Store, tenant: &TenantId, hash: &TokenHash, now: i64) 
             session_id: SessionId::new(row.text(2)?),
             profile_id: ProfileId::new(row.text(3)?),
             identity_id: IdentityId::new(row.text(4)?),
+            organization_id: row.opt_text(16)?.map(OrganizationId::new),
             offline: row.text(8)?.split(' ').any(|word| word == "offline_access"),
             scope: row.text(8)?,
             asked: row.text(9)?,
@@ -87,7 +89,8 @@ pub fn insert(batch: &mut Batch, new: &StoredCode, hash: &TokenHash) {
             scope,
             asked,
             *auth_time,
-            *expires_at
+            *expires_at,
+            new.grant.organization_id.as_ref().map(OrganizationId::as_str)
         ],
     );
 }
@@ -95,6 +98,11 @@ pub fn insert(batch: &mut Batch, new: &StoredCode, hash: &TokenHash) {
 /// The batch is [`Error::Stale`] if it was used.
 pub fn use_up(batch: &mut Batch, tenant: &TenantId, hash: &TokenHash, at: i64) {
     batch.one(USE_CODE, args![tenant, &hash.as_bytes()[..], at]);
+}
+
+/// It was used twice: what is told of that is told once.
+pub fn delete(batch: &mut Batch, tenant: &TenantId, hash: &TokenHash) {
+    batch.any(DELETE_CODE, args![tenant, &hash.as_bytes()[..]]);
 }
 
 /// Deletes up to `limit` codes that ended before `before`. How many were found.

@@ -19,6 +19,13 @@ statements! {
         FROM connections WHERE id = $1 ORDER BY created_at, tenant_id LIMIT 1";
     LIST_CONNECTIONS = "SELECT tenant_id, id, name, kind, organization_id, options, version, created_at, updated_at \
         FROM connections WHERE tenant_id = $1 AND name > $2 ORDER BY name LIMIT $3";
+    /// Connections that people may come by, of one organization.
+    WAYS_IN_OF_ORGANIZATION = "SELECT tenant_id, id, name, kind, organization_id, options, version, created_at, updated_at \
+        FROM connections WHERE tenant_id = $1 AND organization_id = $2 AND kind NOT IN ('scim', 'database') ORDER BY name LIMIT $3";
+    /// And those of none.
+    WAYS_IN = "SELECT tenant_id, id, name, kind, organization_id, options, version, created_at, updated_at \
+        FROM connections WHERE tenant_id = $1 AND organization_id IS NULL AND kind NOT IN ('scim', 'database') ORDER BY name LIMIT $2";
+    ANY_WAY_IN_OF_AN_ORGANIZATION = "SELECT id FROM connections WHERE tenant_id = $1 AND organization_id IS NOT NULL AND kind NOT IN ('scim', 'database') LIMIT 1";
     CONNECTION_SECRETS = "SELECT secrets FROM connections WHERE tenant_id = $1 AND id = $2";
     ANY_IDENTITY_OF_CONNECTION = "SELECT id FROM identities WHERE tenant_id = $1 AND connection_id = $2 LIMIT 1";
     INSERT_CONNECTION = "INSERT INTO connections (tenant_id, id, name, kind, organization_id, options, secrets, version, \
@@ -73,6 +80,25 @@ pub async fn find_by_name(store: &Store, tenant: &TenantId, name: &str) -> Resul
 /// For a path that carries only the id.
 pub async fn find_anywhere(store: &Store, id: &ConnectionId) -> Result<Option<StoredConnection>, Error> {
     first(&store.read(FIND_CONNECTION_ANYWHERE, args![id]).await?)
+}
+
+/// Up to `limit` connections by which people may come of this organization, or of none, by name.
+pub async fn ways_in(
+    store: &Store,
+    tenant: &TenantId,
+    organization: Option<&OrganizationId>,
+    limit: i64,
+) -> Result<Vec<StoredConnection>, Error> {
+    let rows = match organization {
+        Some(organization) => store.read(WAYS_IN_OF_ORGANIZATION, args![tenant, organization, limit]).await?,
+        None => store.read(WAYS_IN, args![tenant, limit]).await?,
+    };
+    rows.iter().map(|row| stored(row, 0)).collect()
+}
+
+/// Is there a way in that belongs to an organization?
+pub async fn has_way_in_of_an_organization(store: &Store, tenant: &TenantId) -> Result<bool, Error> {
+    Ok(!store.read(ANY_WAY_IN_OF_AN_ORGANIZATION, args![tenant]).await?.is_empty())
 }
 
 /// Up to `limit` connections whose names come after `after` (at first "").

@@ -3,12 +3,19 @@
 use super::statements::statements;
 use super::{Batch, Error, Store};
 use crate::args;
-use crate::model::grant::Grant;
-use crate::model::ids::{GrantId, IdentityId, ProfileId, SessionId, TenantId};
+use crate::model::grant::{GRANTS_MAX, Grant};
+use crate::model::ids::{GrantId, IdentityId, OrganizationId, ProfileId, SessionId, TenantId};
+use crate::secret::TokenHash;
 
 statements! {
     INSERT_GRANT = "INSERT INTO grants (tenant_id, id, client_id, session_id, profile_id, identity_id, offline, scope, asked, auth_time, \
-        created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+        created_at, expires_at, organization_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    /// Those of a person and an application beyond the newest so many: ids are in order of time.
+    DELETE_OLDEST_GRANTS = "DELETE FROM grants WHERE tenant_id = $1 AND profile_id = $2 AND client_id = $3 AND id <= coalesce((SELECT id \
+        FROM grants WHERE tenant_id = $1 AND profile_id = $2 AND client_id = $3 ORDER BY id DESC LIMIT 1 OFFSET $4), '')";
+    /// What hung on a session hangs on the one that takes its place, if that is the same identity's.
+    MOVE_GRANTS = "UPDATE grants SET session_id = $5 WHERE tenant_id = $1 AND profile_id = $2 AND identity_id = $3 AND session_id = \
+        (SELECT id FROM sessions WHERE tenant_id = $1 AND hash = $4 LIMIT 1)";
     DELETE_GRANT = "DELETE FROM grants WHERE tenant_id = $1 AND id = $2";
     DELETE_GRANTS_OF_PROFILE = "DELETE FROM grants WHERE tenant_id = $1 AND profile_id = $2";
     DELETE_GRANTS_OF_IDENTITY = "DELETE FROM grants WHERE tenant_id = $1 AND profile_id = $2 AND identity_id = $3";
@@ -31,7 +38,10 @@ pub fn insert(batch: &mut Batch, new: &Grant) {
         auth_time,
         created_at,
         expires_at,
+        organization_id,
     } = new;
+    // Of those from before: with the new one there are as many as there may be.
+    batch.any(DELETE_OLDEST_GRANTS, args![tenant_id, profile_id, client_id, GRANTS_MAX - 1]);
     batch.one(
         INSERT_GRANT,
         args![
@@ -46,9 +56,21 @@ pub fn insert(batch: &mut Batch, new: &Grant) {
             asked,
             *auth_time,
             *created_at,
-            *expires_at
+            *expires_at,
+            organization_id.as_ref().map(OrganizationId::as_str)
         ],
     );
+}
+
+/// The session stored under `from` gives way to `to`, begun by the same identity of the same person: applications do not notice.
+pub fn move_to_session(
+    batch: &mut Batch,
+    tenant: &TenantId,
+    (profile, identity): (&ProfileId, &IdentityId),
+    from: &TokenHash,
+    to: &SessionId,
+) {
+    batch.any(MOVE_GRANTS, args![tenant, profile, identity, &from.as_bytes()[..], to]);
 }
 
 /// Ends it, with all of its tokens.

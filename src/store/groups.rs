@@ -7,7 +7,7 @@ use super::{Batch, EACH_MAX, Error, Keys, Row, Store, Value, Write};
 use crate::args;
 use crate::model::connection::Connection;
 use crate::model::group::{Group, MappedGroup, Member, MemberKind};
-use crate::model::ids::{ConnectionId, GroupId, ProfileId, TenantId};
+use crate::model::ids::{ConnectionId, GroupId, OrganizationId, ProfileId, TenantId};
 use serde_json::Value as Json;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -69,9 +69,10 @@ statements! {
         CROSS JOIN members m WHERE i.tenant_id = $1 AND i.profile_id = $2 AND m.tenant_id = i.tenant_id AND m.member_id = i.id \
         UNION SELECT m.group_id, up.depth + 1 FROM up CROSS JOIN members m \
         WHERE m.tenant_id = $1 AND m.member_id = up.id AND up.depth < 20) \
-        SELECT 'row', g.name, g.mapped FROM up CROSS JOIN groups g WHERE g.tenant_id = $1 AND g.id = up.id AND g.listed \
-        UNION ALL SELECT 'login', NULL, i.login_mapped FROM identities i \
-        WHERE i.tenant_id = $1 AND i.profile_id = $2 AND i.login_mapped IS NOT NULL";
+        SELECT 'row', g.name, g.mapped, c.organization_id FROM up CROSS JOIN groups g CROSS JOIN connections c \
+        WHERE g.tenant_id = $1 AND g.id = up.id AND g.listed AND c.tenant_id = $1 AND c.id = g.connection_id \
+        UNION ALL SELECT 'login', NULL, i.login_mapped, c.organization_id FROM identities i CROSS JOIN connections c \
+        WHERE i.tenant_id = $1 AND i.profile_id = $2 AND i.login_mapped IS NOT NULL AND c.tenant_id = $1 AND c.id = i.connection_id";
 
     INSERT = "INSERT INTO groups (tenant_id, id, connection_id, external_id, name, name_key, raw, raw_hash, mapped, mapping, \
         mapping_version, version, created_at, updated_at, dn_key) \
@@ -454,8 +455,31 @@ pub fn nest(batch: &mut Batch, group: &Group, seen: i64) {
 /// The names of a profile's groups (design §3, "Groups"), sorted, each once: its rows under the names their mapping
 /// gives them, without those it skips, and what logins gave. A blocked profile's are the caller's to withhold.
 pub async fn of_profile(store: &Store, tenant: &TenantId, profile: &ProfileId) -> Result<Vec<String>, Error> {
+    names_of(store, tenant, profile, |_| true).await
+}
+
+/// Those that one organization's application may know: of connections of that organization, and of those that belong to none.
+pub async fn of_profile_in(
+    store: &Store,
+    tenant: &TenantId,
+    profile: &ProfileId,
+    organization: Option<&OrganizationId>,
+) -> Result<Vec<String>, Error> {
+    names_of(store, tenant, profile, |owner| owner.is_none_or(|owner| organization.is_some_and(|own| own.as_str() == owner)))
+        .await
+}
+
+async fn names_of(
+    store: &Store,
+    tenant: &TenantId,
+    profile: &ProfileId,
+    is_wanted: impl Fn(Option<&str>) -> bool,
+) -> Result<Vec<String>, Error> {
     let mut names = BTreeSet::new();
     for row in store.read(OF_PROFILE, args![tenant, profile]).await? {
+        if !is_wanted(row.opt_text(3)?.as_deref()) {
+            continue;
+        }
         let mapped: Json = row.opt_text(2)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         if row.text(0)? == "login" {
             let given = mapped.get("groups").and_then(Json::as_array).into_iter().flatten();

@@ -11,6 +11,7 @@ pub mod batch;
 pub mod clients;
 pub mod codes;
 pub mod connections;
+pub mod consents;
 mod dialect;
 pub mod events;
 pub mod grants;

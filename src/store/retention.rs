@@ -35,10 +35,12 @@ pub enum Kept {
     AccessTokens,
     /// What applications were let have, with its refresh tokens.
     Grants,
+    /// Refresh tokens of grants that go on, used or not: one that rested too long is worth as much as none.
+    RefreshTokens,
 }
 
 impl Kept {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Log,
         Self::Events,
         Self::Traffic,
@@ -48,6 +50,7 @@ impl Kept {
         Self::Codes,
         Self::AccessTokens,
         Self::Grants,
+        Self::RefreshTokens,
     ];
 
     /// The word in metrics and logs.
@@ -62,6 +65,7 @@ impl Kept {
             Self::Codes => "codes",
             Self::AccessTokens => "access_tokens",
             Self::Grants => "grants",
+            Self::RefreshTokens => "refresh_tokens",
         }
     }
 }
@@ -83,6 +87,7 @@ pub async fn delete_some(store: &Store, tenant: &TenantId, kept: Kept, before: i
         Kept::Codes => return super::codes::delete_old(store, tenant, before, limit).await,
         Kept::AccessTokens => return super::access_tokens::delete_old(store, tenant, before, limit).await,
         Kept::Grants => return super::grants::delete_old(store, tenant, before, limit).await,
+        Kept::RefreshTokens => return super::refresh_tokens::delete_old(store, tenant, before, limit).await,
     };
     let mut batch = Batch::default();
     batch.each(delete, rows.iter().map(|row| Ok(args![tenant, row.text(0)?])).collect::<Result<_, Error>>()?);

@@ -4,20 +4,20 @@
 use super::statements::statements;
 use super::{Batch, Error, Store};
 use crate::args;
-use crate::model::ids::{ConnectionId, IdentityId, ProfileId, SessionId, TenantId};
+use crate::model::ids::{ConnectionId, IdentityId, OrganizationId, ProfileId, SessionId, TenantId};
 use crate::model::session::{PER_PERSON_MAX, Session, SignedIn};
 use crate::secret::TokenHash;
 
 statements! {
     /// Look-up without a tenant. Nobody who is blocked, and nobody whose identity left the profile or its source, is there.
     FIND_SESSION_BY_HASH = "SELECT s.tenant_id, s.id, s.profile_id, s.identity_id, s.data, s.created_at, s.last_seen_at, \
-        s.expires_at, s.hash, c.id, c.name, u.user_id, u.doc, u.created_at, u.updated_at, u.last_login_at, u.logins_count \
+        s.expires_at, s.hash, c.id, c.name, u.user_id, u.doc, u.created_at, u.updated_at, u.last_login_at, u.logins_count, s.auth_time, c.organization_id \
         FROM sessions s JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.profile_id \
         JOIN identities i ON i.tenant_id = s.tenant_id AND i.id = s.identity_id AND i.profile_id = s.profile_id \
         JOIN connections c ON c.tenant_id = i.tenant_id AND c.id = i.connection_id \
         WHERE s.hash = $1 AND NOT u.blocked AND i.state = 'active' ORDER BY s.created_at, s.id LIMIT 1";
-    INSERT_SESSION = "INSERT INTO sessions (tenant_id, id, hash, profile_id, identity_id, data, created_at, last_seen_at, expires_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    INSERT_SESSION = "INSERT INTO sessions (tenant_id, id, hash, profile_id, identity_id, data, created_at, last_seen_at, expires_at, \
+        auth_time) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     /// Those of a person beyond the newest so many.
     DELETE_OLDEST_SESSIONS = "DELETE FROM sessions WHERE tenant_id = $1 AND profile_id = $2 AND id <= coalesce((SELECT id FROM sessions \
         WHERE tenant_id = $1 AND profile_id = $2 ORDER BY id DESC LIMIT 1 OFFSET $3), '')";
@@ -46,9 +46,11 @@ pub async fn find_by_hash(store: &Store, hash: &TokenHash) -> Result<Option<Sign
             created_at: row.int(5)?,
             last_seen_at: row.int(6)?,
             expires_at: row.int(7)?,
+            auth_time: row.int(17)?,
         },
         connection_id: ConnectionId::new(row.text(9)?),
         connection: row.text(10)?,
+        organization_id: row.opt_text(18)?.map(OrganizationId::new),
         user_id: row.text(11)?,
         doc: row.text(12)?,
         created_at: row.int(13)?,
@@ -60,7 +62,7 @@ pub async fn find_by_hash(store: &Store, hash: &TokenHash) -> Result<Option<Sign
 
 /// Stores `new` under `hash`; a person's oldest beyond [`PER_PERSON_MAX`] go.
 pub fn insert(batch: &mut Batch, new: &Session, hash: &TokenHash) {
-    let Session { tenant_id, id, profile_id, identity_id, data, created_at, last_seen_at, expires_at } = new;
+    let Session { tenant_id, id, profile_id, identity_id, data, created_at, last_seen_at, expires_at, auth_time } = new;
     // Of those from before: with the new one there are as many as there may be.
     batch.any(DELETE_OLDEST_SESSIONS, args![tenant_id, profile_id, PER_PERSON_MAX - 1]);
     batch.one(
@@ -74,7 +76,8 @@ pub fn insert(batch: &mut Batch, new: &Session, hash: &TokenHash) {
             data.as_str(),
             *created_at,
             *last_seen_at,
-            *expires_at
+            *expires_at,
+            *auth_time
         ],
     );
 }

@@ -15,12 +15,13 @@ pub(super) use statements;
 
 /// Every fixed statement of the store: `(name, text)`.
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    let files: [&[(&str, &str)]; 31] = [
+    let files: [&[(&str, &str)]; 32] = [
         super::access_tokens::ALL,
         super::audit::ALL,
         super::clients::ALL,
         super::codes::ALL,
         super::connections::ALL,
+        super::consents::ALL,
         super::events::ALL,
         super::grants::ALL,
         super::groups::ALL,

@@ -51,6 +51,7 @@ mod paging;
 mod policies;
 mod pooler;
 mod positions;
+mod provider_bounds;
 mod provider_flow;
 mod query_plans;
 mod query_sql;

@@ -148,7 +148,7 @@ on_both_gateways! {
         assert_eq!(app.authorize(&mut site.browser(), &[("prompt", "none")]).await["error"], "login_required");
         let mut browser = signed_in(&site).await;
         let tokens = app.tokens(&mut browser, &[("prompt", "none")]).await;
-        site.change(&format!("UPDATE sessions SET created_at = created_at - {}", 100 * SECOND)).await;
+        site.change(&format!("UPDATE sessions SET created_at = created_at - {0}, auth_time = auth_time - {0}", 100 * SECOND)).await;
         assert!(app.authorize(&mut browser, &[("max_age", "10000")]).await.contains_key("code"));
         for change in [("max_age", "1"), ("prompt", "login")] {
             let way = browser.send("GET", &app.request(&[change]), None).await.header("location").expect("a way").to_owned();

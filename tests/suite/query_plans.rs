@@ -41,7 +41,7 @@ const STEPS_PER_ROW_PASSED: i64 = 15;
 const ENTRIES_MAX: i64 = 1_000;
 
 /// Tables that grow with the people of a tenant.
-const LARGE: [&str; 15] = [
+const LARGE: [&str; 20] = [
     "unresolved_members",
     "users",
     "user_values",
@@ -57,6 +57,11 @@ const LARGE: [&str; 15] = [
     "traffic",
     "sessions",
     "login_failures",
+    "codes",
+    "grants",
+    "access_tokens",
+    "refresh_tokens",
+    "consents",
 ];
 
 /// Statements that go through an index or a table from its beginning, and why they may.
@@ -115,8 +120,20 @@ fn filling(bytes: &str) -> Vec<String> {
             format!("{} INSERT INTO members (tenant_id, group_id, member_id, kind, added_at) SELECT '{tenant}', 'g00001', {id}, 'User', 0 FROM n", numbers(users)),
             format!("{} INSERT INTO blocks (tenant_id, profile_id, kind, origin, since, actor, reason) \
                 SELECT '{tenant}', {id}, 'source', {id}, i, 'x', 'x' FROM n", numbers(users)),
-            format!("{} INSERT INTO sessions (tenant_id, id, hash, profile_id, identity_id, data, created_at, last_seen_at, expires_at) \
-                SELECT '{tenant}', {id}, CAST({id} || '{tenant}' AS {bytes}), {id}, {id}, '{{}}', i, i, i FROM n", numbers(users)),
+            format!("{} INSERT INTO sessions (tenant_id, id, hash, profile_id, identity_id, data, created_at, last_seen_at, expires_at, \
+                auth_time) SELECT '{tenant}', {id}, CAST({id} || '{tenant}' AS {bytes}), {id}, {id}, '{{}}', i, i, i, i FROM n", numbers(users)),
+            format!("INSERT INTO clients (tenant_id, id, name, options, created_at, updated_at) VALUES ('{tenant}', 'app', 'app', '{{}}', 0, 0)"),
+            format!("{} INSERT INTO grants (tenant_id, id, client_id, session_id, profile_id, identity_id, offline, scope, asked, auth_time, \
+                created_at, expires_at) SELECT '{tenant}', {id}, 'app', {id}, {id}, {id}, TRUE, 'openid', '{{}}', i, i, i FROM n", numbers(users)),
+            format!("{} INSERT INTO codes (tenant_id, hash, client_id, grant_id, session_id, profile_id, identity_id, redirect_uri, challenge, \
+                scope, asked, auth_time, expires_at) SELECT '{tenant}', CAST({id} AS {bytes}), 'app', {id}, {id}, {id}, {id}, 'x', 'x', 'openid', \
+                '{{}}', i, i FROM n", numbers(users)),
+            format!("{} INSERT INTO access_tokens (tenant_id, hash, id, grant_id, scope, created_at, expires_at) \
+                SELECT '{tenant}', CAST({id} AS {bytes}), {id}, {id}, 'openid', i, i FROM n", numbers(users)),
+            format!("{} INSERT INTO refresh_tokens (tenant_id, hash, grant_id, created_at, expires_at) \
+                SELECT '{tenant}', CAST({id} AS {bytes}), {id}, i, i FROM n", numbers(users)),
+            format!("{} INSERT INTO consents (tenant_id, profile_id, client_id, scope, given_at) \
+                SELECT '{tenant}', {id}, 'app', 'openid', i FROM n", numbers(users)),
             format!("{} INSERT INTO login_failures (tenant_id, scope, subject, failures, last_at) \
                 SELECT '{tenant}', '{connection}', {key}, 1, i FROM n", numbers(users)),
             format!("{} INSERT INTO conflicts (tenant_id, id, connection_id, kind, state, subject, detail, created_at, updated_at) \

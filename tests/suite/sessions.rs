@@ -192,8 +192,8 @@ on_both_gateways! {
         let site = LoginSite::start(store, &slapd, &[]).await;
         let first = signed_in(&site, "u000000").await;
         let copy = |n: i64| format!(
-            "INSERT INTO sessions (tenant_id, id, hash, profile_id, identity_id, data, created_at, last_seen_at, expires_at) \
-             SELECT tenant_id, id || '-{n:03}', hash, profile_id, identity_id, data, created_at, 0, expires_at FROM sessions \
+            "INSERT INTO sessions (tenant_id, id, hash, profile_id, identity_id, data, created_at, last_seen_at, expires_at, auth_time) \
+             SELECT tenant_id, id || '-{n:03}', hash, profile_id, identity_id, data, created_at, 0, expires_at, auth_time FROM sessions \
              ORDER BY id LIMIT 1"
         );
         for n in 1..100 {

@@ -123,7 +123,8 @@ async fn entered(
 ) -> Result<Response, Stopped> {
     let login = logins.login(&site.connection, parts);
     let until = assertion.authn().session_not_on_or_after.map(|until| until.as_microsecond());
-    let mut beginning = Beginning::new(logins, &site.tenant.id, parts).until(until);
+    let proved_at = assertion.authn().instant.as_microsecond();
+    let mut beginning = Beginning::new(logins, &site.tenant.id, parts).until(until).proved_at(Some(proved_at));
     if let Some(replaced) = waiting.as_ref().and_then(Waiting::replaced) {
         beginning.replace(replaced);
     }

@@ -7,7 +7,7 @@ use super::waiting::{self, For, Waiting};
 use super::{Logins, Site, wants};
 use crate::login::answer::Refused;
 use crate::login::cookie;
-use crate::login::visit::{is_a_visit, return_to_of};
+use crate::login::visit::{is_a_visit, is_forced, return_to_of};
 use crate::saml::metadata::{endpoint, instant};
 use crate::traffic::Cause;
 use axum::http::header::SET_COOKIE;
@@ -23,9 +23,11 @@ pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result
     if !is_a_visit(parts) {
         return Err(Stopped::Other(Refused::CrossOrigin));
     }
-    let return_to = return_to_of(logins, parts.uri.query().unwrap_or_default())?;
+    let query = parts.uri.query().unwrap_or_default();
+    let return_to = return_to_of(logins, query)?;
     let idp = logins.identity_provider(site).await?;
     let saml = &site.connection.options.saml;
+    let force_authn = saml.force_authn || is_forced(query);
     let endpoint = endpoint(&idp.sign_on, saml.request_binding)
         .ok_or_else(|| Stopped::told("saml_no_sign_on_endpoint", Cause::SamlMetadata))?;
     let now = logins.clock.now();
@@ -33,7 +35,7 @@ pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result
         id: waiting::new_id(&logins.entropy),
         at: now,
         return_to,
-        force_authn: saml.force_authn,
+        force_authn,
         session: cookie::read(&logins.public_url, &parts.headers)
             .map(|secret| URL_SAFE_NO_PAD.encode(logins.keys.hash_token(secret.expose()).as_bytes())),
     };
@@ -43,7 +45,7 @@ pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result
         destination: &endpoint.location,
         acs_url: &site.addresses.acs,
         issuer: &site.addresses.entity_id,
-        force_authn: saml.force_authn,
+        force_authn,
         name_id_format: saml.name_id_format.as_deref(),
         authn_contexts: &saml.authn_contexts,
     };

@@ -1,61 +1,125 @@
-//! What becomes of a request: a code, a sign-in first, or a word for the application. Pure.
+//! What becomes of a request: a code, a question or a sign-in first, or a word for the application. Pure.
 
 use super::LOGIN_REQUIRED;
 use crate::clock::{Micros, SECOND};
-use crate::provider::request::{Request, Told};
+use crate::model::client::Client;
+use crate::provider::request::{Prompt, Request, Told};
+
+/// How long a sign-in may take until it no longer counts as the one that was asked for.
+pub(in crate::provider) const SINCE_LASTS: Micros = 15 * 60 * SECOND;
+/// How far the clock of an identity provider may be behind.
+const SKEW: Micros = 180 * SECOND;
+
+const NOT_ANEW: Told = Told { error: "login_required", says: "the person was let in by an older proof of who they are" };
+const INTERACTION_REQUIRED: Told =
+    Told { error: "interaction_required", says: "the person has to say that it is their own application that asks" };
+const CONSENT_REQUIRED: Told = Told { error: "consent_required", says: "the person has to say what the application may know" };
 
 /// What of whoever is signed in counts.
 pub(in crate::provider) struct Session {
-    pub(in crate::provider) sub: String,
     pub(in crate::provider) began_at: Micros,
+    /// When they proved who they are.
+    pub(in crate::provider) auth_time: Micros,
     /// Whether they came by a way that was asked for, and that the application takes.
     pub(in crate::provider) fits: bool,
+    /// Whether it is whom the application believes to meet.
+    pub(in crate::provider) is_meant: bool,
+}
+
+/// What the person has to say before they go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::provider) enum Question {
+    None,
+    /// Whether it is their own program that asks.
+    IsItYours,
+    /// What the application may know.
+    MayItKnow,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::provider) enum Step {
     Issue,
-    /// `anew`: also whoever is signed in already.
+    /// `anew`: also whoever is signed in already. `prove`: wherever that is, not by a session they have there.
     SignIn {
         anew: bool,
+        prove: bool,
     },
+    Ask(Question),
     Refuse(Told),
 }
 
-/// `hint` = whom the application believes to meet; `since` = this request was here before, and whoever was to sign in anew was sent
-/// to then.
+/// `since` = this request was here before, and whoever was to sign in anew was sent to then. `question` = what is still open.
 pub(in crate::provider) fn decide(
     request: &Request,
     session: Option<&Session>,
-    hint: Option<&str>,
     since: Option<Micros>,
+    question: Question,
     now: Micros,
 ) -> Step {
+    let since = since.filter(|since| (0..SINCE_LASTS).contains(&now.saturating_sub(*since)));
     let asks = request.prompt.login || request.prompt.select;
-    let too_old = |session: &Session| {
-        let age = now.saturating_sub(session.began_at);
-        request.max_age_seconds.is_some_and(|seconds| age > seconds.saturating_mul(SECOND))
+    let is_older = |session: &Session, at: Micros, by: Micros| {
+        let age = at.saturating_sub(session.auth_time);
+        request.max_age_seconds.is_some_and(|seconds| age > seconds.saturating_mul(SECOND).saturating_add(by))
     };
     let anew = match (session, since) {
         (Some(session), Some(since)) => session.began_at < since,
-        (Some(session), None) => asks || too_old(session),
+        (Some(session), None) => asks || is_older(session, now, 0),
         (None, _) => since.is_some() || asks,
     };
-    let sign_in = |anew| if request.prompt.none { Step::Refuse(LOGIN_REQUIRED) } else { Step::SignIn { anew } };
+    let prove = anew && (request.prompt.login || request.max_age_seconds.is_some());
+    let sign_in = |anew| match request.prompt.none {
+        true => Step::Refuse(LOGIN_REQUIRED),
+        false => Step::SignIn { anew, prove },
+    };
     let Some(session) = session else { return sign_in(anew) };
     if anew {
         return sign_in(true);
     }
+    // They signed in anew, and yet by what they had proved before: it will not be otherwise the next time.
+    if since.is_some_and(|since| is_older(session, since, SKEW)) {
+        return Step::Refuse(NOT_ANEW);
+    }
     // Not another one's code for whom the application knows.
-    if hint.is_some_and(|hint| hint != session.sub) {
+    if !session.is_meant {
         return Step::Refuse(LOGIN_REQUIRED);
     }
-    if session.fits { Step::Issue } else { sign_in(false) }
+    if !session.fits {
+        return sign_in(false);
+    }
+    match (question, request.prompt.none) {
+        (Question::None, _) => Step::Issue,
+        (Question::IsItYours, true) => Step::Refuse(INTERACTION_REQUIRED),
+        (Question::MayItKnow, true) => Step::Refuse(CONSENT_REQUIRED),
+        (open, false) => Step::Ask(open),
+    }
+}
+
+/// What `client` has to ask of somebody who said before that it may know `given`.
+pub(in crate::provider) fn question(
+    client: &Client,
+    redirect_uri: &str,
+    prompt: Prompt,
+    scope: &str,
+    given: Option<&str>,
+) -> Question {
+    let given = |word: &str| given.is_some_and(|given| given.split(' ').any(|known| known == word));
+    let may_know = !client.options.asks_consent || (!prompt.consent && scope.split(' ').all(given));
+    if !may_know {
+        Question::MayItKnow
+    } else if client.options.is_anybodys(redirect_uri) {
+        Question::IsItYours
+    } else {
+        Question::None
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::client::{ClientKind, ClientOptions};
+    use crate::model::ids::{ClientId, TenantId};
+    use crate::model::provider_key::SigningAlg;
     use crate::provider::parameters::Parameters;
     use crate::provider::request::read;
 
@@ -67,41 +131,112 @@ mod tests {
         read(&Parameters::parse(text.as_bytes()).expect("readable")).expect("valid")
     }
 
+    fn session(began_at: Micros) -> Session {
+        Session { began_at, auth_time: began_at, fits: true, is_meant: true }
+    }
+
     fn of(more: &str, began_at: Option<Micros>, since: Option<Micros>) -> Step {
-        let session = began_at.map(|began_at| Session { sub: String::from("mia"), began_at, fits: true });
-        decide(&request(more), session.as_ref(), None, since, NOW)
+        decide(&request(more), began_at.map(session).as_ref(), since, Question::None, NOW)
     }
 
     #[test]
     fn whoever_is_signed_in_goes_on_and_whoever_is_not_signs_in() {
         assert_eq!(of("", Some(0), None), Step::Issue);
-        assert_eq!(of("", None, None), Step::SignIn { anew: false });
+        assert_eq!(of("", None, None), Step::SignIn { anew: false, prove: false });
+        assert_eq!(of("max_age=1", None, None), Step::SignIn { anew: false, prove: false });
+        assert_eq!(of("prompt=login", None, None), Step::SignIn { anew: true, prove: true });
         assert_eq!(of("prompt=none", Some(0), None), Step::Issue);
         assert_eq!(of("prompt=none", None, None), Step::Refuse(LOGIN_REQUIRED));
     }
 
     #[test]
     fn whoever_has_to_sign_in_anew_does_so_once() {
-        for more in ["prompt=login", "prompt=select_account", "max_age=1", "max_age=0"] {
-            assert_eq!(of(more, Some(0), None), Step::SignIn { anew: true }, "{more}");
+        for (more, prove) in [("prompt=login", true), ("prompt=select_account", false), ("max_age=1", true), ("max_age=0", true)]
+        {
+            assert_eq!(of(more, Some(0), None), Step::SignIn { anew: true, prove }, "{more}");
             assert_eq!(of(more, Some(NOW), Some(NOW)), Step::Issue, "{more}");
-            assert_eq!(of(more, Some(NOW - 1), Some(NOW)), Step::SignIn { anew: true }, "{more}: went back");
+            assert_eq!(of(more, Some(NOW - 1), Some(NOW)), Step::SignIn { anew: true, prove }, "{more}: went back");
+            let old = NOW - SINCE_LASTS;
+            assert_eq!(of(more, Some(old), Some(old)), Step::SignIn { anew: true, prove }, "{more}: long ago");
         }
         assert_eq!(of("max_age=10000", Some(0), None), Step::Issue);
         assert_eq!(of("max_age=1&prompt=none", Some(0), None), Step::Refuse(LOGIN_REQUIRED));
     }
 
     #[test]
+    fn whoever_was_let_in_anew_by_an_old_proof_does_not_pass_for_a_new_one() {
+        let by = |auth_time, more| {
+            let session = Session { auth_time, ..session(NOW) };
+            decide(&request(more), Some(&session), Some(NOW), Question::None, NOW)
+        };
+        assert_eq!(by(NOW - SKEW, "max_age=0"), Step::Issue);
+        assert_eq!(by(NOW - SKEW - 1, "max_age=0"), Step::Refuse(NOT_ANEW));
+        assert_eq!(by(NOW - SKEW - 1, "max_age=10"), Step::Issue);
+        assert_eq!(by(0, "prompt=select_account"), Step::Issue);
+        let old = Session { auth_time: 0, ..session(NOW) };
+        let step = decide(&request("max_age=10"), Some(&old), None, Question::None, NOW);
+        assert_eq!(step, Step::SignIn { anew: true, prove: true }, "of a session that began just now");
+    }
+
+    #[test]
     fn nobody_goes_on_in_anothers_place() {
-        let session = Session { sub: String::from("mia"), began_at: 0, fits: true };
-        let of = |hint| decide(&request(""), Some(&session), hint, None, NOW);
-        assert_eq!((of(Some("mia")), of(Some("bo"))), (Step::Issue, Step::Refuse(LOGIN_REQUIRED)));
+        let of = |is_meant| decide(&request(""), Some(&Session { is_meant, ..session(0) }), None, Question::None, NOW);
+        assert_eq!((of(true), of(false)), (Step::Issue, Step::Refuse(LOGIN_REQUIRED)));
     }
 
     #[test]
     fn whoever_came_by_another_way_than_is_wanted_signs_in_by_that() {
-        let session = Session { sub: String::from("mia"), began_at: 0, fits: false };
-        assert_eq!(decide(&request(""), Some(&session), None, None, NOW), Step::SignIn { anew: false });
-        assert_eq!(decide(&request("prompt=none"), Some(&session), None, None, NOW), Step::Refuse(LOGIN_REQUIRED));
+        let session = Session { fits: false, ..session(0) };
+        let of = |more| decide(&request(more), Some(&session), None, Question::None, NOW);
+        assert_eq!(of(""), Step::SignIn { anew: false, prove: false });
+        assert_eq!(of("prompt=none"), Step::Refuse(LOGIN_REQUIRED));
+    }
+
+    #[test]
+    fn an_open_question_is_put_to_whoever_is_signed_in_and_to_nobody_where_nothing_may_be_asked() {
+        for (open, told) in [(Question::IsItYours, INTERACTION_REQUIRED), (Question::MayItKnow, CONSENT_REQUIRED)] {
+            let of = |more, began_at: Option<Micros>| decide(&request(more), began_at.map(session).as_ref(), None, open, NOW);
+            assert_eq!(of("", Some(0)), Step::Ask(open));
+            assert_eq!(of("", None), Step::SignIn { anew: false, prove: false });
+            assert_eq!(of("prompt=none", Some(0)), Step::Refuse(told));
+        }
+    }
+
+    #[test]
+    fn programs_of_the_machine_are_asked_about_each_time_and_others_applications_until_it_was_said() {
+        let mut client = Client {
+            tenant_id: TenantId::new("t"),
+            id: ClientId::new("c"),
+            name: String::from("app"),
+            options: ClientOptions {
+                kind: ClientKind::Public,
+                redirect_uris: vec![],
+                post_logout_redirect_uris: vec![],
+                connections: vec![],
+                scopes: vec![],
+                alg: SigningAlg::Rs256,
+                id_token_claims: true,
+                asks_consent: false,
+            },
+            version: 1,
+            created_at: 0,
+            updated_at: 0,
+        };
+        let none = Prompt::default();
+        let of = |client: &Client, uri: &str, prompt, given| question(client, uri, prompt, "openid email", given);
+        assert_eq!(of(&client, "http://127.0.0.1:9/cb", none, None), Question::IsItYours);
+        assert_eq!(of(&client, "com.example.app:/cb", none, None), Question::IsItYours);
+        assert_eq!(of(&client, "https://app.example/cb", none, None), Question::None);
+        client.options.asks_consent = true;
+        for (given, open) in [
+            (None, Question::MayItKnow),
+            (Some("openid"), Question::MayItKnow),
+            (Some("openid email"), Question::None),
+            (Some("email groups openid"), Question::None),
+        ] {
+            assert_eq!(of(&client, "https://app.example/cb", none, given), open, "{given:?}");
+        }
+        let again = Prompt { consent: true, ..none };
+        assert_eq!(of(&client, "https://app.example/cb", again, Some("openid email")), Question::MayItKnow);
     }
 }

@@ -66,7 +66,10 @@ pub(super) async fn exchange(call: &Call, client: &Client, form: &Parameters) ->
             Judged::Good => {}
             Judged::Refused => return Err(REFUSED),
             Judged::Replayed => {
-                end(call, client, &stored.grant, "code.replayed").await?;
+                let mut batch = Batch::default();
+                // Whoever goes on with it is told the same, and nobody is told of it again.
+                codes::delete(&mut batch, &call.tenant.id, &hash);
+                end(call, client, &stored.grant, "code.replayed", batch).await?;
                 return Err(REFUSED);
             }
         }

@@ -81,20 +81,21 @@ pub(super) async fn exchange(call: &Call, client: &Client, form: &Parameters) ->
             Judged::Rotate => {
                 let next = TokenKind::Refresh.generate(&logins.entropy);
                 let sealed = logins.keys.seal(next.expose().as_bytes(), &place(&hash), &logins.entropy);
-                refresh_tokens::use_up(&mut batch, &call.tenant.id, &hash, now, sealed);
+                refresh_tokens::use_up(&mut batch, &call.tenant.id, (&hash, found.parent.as_ref()), now, sealed);
                 let until = now.saturating_add(REFRESH_IDLE).min(found.grant.expires_at);
                 let own = logins.keys.hash_token(next.expose());
                 refresh_tokens::insert(&mut batch, &found.grant, &own, Some(&hash), (now, until));
                 next
             }
             Judged::Repeat => {
+                // `None`: somebody goes on with it already.
                 let sealed = found.successor.as_deref().ok_or(REFUSED)?;
                 let opened = logins.keys.open(sealed, &place(&hash)).map_err(|_| REFUSED)?;
                 Secret::new(String::from_utf8(opened.expose().clone()).map_err(|_| REFUSED)?)
             }
             Judged::Refused => return Err(REFUSED),
             Judged::Reused => {
-                end(call, client, &found.grant, "refresh_token.reused").await?;
+                end(call, client, &found.grant, "refresh_token.reused", batch).await?;
                 return Err(REFUSED);
             }
         };

@@ -353,7 +353,7 @@ pub(in crate::provisioning) fn overlap((table, key): &Touched, (other_table, oth
 /// The columns of each table's primary key, without the tenant.
 fn key_columns(table: &str) -> &'static [&'static str] {
     match table {
-        "identities" | "users" | "groups" | "log" | "outbox" | "history" | "sessions" => &["id"],
+        "identities" | "users" | "groups" | "log" | "outbox" | "history" | "sessions" | "grants" => &["id"],
         "identity_values" => &["attribute", "value_key", "identity_id"],
         "members" => &["group_id", "member_id"],
         "blocks" => &["profile_id", "kind", "origin"],
