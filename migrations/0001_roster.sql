@@ -21,6 +21,9 @@ CREATE TABLE organizations (
     id TEXT NOT NULL,
     name TEXT NOT NULL,
     display_name TEXT,
+    -- How pages look to its people.
+    color TEXT,
+    logo_url TEXT,
     version BIGINT NOT NULL DEFAULT 1,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,

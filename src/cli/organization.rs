@@ -4,6 +4,7 @@ use super::context::{Context, PAGE, TenantArg};
 use super::{Global, output};
 use crate::clock::rfc3339;
 use crate::model::ids::new_organization_id;
+use crate::model::look::{Color, Logo, Look};
 use crate::model::tenant::{Organization, Tenant, domain_key, is_slug};
 use crate::store::{Batch, organizations};
 use anyhow::bail;
@@ -19,7 +20,7 @@ pub enum OrganizationCommand {
     List(ListArgs),
     /// Show one, by name or id
     Show(ShowArgs),
-    /// Change its display name or its domains
+    /// Change its display name, its look or its domains
     Update(UpdateArgs),
     /// Remove one that no connection belongs to
     Delete(DeleteArgs),
@@ -32,6 +33,8 @@ pub struct CreateArgs {
     /// What people see
     #[arg(long, value_name = "TEXT")]
     display_name: Option<String>,
+    #[command(flatten)]
+    look: LookArgs,
     /// A mail domain it has proven; repeatable
     #[arg(long = "domain", value_name = "DOMAIN")]
     domains: Vec<String>,
@@ -39,6 +42,39 @@ pub struct CreateArgs {
     tenant: TenantArg,
     #[arg(long, help = "Print JSON")]
     json: bool,
+}
+
+/// How pages look to its people.
+#[derive(Debug, Args)]
+struct LookArgs {
+    /// The colour of buttons on pages its people see, as #rrggbb; an empty text takes it away
+    #[arg(long, value_name = "COLOR")]
+    color: Option<String>,
+    /// An https address of a picture on these pages; browsers fetch it from there. An empty text takes it away
+    #[arg(long, value_name = "URL")]
+    logo_url: Option<String>,
+}
+
+impl LookArgs {
+    fn change(&self, look: &mut Look) -> anyhow::Result<()> {
+        match self.color.as_deref() {
+            None => {}
+            Some("") => look.color = None,
+            Some(text) => match Color::parse(text) {
+                Some(color) => look.color = Some(color),
+                None => bail!("`{text}` is no colour: wanted #rrggbb"),
+            },
+        }
+        match self.logo_url.as_deref() {
+            None => {}
+            Some("") => look.logo = None,
+            Some(text) => match Logo::parse(text) {
+                Ok(logo) => look.logo = Some(logo),
+                Err(wanted) => bail!("--logo-url {text}: {wanted}"),
+            },
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -66,6 +102,8 @@ pub struct UpdateArgs {
     /// What people see; an empty text takes it away
     #[arg(long, value_name = "TEXT")]
     display_name: Option<String>,
+    #[command(flatten)]
+    look: LookArgs,
     /// A domain to add; repeatable
     #[arg(long = "domain", value_name = "DOMAIN")]
     domains: Vec<String>,
@@ -115,6 +153,8 @@ fn as_json(organization: &Organization) -> Value {
         "id": organization.id,
         "name": organization.name,
         "display_name": organization.display_name,
+        "color": organization.look.color.map(|color| color.to_string()),
+        "logo_url": organization.look.logo.as_ref().map(Logo::as_str),
         "domains": organization.domains,
         "created_at": rfc3339(organization.created_at),
         "updated_at": rfc3339(organization.updated_at),
@@ -129,6 +169,8 @@ fn print(organization: &Organization, json: bool) -> anyhow::Result<()> {
             ("id", organization.id.to_string()),
             ("name", organization.name.clone()),
             ("display name", output::or_dash(organization.display_name.as_deref())),
+            ("color", output::or_dash(organization.look.color.map(|color| color.to_string()).as_deref())),
+            ("logo", output::or_dash(organization.look.logo.as_ref().map(Logo::as_str))),
             ("domains", organization.domains.join(", ")),
             ("created", rfc3339(organization.created_at)),
             ("updated", rfc3339(organization.updated_at)),
@@ -162,12 +204,15 @@ async fn create(context: &Context, args: CreateArgs) -> anyhow::Result<()> {
     if domains.len() > organizations::DOMAINS_MAX {
         bail!("an organization has at most {} domains", organizations::DOMAINS_MAX);
     }
+    let mut look = Look::default();
+    args.look.change(&mut look)?;
     let audit = context.audit();
     let organization = Organization {
         id: new_organization_id(&context.entropy, audit.at),
         tenant_id: tenant.id.clone(),
         name: args.name,
         display_name: args.display_name.filter(|name| !name.is_empty()),
+        look,
         domains,
         version: 1,
         created_at: audit.at,
@@ -212,6 +257,7 @@ async fn update(context: &Context, args: UpdateArgs) -> anyhow::Result<()> {
     if let Some(name) = args.display_name {
         organization.display_name = Some(name).filter(|name| !name.is_empty());
     }
+    args.look.change(&mut organization.look)?;
     let mut removed = Vec::new();
     for text in &args.removed {
         match domain_key(text).filter(|domain| organization.domains.contains(domain)) {

@@ -12,6 +12,7 @@ pub mod grant;
 pub mod group;
 pub mod identity;
 pub mod ids;
+pub mod look;
 pub mod nearest;
 pub mod network;
 pub mod oidc;

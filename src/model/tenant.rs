@@ -1,6 +1,7 @@
 //! A tenant and the organizations inside it.
 
 use super::ids::{OrganizationId, TenantId};
+use super::look::Look;
 
 /// Name of the tenant that `bootstrap` makes and that answers every host no other tenant has.
 pub const DEFAULT_TENANT: &str = "default";
@@ -39,6 +40,7 @@ pub struct Organization {
     pub id: OrganizationId,
     pub name: String,
     pub display_name: Option<String>,
+    pub look: Look,
     pub domains: Vec<String>,
     pub version: i64,
     pub created_at: i64,

@@ -5,22 +5,23 @@ use super::statements::statements;
 use super::{Batch, Error, Row, Store};
 use crate::args;
 use crate::model::ids::{OrganizationId, TenantId};
+use crate::model::look::{Color, Logo, Look};
 use crate::model::tenant::Organization;
 
 statements! {
-    FIND_ORGANIZATION = "SELECT id, name, display_name, version, created_at, updated_at FROM organizations \
+    FIND_ORGANIZATION = "SELECT id, name, display_name, version, created_at, updated_at, color, logo_url FROM organizations \
         WHERE tenant_id = $1 AND id = $2";
-    FIND_ORGANIZATION_BY_NAME = "SELECT id, name, display_name, version, created_at, updated_at FROM organizations \
+    FIND_ORGANIZATION_BY_NAME = "SELECT id, name, display_name, version, created_at, updated_at, color, logo_url FROM organizations \
         WHERE tenant_id = $1 AND name = $2";
-    LIST_ORGANIZATIONS = "SELECT id, name, display_name, version, created_at, updated_at FROM organizations \
+    LIST_ORGANIZATIONS = "SELECT id, name, display_name, version, created_at, updated_at, color, logo_url FROM organizations \
         WHERE tenant_id = $1 AND name > $2 ORDER BY name LIMIT $3";
     LIST_DOMAINS = "SELECT domain FROM domains WHERE tenant_id = $1 AND organization_id = $2 ORDER BY domain LIMIT 100";
     FIND_DOMAIN = "SELECT organization_id FROM domains WHERE tenant_id = $1 AND domain = $2";
     CONNECTIONS_OF_ORGANIZATION = "SELECT name FROM connections WHERE tenant_id = $1 AND organization_id = $2 ORDER BY name LIMIT 20";
-    INSERT_ORGANIZATION = "INSERT INTO organizations (tenant_id, id, name, display_name, version, created_at, updated_at) \
-        VALUES ($1, $2, $3, $4, 1, $5, $6)";
-    UPDATE_ORGANIZATION = "UPDATE organizations SET display_name = $4, version = version + 1, updated_at = $5 \
-        WHERE tenant_id = $1 AND id = $2 AND version = $3";
+    INSERT_ORGANIZATION = "INSERT INTO organizations (tenant_id, id, name, display_name, version, created_at, updated_at, color, \
+        logo_url) VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8)";
+    UPDATE_ORGANIZATION = "UPDATE organizations SET display_name = $4, version = version + 1, updated_at = $5, color = $6, \
+        logo_url = $7 WHERE tenant_id = $1 AND id = $2 AND version = $3";
     DELETE_ORGANIZATION = "DELETE FROM organizations WHERE tenant_id = $1 AND id = $2";
     INSERT_DOMAIN = "INSERT INTO domains (tenant_id, domain, organization_id, verified_at) VALUES ($1, $2, $3, $4)";
     DELETE_DOMAIN = "DELETE FROM domains WHERE tenant_id = $1 AND domain = $2 AND organization_id = $3";
@@ -36,6 +37,10 @@ async fn organization(store: &Store, tenant: &TenantId, row: &Row) -> Result<Org
         tenant_id: tenant.clone(),
         name: row.text(1)?,
         display_name: row.opt_text(2)?,
+        look: Look {
+            color: row.opt_text(6)?.as_deref().and_then(Color::parse),
+            logo: row.opt_text(7)?.and_then(|text| Logo::parse(&text).ok()),
+        },
         domains: domains.iter().map(|row| row.text(0)).collect::<Result<_, _>>()?,
         version: row.int(3)?,
         created_at: row.int(4)?,
@@ -81,18 +86,24 @@ pub async fn connections(store: &Store, tenant: &TenantId, id: &OrganizationId) 
     rows.iter().map(|row| row.text(0)).collect()
 }
 
+fn look(look: &Look) -> (Option<String>, Option<&str>) {
+    (look.color.map(|color| color.to_string()), look.logo.as_ref().map(Logo::as_str))
+}
+
 /// Refused with [`Error::Conflict`] if the name or a domain is taken.
 pub fn create(batch: &mut Batch, new: &Organization, audit: &Audit) {
     let (tenant, display_name) = (&new.tenant_id, new.display_name.as_deref());
-    batch.one(INSERT_ORGANIZATION, args![tenant, &new.id, &new.name, display_name, new.created_at, new.updated_at]);
+    let (color, logo) = look(&new.look);
+    batch.one(INSERT_ORGANIZATION, args![tenant, &new.id, &new.name, display_name, new.created_at, new.updated_at, color, logo]);
     add_domains(batch, new, &new.domains, audit);
     audit.record(batch, tenant, "organization.created", None, &new.name);
 }
 
-/// Writes the display name of `changed` (whose version is the one that was read), `added` and `removed` domains.
+/// Writes the display name and the look of `changed` (whose version is the one that was read), `added` and `removed` domains.
 pub fn update(batch: &mut Batch, changed: &Organization, added: &[String], removed: &[String], audit: &Audit) {
     let (tenant, display_name) = (&changed.tenant_id, changed.display_name.as_deref());
-    batch.one(UPDATE_ORGANIZATION, args![tenant, &changed.id, changed.version, display_name, audit.at]);
+    let (color, logo) = look(&changed.look);
+    batch.one(UPDATE_ORGANIZATION, args![tenant, &changed.id, changed.version, display_name, audit.at, color, logo]);
     add_domains(batch, changed, added, audit);
     batch.each(DELETE_DOMAIN, removed.iter().map(|domain| args![tenant, domain, &changed.id]).collect());
     audit.record(batch, tenant, "organization.updated", None, &changed.name);

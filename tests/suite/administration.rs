@@ -132,6 +132,7 @@ on_both! {
             tenant_id: TenantId::new("a"),
             id: OrganizationId::new(format!("org_{name}")),
             name: name.to_owned(),
+            look: rosterd::model::look::Look::default(),
             display_name: None,
             domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
             version: 1,
