@@ -40,6 +40,12 @@ pub struct ClientOptions {
     pub alg: SigningAlg,
     /// Whether the claims of its scopes stand in the ID token too, and not at `/userinfo` alone.
     pub id_token_claims: bool,
+    /// The mapping from profile to oidc that gives it claims of its own.
+    #[serde(default)]
+    pub claims_mapping: Option<String>,
+    /// Of a public one: a program on somebody's machine, and not a page's script. Both are let do the same.
+    #[serde(default)]
+    pub native: bool,
 }
 
 /// A row of `clients`, without its secrets.
@@ -136,6 +142,8 @@ mod tests {
             scopes: vec![],
             alg: SigningAlg::Rs256,
             id_token_claims: true,
+            claims_mapping: None,
+            native: false,
         }
     }
 

@@ -52,7 +52,7 @@ impl Refusal {
         says: "this can't be answered at the moment, try again later",
     };
 
-    const INTERNAL: Self = Self {
+    pub(super) const INTERNAL: Self = Self {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         error: "server_error",
         says: "an internal error, see the server's log under this request id",

@@ -18,6 +18,7 @@ mod logout;
 mod parameters;
 mod request;
 mod token;
+mod told;
 mod userinfo;
 
 use crate::clock::Micros;

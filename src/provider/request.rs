@@ -229,6 +229,8 @@ mod tests {
             scopes: vec![],
             alg: SigningAlg::Rs256,
             id_token_claims: true,
+            claims_mapping: None,
+            native: false,
         };
         let mut client = Client {
             tenant_id: TenantId::new("t"),

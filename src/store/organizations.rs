@@ -4,7 +4,7 @@ use super::audit::Audit;
 use super::statements::statements;
 use super::{Batch, Error, Row, Store};
 use crate::args;
-use crate::model::ids::{OrganizationId, TenantId};
+use crate::model::ids::{IdentityId, OrganizationId, TenantId};
 use crate::model::tenant::Organization;
 
 statements! {
@@ -17,6 +17,9 @@ statements! {
     LIST_DOMAINS = "SELECT domain FROM domains WHERE tenant_id = $1 AND organization_id = $2 ORDER BY domain LIMIT 100";
     FIND_DOMAIN = "SELECT organization_id FROM domains WHERE tenant_id = $1 AND domain = $2";
     CONNECTIONS_OF_ORGANIZATION = "SELECT name FROM connections WHERE tenant_id = $1 AND organization_id = $2 ORDER BY name LIMIT 20";
+    ORGANIZATION_OF_IDENTITY = "SELECT o.id, o.name, o.display_name FROM identities i \
+        JOIN connections c ON c.tenant_id = i.tenant_id AND c.id = i.connection_id \
+        JOIN organizations o ON o.tenant_id = c.tenant_id AND o.id = c.organization_id WHERE i.tenant_id = $1 AND i.id = $2";
     INSERT_ORGANIZATION = "INSERT INTO organizations (tenant_id, id, name, display_name, version, created_at, updated_at) \
         VALUES ($1, $2, $3, $4, 1, $5, $6)";
     UPDATE_ORGANIZATION = "UPDATE organizations SET display_name = $4, version = version + 1, updated_at = $5 \
@@ -67,6 +70,17 @@ pub async fn list(store: &Store, tenant: &TenantId, after: &str, limit: i64) -> 
         found.push(organization(store, tenant, row).await?);
     }
     Ok(found)
+}
+
+/// Id, name and display name of the organization by whose connection this identity came.
+pub async fn of_identity(
+    store: &Store,
+    tenant: &TenantId,
+    identity: &IdentityId,
+) -> Result<Option<(OrganizationId, String, Option<String>)>, Error> {
+    let rows = store.read(ORGANIZATION_OF_IDENTITY, args![tenant, identity]).await?;
+    let read = |row: &Row| Ok((OrganizationId::new(row.text(0)?), row.text(1)?, row.opt_text(2)?));
+    rows.first().map(read).transpose()
 }
 
 /// Who owns `domain`.

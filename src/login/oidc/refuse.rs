@@ -2,8 +2,8 @@
 //! reason, expected and received values go to the log and to the connection's recorded traffic.
 
 use super::{Logins, Site};
-use crate::login::answer::Refused;
 use crate::http::page::Page;
+use crate::login::answer::Refused;
 use crate::login::request_id;
 use crate::oidc::{Refusal, Rule};
 use crate::traffic::recorder::{Answered, Asked};
