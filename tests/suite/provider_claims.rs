@@ -139,6 +139,8 @@ on_both_gateways! {
             let said = refused(&line);
             assert!(said.contains(says) && said.contains("--claims-mapping"), "{said}");
         }
+        let connection = ["connection", "create", "in", "--kind", "scim", "--mapping", "application"];
+        assert!(refused(&connection).contains("says what goes out"), "and nothing comes in by it");
         std::fs::write(site.gateway.folder().join("mappings/script.js"), "module.exports = function (raw) { return {}; };").expect("written");
         assert!(refused(&["client", "create", "shop", "--redirect-uri", "https://a.example/cb", "--claims-mapping", "script"]).contains("is a script"));
         assert_eq!(site.rows("SELECT id FROM clients").await.len(), 0);

@@ -151,7 +151,7 @@ pub fn of_claim(path: &[&str]) -> Option<Type> {
     let is_name = |name: &&str| (1..=CLAIM_NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control);
     match path {
         [] => None,
-        [first, ..] if RESERVED_CLAIMS.contains(first) || !path.iter().all(|name| is_name(name)) => None,
+        [first, ..] if RESERVED_CLAIMS.contains(first) || !path.iter().all(is_name) => None,
         ["groups"] => Some(Type::String.list()),
         [one] => Some(STANDARD_CLAIMS.iter().find(|(name, _)| name == one).map_or(Type::Json, |(_, ty)| ty.clone())),
         _ => Some(Type::Json),
