@@ -22,6 +22,7 @@ use crate::outbound::Outbound;
 use crate::provider;
 use crate::provisioning::Provisioner;
 use crate::provisioning::mappings::Drafts;
+use crate::registration::Registrar;
 use crate::saml::metadata::refresh::Refresher;
 use crate::scim;
 use crate::scim::list::PageSizes;
@@ -131,6 +132,13 @@ impl App {
             keys: self.keys.clone(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
+            registrar: Registrar {
+                store: self.store.clone(),
+                keys: self.keys.clone(),
+                entropy: self.entropy.clone(),
+                drafts: self.drafts(),
+            },
+            body_timeout: self.config.server.body_timeout,
         }
     }
 

@@ -22,6 +22,7 @@ pub mod outbound;
 pub mod profile;
 pub mod provider;
 pub mod provisioning;
+pub mod registration;
 pub mod saml;
 pub mod scim;
 pub mod secret;

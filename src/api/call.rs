@@ -1,17 +1,30 @@
-//! One authenticated call: whose tenant, which scopes, and the decoded path and query.
+//! One authenticated call: whose tenant, which scopes, the decoded path and query, and the body, once somebody may send one.
 
 use super::Api;
 use super::problem::Problem;
+use crate::http::body;
+use crate::http::request_id::RequestId;
 use crate::model::access::Principal;
 use crate::model::connection::Connection;
 use crate::model::ids::{ConnectionId, TenantId};
+use crate::store::audit::Audit;
 use crate::store::connections;
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+/// Longest body in bytes.
+const BODY_BYTES_MAX: usize = 512 << 10;
 
 pub(super) struct Call<'a> {
     pub(super) api: &'a Api,
     pub(super) tenant: TenantId,
+    pub(super) method: Method,
+    request_id: String,
+    content_type: String,
     principal: Principal,
     /// Decoded, each segment once.
     segments: Vec<String>,
@@ -37,7 +50,45 @@ impl<'a> Call<'a> {
             Ok((decoded(name).ok_or_else(unreadable)?, decoded(value).ok_or_else(unreadable)?))
         });
         let query = query.collect::<Result<_, Problem>>()?;
-        Ok(Self { api, tenant, principal, segments, query })
+        let request_id = parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.0.clone());
+        let (method, content_type) = (parts.method.clone(), content_type(&parts.headers));
+        Ok(Self { api, tenant, method, request_id, content_type, principal, segments, query })
+    }
+
+    /// The members of a body that is a JSON object; none where there is no body.
+    ///
+    /// # Errors
+    /// 413 beyond [`BODY_BYTES_MAX`], 415 for another kind of body, 400 for what is no object.
+    pub(super) async fn object(&self, body: Body) -> Result<Map<String, Value>, Problem> {
+        let bytes = body::read(body, BODY_BYTES_MAX, self.api.body_timeout).await?;
+        if bytes.is_empty() {
+            return Ok(Map::new());
+        }
+        let kind = self.content_type.split(';').next().unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            return Err(Problem::media_type());
+        }
+        serde_json::from_slice(&bytes).map_err(|_| Problem::body("the body is no JSON object"))
+    }
+
+    /// What a write of this call carries.
+    pub(super) fn audit(&self) -> Audit {
+        let at = self.api.clock.now();
+        let actor = self.principal.token().to_string();
+        Audit { actor, request_id: self.request_id.clone(), log_id: self.api.registrar.entropy.uuid(at), at }
+    }
+
+    /// 403 unless the token itself has all of `scopes`: nobody gives away more than they have.
+    pub(super) fn may_give(&self, scopes: &[String]) -> Result<(), Problem> {
+        match scopes.iter().find(|scope| !self.principal.allows(scope)) {
+            None => Ok(()),
+            Some(scope) => Err(Problem::scope(&[scope])),
+        }
+    }
+
+    /// Whether the caller only wants to see what would be done.
+    pub(super) fn is_dry_run(&self) -> Result<bool, Problem> {
+        self.flag("dry_run")
     }
 
     /// 403 unless the token has one of these scopes.
@@ -78,4 +129,8 @@ impl<'a> Call<'a> {
         let found = connections::find(&self.api.store, &self.tenant, &id).await?;
         Ok(found.ok_or_else(Problem::no_connection)?.connection)
     }
+}
+
+fn content_type(headers: &HeaderMap) -> String {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }

@@ -1,14 +1,18 @@
-//! Pages by checkpoint: `from` (what an earlier answer gave as `next`) and `take`. A checkpoint is sealed, so that nobody can
-//! make one up, and belongs to one list of one tenant.
+//! Parts of lists. By checkpoint: `from` (what an earlier answer gave as `next`) and `take`; a checkpoint is sealed, so that nobody
+//! can make one up, and belongs to one list of one tenant. By offset: `page`, `per_page`, `include_totals`, as far as [`REACH`].
+//! And of each entry the members that `fields` names.
 
 use super::call::Call;
 use super::problem::Problem;
+use serde_json::{Value, json};
 
 /// Entries of a page if the caller doesn't say, and at most.
 const TAKE_DEFAULT: i64 = 50;
 const TAKE_MAX: i64 = 100;
+/// How far offsets lead, whatever there is.
+const REACH: i64 = 1_000;
 /// Longest checkpoint that is looked at.
-const CHECKPOINT_CHARS_MAX: usize = 512;
+const CHECKPOINT_CHARS_MAX: usize = 1_024;
 
 /// Which part of a list is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +45,64 @@ impl Page {
     pub(super) fn next(call: &Call<'_>, list: &str, key: &str) -> String {
         call.api.keys.seal_text(key.as_bytes(), &place(call, list), &call.api.entropy)
     }
+}
+
+/// Which part of a list is asked for by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Offset {
+    pub(super) page: i64,
+    pub(super) per_page: i64,
+    totals: bool,
+}
+
+impl Offset {
+    /// `None`: the part is asked for by checkpoint.
+    ///
+    /// # Errors
+    /// 400 for a number out of range, and beyond [`REACH`].
+    pub(super) fn of(call: &Call<'_>) -> Result<Option<Self>, Problem> {
+        if call.parameter("from").is_some() || call.parameter("take").is_some() {
+            return Ok(None);
+        }
+        let number = |name: &str, default: i64, least: i64, most: i64| match call.parameter(name) {
+            None => Ok(default),
+            Some(text) => text.parse().ok().filter(|number| (least..=most).contains(number)).ok_or_else(|| {
+                Problem::query(format!("Query validation error: '{name}' must be a whole number from {least} to {most}"))
+            }),
+        };
+        let (page, per_page) = (number("page", 0, 0, 1_000_000)?, number("per_page", TAKE_DEFAULT, 1, TAKE_MAX)?);
+        if (page + 1) * per_page > REACH {
+            let message = format!("pages by number reach the first {REACH} entries; beyond them go by 'take' and 'from'");
+            return Err(Problem::paging(message));
+        }
+        Ok(Some(Self { page, per_page, totals: call.flag("include_totals")? }))
+    }
+
+    pub(super) const fn start(self) -> i64 {
+        self.page * self.per_page
+    }
+
+    /// The entries as they are, or under `key` with how many there are in all.
+    pub(super) fn answer(self, key: &str, entries: Vec<Value>, total: i64) -> Value {
+        if !self.totals {
+            return Value::Array(entries);
+        }
+        let mut answer = json!({ "start": self.start(), "limit": self.per_page, "length": entries.len(), "total": total });
+        answer[key] = Value::Array(entries);
+        answer
+    }
+}
+
+/// `entry` with the root members that `fields` names, or without them (`include_fields=false`).
+///
+/// # Errors
+/// 400 if `include_fields` is neither `true` nor `false`.
+pub(super) fn with_fields(call: &Call<'_>, mut entry: Value) -> Result<Value, Problem> {
+    let include = call.parameter("include_fields").is_none() || call.flag("include_fields")?;
+    if let (Some(fields), Some(members)) = (call.parameter("fields"), entry.as_object_mut()) {
+        members.retain(|name, _| fields.split(',').any(|field| field.trim() == name) == include);
+    }
+    Ok(entry)
 }
 
 fn opened(call: &Call<'_>, list: &str, text: &str) -> Option<String> {

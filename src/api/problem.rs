@@ -2,6 +2,8 @@
 //! id, never into a body.
 
 use crate::http::authenticate::AuthError;
+use crate::http::body::BodyError;
+use crate::registration;
 use crate::store;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -33,6 +35,37 @@ impl Problem {
     /// 400: a parameter, named, and what is wanted of it.
     pub(super) fn query(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_query_string", message)
+    }
+
+    /// 400: something in the body, in words.
+    pub(super) fn body(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_body", message)
+    }
+
+    /// 400: what is wrong with one member of the body.
+    pub(super) fn member(path: &str, says: impl std::fmt::Display) -> Self {
+        Self::body(format!("Payload validation error: '{says}' on property {path}"))
+    }
+
+    /// 400: more than offsets reach.
+    pub(super) fn paging(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_paging", message)
+    }
+
+    /// 415.
+    pub(super) fn media_type() -> Self {
+        let message = "the body has to be JSON, and be said to be: Content-Type: application/json";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+    }
+
+    /// 409: another thing of the tenant has it.
+    pub(super) fn taken(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "already_exists", message)
+    }
+
+    /// 404, the same for what never was and for another tenant's.
+    pub(super) fn no_client() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "inexistent_client", "The client does not exist.")
     }
 
     /// 400: the path can't be read.
@@ -97,6 +130,28 @@ impl From<AuthError> for Problem {
         match error.retry_after_seconds() {
             Some(seconds) => problem.with(RETRY_AFTER, seconds.to_string()),
             None => problem.with(WWW_AUTHENTICATE, error.challenge()),
+        }
+    }
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        let (status, code) = match error {
+            BodyError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
+            BodyError::TimedOut => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
+            BodyError::Broken => (StatusCode::BAD_REQUEST, "invalid_body"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<registration::Error> for Problem {
+    fn from(error: registration::Error) -> Self {
+        match error {
+            registration::Error::Wrong(wrong) => Self::member(wrong.field.as_str(), wrong.says),
+            registration::Error::Taken { .. } => Self::taken(error.to_string()),
+            registration::Error::Stale => store::Error::Stale.into(),
+            registration::Error::Store(error) => error.into(),
         }
     }
 }

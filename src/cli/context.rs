@@ -140,17 +140,27 @@ impl Context {
         bail!("there is no organization {name} in tenant {}{}", tenant.name, did_you_mean(name, names))
     }
 
-    /// Is there a mapping of that name: published, in `mappings.dir`, or shipped?
+    /// Is there a mapping of that name for what comes in: published, in `mappings.dir`, or shipped?
     ///
     /// # Errors
     /// If not, with the nearest name.
     pub async fn find_mapping(&self, tenant: &Tenant, name: &str) -> anyhow::Result<()> {
-        if mapping_versions::latest(&self.store, &tenant.id, name).await?.is_some() {
-            return Ok(());
-        }
         let dir = &self.config.mappings.dir;
         let drafts = mapping_files::names(dir).map_err(anyhow::Error::msg)?;
-        if drafts.iter().any(|draft| draft == name) {
+        let published = mapping_versions::latest(&self.store, &tenant.id, name).await?;
+        let text = match published {
+            Some(newest) => Some(mappings::published(newest)?),
+            // One that can't be read is told where it is used.
+            None if drafts.iter().any(|draft| draft == name) => mapping_files::find(dir, name).unwrap_or_default(),
+            None => None,
+        };
+        let goes_out = |text: &Published| {
+            mapping::compile(text).is_ok_and(|compiled| compiled.direction().is_some_and(|(from, _)| from == "profile"))
+        };
+        if text.as_ref().is_some_and(goes_out) {
+            bail!("mapping {name} says what goes out, from profile: it is for an application (`rosterd client`)");
+        }
+        if text.is_some() || drafts.iter().any(|draft| draft == name) {
             return Ok(());
         }
         let near = did_you_mean(name, drafts.iter().map(String::as_str));

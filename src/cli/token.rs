@@ -4,7 +4,7 @@ use super::context::{Context, PAGE, TenantArg};
 use super::span::Expiry;
 use super::{Global, output};
 use crate::clock::rfc3339;
-use crate::model::access::{CONSOLE_SCOPE, EVERY_SCOPE, SCIM_SCOPES, Token};
+use crate::model::access::{API_SCOPES, CONSOLE_SCOPE, EVERY_SCOPE, SCIM_SCOPES, Token};
 use crate::model::connection::{Connection, ConnectionKind};
 use crate::model::ids::{ConnectionId, TenantId, TokenId};
 use crate::model::nearest::nearest;
@@ -44,7 +44,8 @@ pub struct CreateArgs {
     /// What the list calls it
     #[arg(long, value_name = "TEXT", default_value = "token")]
     name: String,
-    /// What it may do, separated by commas: for SCIM get, post, put, patch or delete, each :users or :groups. Without: everything
+    /// What it may do, separated by commas: for SCIM get, post, put, patch or delete, each :users or :groups; for the management
+    /// API read:connections, read:raw, and read, create, update or delete, each :clients. Without: everything
     #[arg(long, value_name = "SCOPES", value_delimiter = ',')]
     scopes: Vec<String>,
     /// When it ends: 90d, 12h, 30m, an instant like 2027-01-31T00:00:00Z, or never
@@ -238,6 +239,11 @@ fn checked_scopes(given: &[String], scim: bool) -> anyhow::Result<Vec<String>> {
         }
         if !scim && !named {
             bail!("`{scope}` is no scope: wanted a name like read:users, or *");
+        }
+        // Not refused: it may be one of another version.
+        if !scim && scope != EVERY_SCOPE && !API_SCOPES.contains(&scope) {
+            let near = nearest(scope, API_SCOPES.into_iter()).map(|near| format!("; did you mean {near}?"));
+            eprintln!("No call of this version asks for the scope {scope}{}", near.unwrap_or_default());
         }
         if !scopes.iter().any(|known| known == scope) {
             scopes.push(scope.to_owned());

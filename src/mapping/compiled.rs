@@ -1,7 +1,7 @@
 //! The mapping language behind the trait [`Mapping`]: a compiled text and its rules as provenance names them. Owns the
 //! way in (a JSON document into the plan's slots) and out (results as JSON); the language itself is a crate.
 
-use super::{Given, Input, Mapped, Mapping, Published, Reads, Rule};
+use super::{Claim, ClaimPlace, Given, Input, Mapped, Mapping, Published, Reads, Rule};
 use jiff::Timestamp;
 use rosterd_mapping::check::{self, Sources};
 use rosterd_mapping::diagnostic::codes::Code;
@@ -11,7 +11,7 @@ use rosterd_mapping::output::to_json;
 use rosterd_mapping::plan::{Evaluation, Node, NodeId, Plan, RuleValue, SlotId};
 use rosterd_mapping::source::{Names, json};
 use rosterd_mapping::span::line_of;
-use rosterd_mapping::target::{Absent, Merge};
+use rosterd_mapping::target::{Absent, Kind, Merge};
 use rosterd_mapping::types::Type;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -28,6 +28,8 @@ pub struct Compiled {
     names: Names,
     /// As the plan's rules, in its order.
     rules: Vec<Rule>,
+    /// Likewise, of a mapping to `oidc`.
+    claims: Vec<Claim>,
 }
 
 /// What a published version includes, by path.
@@ -62,7 +64,8 @@ impl Compiled {
             merge: rule.merge,
             required: rule.required,
         });
-        Ok(Self { rules: rules.collect(), names: Names::new(&plan), plan, published: published.clone() })
+        let (rules, claims) = (rules.collect(), claims(&plan));
+        Ok(Self { rules, claims, names: Names::new(&plan), plan, published: published.clone() })
     }
 
     pub const fn plan(&self) -> &Plan {
@@ -125,6 +128,20 @@ fn mistakes(compiled: &check::Compiled) -> String {
 fn refused(what: &str, line: u32, reason: &str) -> Mapped {
     let rule = Rule { target: what.into(), line, policy: None, absent: Absent::Keep, merge: Merge::Replace, required: true };
     Mapped { given: vec![(rule, Given::Error(reason.to_owned()))], ..Mapped::default() }
+}
+
+/// What a mapping towards applications writes.
+fn claims(plan: &Plan) -> Vec<Claim> {
+    let claim = |rule: &rosterd_mapping::plan::Rule| {
+        let word = |name: &str| rule.attributes.iter().find(|(word, _)| &**word == name).map(|(_, value)| value.to_string());
+        let place = word("in");
+        Claim {
+            path: rule.path.iter().map(ToString::to_string).collect(),
+            scope: word("scope"),
+            place: [ClaimPlace::IdToken, ClaimPlace::Userinfo].into_iter().find(|one| place.as_deref() == Some(one.as_str())),
+        }
+    };
+    if plan.to == Kind::Oidc { plan.rules.iter().map(claim).collect() } else { Vec::new() }
 }
 
 /// Lines of the listing above each file's first.
@@ -214,6 +231,10 @@ impl Mapping for Compiled {
 
     fn direction(&self) -> Option<(&'static str, &'static str)> {
         Some((self.plan.from.as_str(), self.plan.to.as_str()))
+    }
+
+    fn claims(&self) -> &[Claim] {
+        &self.claims
     }
 
     fn reads_stored(&self) -> bool {

@@ -6,7 +6,7 @@ pub mod compiled;
 pub mod javascript;
 
 pub use rosterd_mapping::said::none_of;
-pub use rosterd_mapping::target::{Absent, Merge, WritePolicy};
+pub use rosterd_mapping::target::{Absent, Merge, ROOTS, SCOPES, WritePolicy};
 
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -34,6 +34,10 @@ pub trait Mapping: Send + Sync {
     fn direction(&self) -> Option<(&'static str, &'static str)> {
         None
     }
+    /// The claims its rules write, in the order of what [`Mapping::map`] gives; none: it is not for applications.
+    fn claims(&self) -> &[Claim] {
+        &[]
+    }
     /// Does it look at the stored profile?
     fn reads_stored(&self) -> bool {
         true
@@ -51,6 +55,33 @@ pub struct Reads {
     pub attributes: Option<Vec<String>>,
     /// Those whose values are bytes though they may look like text.
     pub binary: Vec<String>,
+}
+
+/// What a rule of a mapping to `oidc` writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The claim, and below it the member that is meant.
+    pub path: Vec<String>,
+    /// Told only where this scope was given.
+    pub scope: Option<String>,
+    /// Told here alone; `None`: everywhere.
+    pub place: Option<ClaimPlace>,
+}
+
+/// Where an application reads claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimPlace {
+    IdToken,
+    Userinfo,
+}
+
+impl ClaimPlace {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::IdToken => "id_token",
+            Self::Userinfo => "userinfo",
+        }
+    }
 }
 
 /// A mapping as text: a draft in a file, or a published version.

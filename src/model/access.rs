@@ -41,6 +41,10 @@ pub const EVERY_SCOPE: &str = "*";
 /// The only scope of the one-time code that signs in to the console: it opens nothing else.
 pub const CONSOLE_SCOPE: &str = "console:sign-in";
 
+/// What calls of the management API ask for. A token may be given others too: they are those of other versions.
+pub const API_SCOPES: [&str; 6] =
+    ["read:connections", "read:raw", "read:clients", "create:clients", "update:clients", "delete:clients"];
+
 /// What a SCIM token may be given; without a choice it gets all of them.
 pub const SCIM_SCOPES: [&str; 10] = [
     "get:users",

@@ -43,6 +43,12 @@ pub struct ClientOptions {
     /// Whether its people are asked what it may know of them: it is somebody else's.
     #[serde(default)]
     pub asks_consent: bool,
+    /// The mapping from profile to oidc that gives it claims of its own.
+    #[serde(default)]
+    pub claims_mapping: Option<String>,
+    /// Of a public one: a program on somebody's machine, and not a page's script. Both are let do the same.
+    #[serde(default)]
+    pub native: bool,
 }
 
 /// A row of `clients`, without its secrets.
@@ -147,6 +153,8 @@ mod tests {
             alg: SigningAlg::Rs256,
             id_token_claims: true,
             asks_consent: false,
+            claims_mapping: None,
+            native: false,
         }
     }
 

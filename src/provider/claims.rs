@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// What may be asked for.
-pub(super) const SCOPES: [&str; 6] = ["openid", "profile", "email", "phone", "groups", "offline_access"];
+/// What may be asked for; what a rule of a mapping may hang on.
+pub(super) const SCOPES: [&str; 6] = crate::mapping::SCOPES;
 
 /// Groups that one answer names.
 const GROUPS_MAX: usize = 200;

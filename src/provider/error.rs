@@ -61,7 +61,7 @@ impl Refusal {
         ..bad("temporarily_unavailable", "this can't be answered at the moment, try again later")
     };
 
-    const INTERNAL: Self = Self {
+    pub(super) const INTERNAL: Self = Self {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         ..bad("server_error", "an internal error, see the server's log under this request id")
     };

@@ -19,6 +19,7 @@ mod parameters;
 mod request;
 mod signing;
 mod token;
+mod told;
 mod userinfo;
 
 use crate::clock::Micros;

@@ -244,6 +244,8 @@ mod tests {
             alg: SigningAlg::Rs256,
             id_token_claims: true,
             asks_consent: false,
+            claims_mapping: None,
+            native: false,
         };
         let mut client = Client {
             tenant_id: TenantId::new("t"),

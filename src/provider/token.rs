@@ -9,18 +9,18 @@ use super::client;
 use super::error::Refusal;
 use super::id_token::{self, About};
 use super::parameters::Parameters;
-use super::{Call, json, preflight, shared};
+use super::{Call, json, preflight, shared, told};
 use crate::clock::{Micros, SECOND};
+use crate::mapping::ClaimPlace;
 use crate::model::client::{Client, ClientKind};
 use crate::model::event::LogEntry;
 use crate::model::grant::{ACCESS_LASTS, Grant, Person};
 use crate::secret::{Secret, TokenKind};
-use crate::store::{Batch, access_tokens, events, grants, groups};
+use crate::store::{Batch, access_tokens, events, grants};
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 
 /// How often it is looked again when somebody else was quicker.
 const ROUNDS: usize = 3;
@@ -76,7 +76,8 @@ async fn give(
     } else {
         Asked::from_text(&grant.asked).id_token
     };
-    let claims = claims_of(call, grant, person, &wanted).await?;
+    let place = ClaimPlace::IdToken;
+    let claims = told::claims(call, told::Telling { client: &client.options, grant, person, wanted, scope, place }).await?;
     let keys = call.provider.keys.of(logins, &call.tenant.id).await?;
     let key = keys.active(client.options.alg)?;
     let about = About { issuer: &call.issuer, grant, person, nonce, access_token: access.expose(), claims, now };
@@ -88,21 +89,6 @@ async fn give(
         "scope": scope,
         "id_token": id_token,
     }))
-}
-
-async fn claims_of(
-    call: &Call,
-    grant: &Grant,
-    person: &Person,
-    wanted: &BTreeSet<String>,
-) -> Result<serde_json::Map<String, Value>, Refusal> {
-    let store = &call.provider.logins.store;
-    let named = if wanted.contains("groups") {
-        groups::of_profile_in(store, &grant.tenant_id, &grant.profile_id, grant.organization_id.as_ref()).await?
-    } else {
-        vec![]
-    };
-    Ok(claims::of(person, &named, wanted))
 }
 
 /// Ends a grant of which something came twice, and says so in the log.

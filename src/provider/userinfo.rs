@@ -2,11 +2,11 @@
 
 use super::claims::{self, Asked};
 use super::error::Refusal;
-use super::{Call, json, preflight, shared};
+use super::{Call, json, preflight, shared, told};
 use crate::http::bearer::{BearerError, bearer};
+use crate::mapping::ClaimPlace;
 use crate::secret::TokenKind;
 use crate::store::access_tokens::{self, AccessToken};
-use crate::store::groups;
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
@@ -34,14 +34,9 @@ async fn tell(call: &Call, body: Body) -> Result<Value, Refusal> {
     };
     let token = find(call, &text).await?.ok_or(Refusal::BEARER)?;
     let wanted = claims::wanted(&token.scope, &Asked::from_text(&token.grant.asked).userinfo);
-    let store = &call.provider.logins.store;
-    let named = if wanted.contains("groups") {
-        let grant = &token.grant;
-        groups::of_profile_in(store, &call.tenant.id, &grant.profile_id, grant.organization_id.as_ref()).await?
-    } else {
-        vec![]
-    };
-    let mut told = claims::of(&token.person, &named, &wanted);
+    let AccessToken { client, grant, person, scope, .. } = &token;
+    let telling = told::Telling { client, grant, person, wanted, scope, place: ClaimPlace::Userinfo };
+    let mut told = told::claims(call, telling).await?;
     told.insert(String::from("sub"), claims::subject(&token.person.user_id).into());
     if let Some(organization) = &token.grant.organization_id {
         told.insert(String::from("org_id"), organization.as_str().into());

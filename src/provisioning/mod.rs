@@ -103,6 +103,11 @@ impl Provisioner {
         Self { store, clock, entropy, mappings, values_of, turns: turns::Turns::default() }
     }
 
+    /// The mappings it runs, for whoever runs one on the way out.
+    pub const fn mappings(&self) -> &Mappings {
+        &self.mappings
+    }
+
     fn desk<'a>(&'a self, request: &Request<'a>, mapping: &'a dyn Mapping) -> Desk<'a> {
         let connection = request.connection;
         // A directory is followed and not pushed (decision 0032); everything else that is no login is a push.

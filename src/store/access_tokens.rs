@@ -3,6 +3,7 @@
 use super::statements::statements;
 use super::{Batch, Error, Row, Store};
 use crate::args;
+use crate::model::client::ClientOptions;
 use crate::model::grant::{Grant, Person};
 use crate::model::ids::{ClientId, GrantId, IdentityId, OrganizationId, ProfileId, SessionId, TenantId};
 use crate::secret::TokenHash;
@@ -10,8 +11,10 @@ use crate::secret::TokenHash;
 statements! {
     /// Nobody who is blocked, nobody whose identity left, and nothing of a session that ended, unless it was to go on without.
     FIND_ACCESS_TOKEN = "SELECT a.id, a.scope, a.created_at, a.expires_at, g.id, g.client_id, g.session_id, g.profile_id, g.identity_id, \
-        g.offline, g.scope, g.asked, g.auth_time, g.created_at, g.expires_at, g.organization_id, u.user_id, u.doc, u.updated_at \
+        g.offline, g.scope, g.asked, g.auth_time, g.created_at, g.expires_at, g.organization_id, u.user_id, u.doc, u.updated_at, \
+        c.options \
         FROM access_tokens a JOIN grants g ON g.tenant_id = a.tenant_id AND g.id = a.grant_id AND g.expires_at > $3 \
+        JOIN clients c ON c.tenant_id = g.tenant_id AND c.id = g.client_id \
         JOIN identities i ON i.tenant_id = g.tenant_id AND i.id = g.identity_id AND i.profile_id = g.profile_id AND i.state = 'active' \
         JOIN users u ON u.tenant_id = g.tenant_id AND u.id = g.profile_id AND NOT u.blocked \
         LEFT JOIN sessions s ON s.tenant_id = g.tenant_id AND s.id = g.session_id AND s.expires_at > $3 \
@@ -32,6 +35,8 @@ pub struct AccessToken {
     pub expires_at: i64,
     pub grant: Grant,
     pub person: Person,
+    /// Of the application it was given to.
+    pub client: ClientOptions,
 }
 
 /// Columns of a grant from `at` on, in the order of `g.id … g.organization_id`.
@@ -64,6 +69,7 @@ pub async fn find(store: &Store, tenant: &TenantId, hash: &TokenHash, now: i64) 
             expires_at: row.int(3)?,
             grant: grant(tenant, row, 4)?,
             person: Person { user_id: row.text(16)?, doc: row.text(17)?, updated_at: row.int(18)? },
+            client: super::clients::options_of(&row.text(19)?)?,
         })
     };
     rows.first().map(read).transpose()

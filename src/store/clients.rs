@@ -5,7 +5,7 @@ use super::statements::statements;
 use super::{Batch, Error, Row, Store};
 use crate::args;
 use crate::model::access::Token;
-use crate::model::client::Client;
+use crate::model::client::{Client, ClientOptions};
 use crate::model::ids::{ClientId, TenantId};
 use crate::secret::TokenHash;
 
@@ -16,10 +16,13 @@ statements! {
         WHERE tenant_id = $1 AND name = $2";
     LIST_CLIENTS = "SELECT id, name, options, hash, former_hash, former_until, version, created_at, updated_at FROM clients \
         WHERE tenant_id = $1 AND name > $2 ORDER BY name LIMIT $3";
+    LIST_CLIENTS_FROM = "SELECT id, name, options, hash, former_hash, former_until, version, created_at, updated_at FROM clients \
+        WHERE tenant_id = $1 ORDER BY name LIMIT $2 OFFSET $3";
+    COUNT_CLIENTS = "SELECT count(*) FROM clients WHERE tenant_id = $1";
     INSERT_CLIENT = "INSERT INTO clients (tenant_id, id, name, options, hash, version, created_at, updated_at) \
         VALUES ($1, $2, $3, $4, $5, 1, $6, $7)";
     UPDATE_CLIENT = "UPDATE clients SET options = $4, hash = $5, former_hash = $6, former_until = $7, version = version + 1, \
-        updated_at = $8 WHERE tenant_id = $1 AND id = $2 AND version = $3";
+        updated_at = $8, name = $9 WHERE tenant_id = $1 AND id = $2 AND version = $3";
     DELETE_CLIENT = "DELETE FROM clients WHERE tenant_id = $1 AND id = $2 AND version = $3";
     INSERT_CLIENT_TOKEN = "INSERT INTO tokens (tenant_id, id, client_id, name, hash, scopes, expires_at, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -31,7 +34,7 @@ statements! {
 }
 
 /// An application and what opens it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StoredClient {
     pub client: Client,
     /// `None`: it has no secret.
@@ -49,13 +52,17 @@ pub struct ClientToken {
     pub expires_at: i64,
 }
 
+/// The column `options`.
+pub(super) fn options_of(text: &str) -> Result<ClientOptions, Error> {
+    serde_json::from_str(text).map_err(|_| Error::Corrupt { what: "options of a client are not valid" })
+}
+
 fn stored(tenant: &TenantId, row: &Row) -> Result<StoredClient, Error> {
     let hash = |at: usize| {
         let wrong = Error::Corrupt { what: "the hash of a client's secret has another length" };
         row.opt_bytes(at)?.map(|bytes| TokenHash::from_bytes(&bytes).ok_or(wrong)).transpose()
     };
-    let options =
-        serde_json::from_str(&row.text(2)?).map_err(|_| Error::Corrupt { what: "options of a client are not valid" })?;
+    let options = options_of(&row.text(2)?)?;
     Ok(StoredClient {
         client: Client {
             tenant_id: tenant.clone(),
@@ -84,6 +91,15 @@ pub async fn list(store: &Store, tenant: &TenantId, after: &str, limit: i64) -> 
     store.read(LIST_CLIENTS, args![tenant, after, limit]).await?.iter().map(|row| stored(tenant, row)).collect()
 }
 
+/// Up to `limit` clients by name, without the first `offset`.
+pub async fn list_from(store: &Store, tenant: &TenantId, offset: i64, limit: i64) -> Result<Vec<StoredClient>, Error> {
+    store.read(LIST_CLIENTS_FROM, args![tenant, limit, offset]).await?.iter().map(|row| stored(tenant, row)).collect()
+}
+
+pub async fn count(store: &Store, tenant: &TenantId) -> Result<i64, Error> {
+    store.read(COUNT_CLIENTS, args![tenant]).await?.first().map_or(Ok(0), |row| row.int(0))
+}
+
 fn options(client: &Client) -> String {
     serde_json::to_string(&client.options).expect("plain texts")
 }
@@ -96,14 +112,15 @@ pub fn create(batch: &mut Batch, new: &StoredClient, audit: &Audit) {
     audit.record(batch, tenant_id, "client.created", None, name);
 }
 
-/// Writes options and secrets of `changed`, whose version is the one that was read.
-pub fn update(batch: &mut Batch, changed: &StoredClient, audit: &Audit) {
+/// Writes name, options and secrets of `changed`, whose version is the one that was read; `kind` is the log's word for it.
+/// Refused with [`Error::Conflict`] if the name is taken.
+pub fn update(batch: &mut Batch, changed: &StoredClient, kind: &str, audit: &Audit) {
     let Client { tenant_id, id, name, version, .. } = &changed.client;
     let hash = changed.hash.as_ref().map(|hash| hash.as_bytes().to_vec());
     let former = changed.former.as_ref().map(|(hash, _)| hash.as_bytes().to_vec());
     let until = changed.former.as_ref().map(|(_, until)| *until);
-    batch.one(UPDATE_CLIENT, args![tenant_id, id, *version, options(&changed.client), hash, former, until, audit.at]);
-    audit.record(batch, tenant_id, "client.updated", None, name);
+    batch.one(UPDATE_CLIENT, args![tenant_id, id, *version, options(&changed.client), hash, former, until, audit.at, name]);
+    audit.record(batch, tenant_id, kind, None, name);
 }
 
 /// Removes it, with all that it was given.

@@ -88,6 +88,76 @@ pub fn of_group(path: &[&str]) -> Option<Type> {
     }
 }
 
+/// Claims that are the provider's own: who says what to whom, when, and how the token hangs together (OpenID Connect Core §2, RFC 7519
+/// §4.1, and what is told beside them). No mapping writes them.
+pub const RESERVED_CLAIMS: [&str; 22] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "nbf",
+    "jti",
+    "auth_time",
+    "nonce",
+    "acr",
+    "amr",
+    "azp",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "sid",
+    "org_id",
+    "cnf",
+    "events",
+    "sub_jwk",
+    "_claim_names",
+    "_claim_sources",
+];
+
+/// What an application may ask for, and a claim may hang on.
+pub const SCOPES: [&str; 6] = ["openid", "profile", "email", "phone", "groups", "offline_access"];
+
+/// Where a claim may be told. An access token is no place: nobody can read it.
+pub const CLAIM_PLACES: [&str; 2] = ["id_token", "userinfo"];
+
+/// Longest name of a claim in bytes.
+pub const CLAIM_NAME_BYTES_MAX: usize = 256;
+
+/// Standard claims are of the type the standard gives them (OpenID Connect Core §5.1); libraries refuse others.
+const STANDARD_CLAIMS: &[(&str, Type)] = &[
+    ("name", Type::String),
+    ("given_name", Type::String),
+    ("family_name", Type::String),
+    ("middle_name", Type::String),
+    ("nickname", Type::String),
+    ("preferred_username", Type::String),
+    ("profile", Type::String),
+    ("picture", Type::String),
+    ("website", Type::String),
+    ("email", Type::String),
+    ("email_verified", Type::Bool),
+    ("gender", Type::String),
+    ("birthdate", Type::String),
+    ("zoneinfo", Type::String),
+    ("locale", Type::String),
+    ("phone_number", Type::String),
+    ("phone_number_verified", Type::Bool),
+    ("updated_at", Type::Int),
+];
+
+/// The type a claim's target wants; `None`: no mapping writes it.
+pub fn of_claim(path: &[&str]) -> Option<Type> {
+    let is_name = |name: &&str| (1..=CLAIM_NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control);
+    match path {
+        [] => None,
+        [first, ..] if RESERVED_CLAIMS.contains(first) || !path.iter().all(is_name) => None,
+        ["groups"] => Some(Type::String.list()),
+        [one] => Some(STANDARD_CLAIMS.iter().find(|(name, _)| name == one).map_or(Type::Json, |(_, ty)| ty.clone())),
+        _ => Some(Type::Json),
+    }
+}
+
 /// When a rule's result is written over what is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WritePolicy {

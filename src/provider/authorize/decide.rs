@@ -217,6 +217,8 @@ mod tests {
                 alg: SigningAlg::Rs256,
                 id_token_claims: true,
                 asks_consent: false,
+                claims_mapping: None,
+                native: false,
             },
             version: 1,
             created_at: 0,

@@ -8,7 +8,7 @@ use crate::ast::{self, Argument, Item, Modifier};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes::Code;
 use crate::span::{FileId, Span};
-use crate::target::{Absent, Kind, Merge, WritePolicy};
+use crate::target::{self, Absent, Kind, Merge, WritePolicy};
 use crate::types::Type;
 use std::collections::HashMap;
 
@@ -168,6 +168,9 @@ impl<'a> Checker<'a> {
             ("check", None) => "a name, a regular expression or a condition: check email",
             ("friendly", Some(Argument::Text(_))) => return None,
             ("friendly", _) => "text: friendly \"mail\"",
+            ("scope" | "in", Some(Argument::Word(name) | Argument::Text(name))) if self.to == Kind::Oidc => {
+                return claim_word(modifier, word, &name.value);
+            }
             ("format" | "name_format" | "scope" | "in", Some(Argument::Word(_) | Argument::Text(_))) => return None,
             ("format" | "name_format" | "scope" | "in", _) => "a word",
             (_, None) => return None,
@@ -187,6 +190,24 @@ impl<'a> Checker<'a> {
         let message = format!("`{}` contradicts what was said before", modifier.word.value);
         self.sink.push(Diagnostic::new(Code::M010, modifier.span, message).also(first, "said here").help("keep one of them"));
     }
+}
+
+/// `scope` and `in` of a claim name what there is: anything else would be a claim that nobody ever gets.
+fn claim_word(modifier: &Modifier, word: &str, name: &str) -> Option<Diagnostic> {
+    let (known, otherwise): (&[&str], &str) = match word {
+        "scope" => (&target::SCOPES, "scopes are: openid profile email phone groups offline_access"),
+        _ => (&target::CLAIM_PLACES, "a claim is told in id_token or in userinfo, and without `in` in both"),
+    };
+    if known.contains(&name) {
+        return None;
+    }
+    let message = if name == "access_token" {
+        String::from("nobody reads an access token: it is no place for a claim")
+    } else {
+        format!("unknown {} `{name}`", if word == "scope" { "scope" } else { "place" })
+    };
+    let help = suggestion(name, known.iter().copied(), otherwise);
+    Some(Diagnostic::new(Code::M010, modifier.span, message).help(help))
 }
 
 /// What was said already; the four policy words are one question.

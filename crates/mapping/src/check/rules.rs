@@ -176,12 +176,31 @@ impl<'a> Checker<'a> {
         match self.to {
             Kind::Profile => target::of_profile(&names),
             Kind::Group => target::of_group(&names),
+            Kind::Oidc => target::of_claim(&names),
             Kind::Saml if names == ["name_id"] => Some(Type::String),
             _ => Some(Type::Json),
         }
     }
 
+    /// A claim that no mapping writes.
+    fn refused_claim(&mut self, target: &Target) {
+        let name = shown(&target.path);
+        let first = target.path.first().map_or("", |name| &*name.value);
+        let diagnostic = if target::RESERVED_CLAIMS.contains(&first) {
+            Diagnostic::new(Code::M004, target.span, format!("`{first}` is the provider's own claim, which no mapping writes"))
+                .help(format!("give it a name of yours: \"https://example.com/{first}\""))
+        } else {
+            Diagnostic::new(Code::M004, target.span, format!("`{}` can't be the name of a claim", name.escape_debug()))
+                .help(format!("1 to {} bytes, none of them a control character", target::CLAIM_NAME_BYTES_MAX))
+        };
+        self.sink.push(diagnostic);
+    }
+
     fn unknown_target(&mut self, target: &Target) {
+        if self.to == Kind::Oidc {
+            self.refused_claim(target);
+            return;
+        }
         let name = shown(&target.path);
         let mut diagnostic = Diagnostic::new(Code::M004, target.span, format!("unknown target `{name}`"));
         let group = self.to == Kind::Group;
@@ -337,6 +356,11 @@ impl<'a> Checker<'a> {
 
     fn gate(&mut self, gate: &'a ast::Gate, file: FileId) -> plan::Gate {
         let word = if gate.deny { "deny" } else { "skip" };
+        if self.to == Kind::Oidc {
+            let message = format!("`{word}` is for what comes in: whom an application gets is not its claims' to say");
+            let help = "say at each rule when it counts: … when …";
+            self.sink.push(Diagnostic::new(Code::M024, gate.span, message).help(help));
+        }
         let strict = self.strict_default(file);
         let ((condition, reason), needs) = self.needing(|checker| {
             checker.apart(file, None, |checker| {

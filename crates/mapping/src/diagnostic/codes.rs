@@ -47,6 +47,7 @@ codes! {
     M021 "values depend on each other in a circle"
     M022 "`override`, `remove` or `inherited` without a rule to refer to"
     M023 "test"
+    M024 "a gate where nothing comes in"
     M101 "conversion or function failed"
     M102 "source value of another kind"
     M110 "required value is absent"

@@ -35,7 +35,7 @@ pub const fn explanation(code: Code) -> Explanation {
         | Code::M012
         | Code::M013
         | Code::M014 => of_the_text(code),
-        Code::M015 | Code::M016 | Code::M017 | Code::M018 | Code::M020 | Code::M021 | Code::M022 | Code::M023 => {
+        Code::M015 | Code::M016 | Code::M017 | Code::M018 | Code::M020 | Code::M021 | Code::M022 | Code::M023 | Code::M024 => {
             of_the_whole(code)
         }
         Code::M101 | Code::M102 | Code::M110 | Code::M111 | Code::M112 | Code::M113 | Code::M114 | Code::M190 | Code::N01 => {
@@ -184,6 +184,12 @@ const fn of_the_whole(code: Code) -> Explanation {
             "`override`, `remove` and `inherited` speak of a rule of an included file, and there is none for this attribute.",
             "override name = $cn",
             "name = $cn",
+        ),
+        Code::M024 => explained(
+            "Gates say who is taken in. An application's claims are about somebody who is signed in already; whether they may go on to\n\
+             the application is decided before, by its connections.",
+            "mapping shop from profile to oidc\nskip when $blocked because \"blocked\"\nteam = $app_metadata.team",
+            "mapping shop from profile to oidc\nteam = $app_metadata.team when not $blocked",
         ),
         _ => explained(
             "A test that expects something of an attribute no rule writes could never fail, or never hold.",
