@@ -58,7 +58,7 @@ fn path(client: &Value) -> String {
 }
 
 async fn log(gateway: &Gateway) -> Vec<Map<String, Value>> {
-    let rows = Database::open(gateway.database_url()).await;
+    let mut rows = Database::open(gateway.database_url()).await;
     rows.rows("SELECT kind, actor, request_id, detail FROM log WHERE kind LIKE 'client.%' ORDER BY created_at, id").await
 }
 

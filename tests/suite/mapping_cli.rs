@@ -585,7 +585,7 @@ fn what_is_not_sound_is_not_published() {
 #[test]
 fn a_configuration_check_says_where_drafts_are_compared() {
     let checked = gateway().run("config check");
-    assert!(checked.code == 0 && checked.err.contains("29 mapping drafts; whether they are what runs: `rosterd mapping list`"));
+    assert!(checked.code == 0 && checked.err.contains("30 mapping drafts; whether they are what runs: `rosterd mapping list`"));
 }
 
 #[test]

@@ -114,7 +114,7 @@ on_both_gateways! {
         let refused = |line: &[&str]| {
             let output = site.gateway.run(line);
             assert!(!output.status.success(), "{line:?}");
-            String::from_utf8(output.stderr).expect("text")
+            String::from_utf8([output.stdout, output.stderr].concat()).expect("text")
         };
         let create = ["client", "create", "shop", "--redirect-uri", "https://a.example/cb", "--claims-mapping", "shop"];
         for claim in ["iss", "sub", "aud", "exp", "iat", "nbf", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "c_hash", "sid", "jti", "org_id"] {
