@@ -52,6 +52,7 @@ mod policies;
 mod pooler;
 mod positions;
 mod provider_flow;
+mod provider_relying_parties;
 mod query_plans;
 mod query_sql;
 mod reading;
