@@ -59,7 +59,10 @@ impl Beginning {
 
     /// It takes another session's place too.
     pub(super) fn replace(&mut self, session: TokenHash) {
-        self.replaced.push(session);
+        // The browser may have brought it as well: an identity provider of the same site's form comes with its cookie.
+        if !self.replaced.contains(&session) {
+            self.replaced.push(session);
+        }
     }
 
     /// For how long it lasts at most.
