@@ -10,7 +10,7 @@ use crate::support::gateway::Store;
 use crate::support::mod_auth_openidc::ModAuthOpenidc;
 use crate::support::openid_client::OpenidClient;
 use crate::support::relying_party::Registration;
-use crate::support::slapd::{PASSWORD, SUFFIX, SYNC, Slapd};
+use crate::support::slapd::{PASSWORD, Slapd};
 use crate::support::strict_party::StrictParty;
 use crate::support::web::{Web, answer};
 use openidconnect::core::CoreJwsSigningAlgorithm;
@@ -34,17 +34,7 @@ struct Registered {
 impl Site {
     async fn start(store: Store) -> Self {
         let (slapd, federation) = (Slapd::start(3), Federation::start_in_the_open(store).await);
-        std::fs::write(federation.gateway.folder().join("bind-password"), PASSWORD).expect("written");
-        let options = [
-            String::from("server=openldap"),
-            format!("url={}", slapd.ldaps()),
-            format!("ca_file={}", slapd.ca().display()),
-            format!("bind_dn={SYNC}"),
-            format!("user_base=ou=people,{SUFFIX}"),
-        ];
-        let mut line = vec!["connection", "create", "corp", "--kind", "ldap", "--secret", "bind_password=file:bind-password"];
-        options.iter().for_each(|option| line.extend(["--set", option]));
-        federation.gateway.cli(&line);
+        federation.connect_directory("corp", &slapd);
         Self { federation, _slapd: slapd }
     }
 
