@@ -27,7 +27,7 @@ const STYLE: &str = ":root{color-scheme:light dark;--ink:#1a2029;--soft:#525d6b;
     background:var(--card);border:1px solid var(--line);border-radius:.55rem}\
     form{margin:0 0 1.5rem}ul+form,form+form{border-top:1px solid var(--edge);padding-top:1.5rem}\
     :focus-visible{outline:3px solid var(--act);outline-offset:2px}\
-    .told{font-size:.875rem;border-top:1px solid var(--edge);padding-top:1rem}code{font-size:.85rem}";
+    .told{font-size:.875rem;border-top:1px solid var(--edge);padding-top:1rem}code{display:block;font-size:.85rem}";
 
 /// What may stand on a page: texts of ours, and what [`html`] made of others.
 pub struct Page<'a> {
