@@ -90,6 +90,29 @@ impl Site {
     }
 }
 
+#[tokio::test]
+async fn a_page_that_serves_nobody_is_found_out() {
+    let browser = Chromium::start().await;
+    let page = "<meta name=viewport content='width=device-width,initial-scale=1'><p style='color:#999;width:900px'>Hello<input><a href='#' style='outline:none'>on</a><script>nothing()</script>";
+    browser.open(&format!("data:text/html;base64,{}", base64::engine::general_purpose::STANDARD.encode(page))).await;
+    browser.look((390, 844), "light").await;
+    let faults = browser.run(include_str!("support/judged.js")).await.to_string();
+    for fault in [
+        "no language",
+        "no title",
+        "not one heading",
+        "no main part",
+        "contrast",
+        "no label",
+        "thumb",
+        "focus is",
+        "wider than the window",
+    ] {
+        assert!(faults.contains(fault), "{fault}: {faults}");
+    }
+    assert!(browser.console().await.iter().any(|line| line.contains("nothing is not defined")));
+}
+
 on_both_gateways! {
     async fn every_page_of_a_login_is_right_on_a_phone_and_on_a_desk_light_and_dark(store) {
         let site = Site::start(store).await;

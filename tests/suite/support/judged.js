@@ -5,7 +5,7 @@ if (!document.documentElement.lang) say("no language");
 if (!document.title.trim()) say("no title");
 if (document.querySelectorAll("h1").length !== 1) say("not one heading");
 if (!document.querySelector("main")) say("no main part");
-if (document.documentElement.scrollWidth > window.innerWidth) say(`wider than the window: ${document.documentElement.scrollWidth}`);
+if (document.documentElement.scrollWidth > document.documentElement.clientWidth) say(`wider than the window: ${document.documentElement.scrollWidth}`);
 if (document.querySelector("main > p:not(.told)")?.textContent.trim() === "") say("says nothing");
 
 const parsed = (color) => color.match(/[\d.]+/g).map(Number);
@@ -22,7 +22,8 @@ const behind = (element) => {
     const color = parsed(getComputedStyle(e).backgroundColor);
     if (color.length < 4 || color[3] === 1) return color;
   }
-  return say("nothing behind it", element) ?? [255, 255, 255];
+  // A browser's own paper.
+  return matchMedia("(prefers-color-scheme: dark)").matches ? [18, 18, 18] : [255, 255, 255];
 };
 const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 let read = 0;
@@ -47,7 +48,7 @@ for (const input of document.querySelectorAll("input:not([type=hidden])")) {
 for (const element of document.querySelectorAll("a, button, input:not([type=hidden])")) {
   const { height, left, right } = element.getBoundingClientRect();
   if (height < 44) say(`too low for a thumb: ${height}`, element);
-  if (left < 0 || right > window.innerWidth) say("beyond the edge", element);
+  if (left < 0 || right > document.documentElement.clientWidth) say("beyond the edge", element);
   element.focus({ focusVisible: true });
   const style = getComputedStyle(element);
   if (style.outlineStyle === "none" || parseFloat(style.outlineWidth) < 2) say("nobody sees where the focus is", element);
