@@ -7,12 +7,27 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use rosterd_saml::write::html;
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:0;color:#1b1f24;background:#fff}\
-    main{max-width:34rem;margin:12vh auto;padding:0 1.25rem}h1{font-size:1.4rem}code{font-size:.9em}\
-    button,input,.way{font:inherit;padding:.5rem 1rem;box-sizing:border-box}ul{list-style:none;padding:0}\
-    label{display:block;margin:.5rem 0}label input{display:block;width:100%}fieldset{border:1px solid #8a929b;margin:1rem 0}\
-    .way{display:block;border:1px solid #8a929b;border-radius:.3rem;margin:.5rem 0;color:inherit}\
-    @media(prefers-color-scheme:dark){body{color:#e6e8ea;background:#16191d}}";
+const STYLE: &str = ":root{color-scheme:light dark;--ink:#1a2029;--soft:#525d6b;--line:#7f8997;--page:#f2f4f7;--card:#fff;\
+    --edge:#dfe3e8;--act:#1d5bc7;--over:#17499f;--on:#fff}\
+    @media(prefers-color-scheme:dark){:root{--ink:#e9ecf0;--soft:#b1bac6;--line:#7f8a99;--page:#0f1318;--card:#191f27;\
+    --edge:#2c3540;--act:#8ab4ff;--over:#aecbff;--on:#0d1626}}\
+    *{box-sizing:border-box}body{font:16px/1.5 system-ui,-apple-system,\"Segoe UI\",Roboto,\"Liberation Sans\",sans-serif;margin:0;\
+    color:var(--ink);background:var(--page);min-height:100vh;min-height:100dvh;display:grid;place-items:center;padding:1rem}\
+    main{width:100%;max-width:25rem;background:var(--card);border:1px solid var(--edge);border-radius:.9rem;padding:2rem 1.5rem;\
+    box-shadow:0 1px 2px #0000000f,0 8px 24px #0000000f;overflow-wrap:anywhere}main>:last-child{margin-bottom:0}\
+    h1{font-size:1.5rem;line-height:1.25;margin:0 0 .4rem}p{margin:0 0 1.5rem;color:var(--soft)}\
+    button,.way{display:flex;align-items:center;justify-content:center;width:100%;min-height:2.9rem;padding:.6rem 1rem;font:inherit;\
+    font-weight:600;border-radius:.55rem;cursor:pointer;text-align:center;text-decoration:none}\
+    button{border:0;background:var(--act);color:var(--on)}button:hover{background:var(--over)}\
+    .way{border:1px solid var(--line);color:inherit}.way:hover{border-color:var(--act)}\
+    ul{list-style:none;padding:0;margin:0 0 1.5rem;display:grid;gap:.7rem}\
+    fieldset{border:0;margin:0;padding:0;min-width:0}legend{padding:0;margin:0 0 .7rem;font-weight:600}\
+    label{display:block;margin:0 0 1rem;font-size:.95rem}\
+    input{display:block;width:100%;min-height:2.9rem;margin:.3rem 0 0;padding:.6rem .8rem;font:inherit;font-size:1rem;color:inherit;\
+    background:var(--card);border:1px solid var(--line);border-radius:.55rem}\
+    form{margin:0 0 1.5rem}ul+form,form+form{border-top:1px solid var(--edge);padding-top:1.5rem}\
+    :focus-visible{outline:3px solid var(--act);outline-offset:2px}\
+    .told{font-size:.875rem;border-top:1px solid var(--edge);padding-top:1rem}code{display:block;font-size:.85rem}";
 
 /// What may stand on a page: texts of ours, and what [`html`] made of others.
 pub struct Page<'a> {
@@ -29,7 +44,7 @@ impl Page<'_> {
         let nonce = nonce(entropy);
         let reference = self.reference.map_or(String::new(), |(code, id)| {
             format!(
-                "<p>If it does not help, tell your administrator this reference:<br><code>{}</code> <code>{}</code></p>",
+                "<p class=\"told\">If it does not help, tell your administrator this reference:<br><code>{}</code> <code>{}</code></p>",
                 html(code),
                 html(id)
             )

@@ -1,10 +1,16 @@
-//! The refusals, each with its one form: `{statusCode, error, message, errorCode}` as JSON.
+//! The refusals, each with its one form: `{statusCode, error, message, errorCode}` as JSON, or a page where a browser shows it to
+//! somebody.
 
+use super::request_id;
+use crate::clock::Entropy;
 use crate::http::body::BodyError;
+use crate::http::page::Page;
 use crate::store;
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERER, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use rosterd_saml::write::html;
 use serde_json::{Value, json};
 
 /// Seconds after which a directory or a store that could not answer is asked again.
@@ -89,7 +95,28 @@ impl Refused {
         let (status, code, message) = self.parts();
         let reason = status.canonical_reason().unwrap_or("Error");
         let body = json!({ "statusCode": status.as_u16(), "error": reason, "message": message, "errorCode": code });
-        let mut response = json(status, &body);
+        self.with_headers(json(status, &body))
+    }
+
+    /// The same for a person in front of a browser, who may go back to our page that they came from.
+    pub(super) fn into_page(self, parts: &Parts, public_url: &str, entropy: &Entropy) -> Response {
+        let (status, code, message) = self.parts();
+        let mut text = message.to_owned();
+        if let Some(first) = text.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        if !text.ends_with('.') {
+            text.push('.');
+        }
+        let again = came_from(parts, public_url).map_or(String::new(), |address| {
+            format!("<ul><li><a class=\"way\" href=\"{}\">Try again</a></li></ul>", html(address))
+        });
+        let reference = Some((code, request_id(parts)));
+        let page = Page { title: "Sign-in did not work", text: &text, reference, form: &again };
+        self.with_headers(page.into_response(status, entropy))
+    }
+
+    fn with_headers(self, mut response: Response) -> Response {
         let headers = response.headers_mut();
         match self {
             Self::TooManyFailures { retry_after_seconds } => _ = headers.insert(RETRY_AFTER, retry_after_seconds.into()),
@@ -103,6 +130,18 @@ impl Refused {
         }
         response
     }
+}
+
+/// Whether a browser goes to a page with this request, and shows what is answered.
+pub(super) fn is_for_a_person(parts: &Parts) -> bool {
+    parts.headers.get(ACCEPT).and_then(|kinds| kinds.to_str().ok()).is_some_and(|kinds| kinds.contains("text/html"))
+}
+
+/// The page of ours with the form that was sent: an application's request, with all that it asks for.
+fn came_from<'a>(parts: &'a Parts, public_url: &str) -> Option<&'a str> {
+    let page = parts.headers.get(REFERER)?.to_str().ok()?;
+    let path = page.strip_prefix(public_url.trim_end_matches('/'))?;
+    path.starts_with("/authorize?").then_some(page)
 }
 
 impl From<store::Error> for Refused {

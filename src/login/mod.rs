@@ -115,6 +115,9 @@ async fn login(State(logins): State<Arc<Logins>>, request: Request) -> Response 
                 let rest = REFUSAL_STEP.saturating_sub(Duration::from_millis(u64::try_from(taken).unwrap_or_default()));
                 tokio::time::sleep(rest).await;
             }
+            if answer::is_for_a_person(&parts) {
+                return refused.into_page(&parts, &logins.public_url, &logins.entropy);
+            }
             refused.into_response()
         }
     }

@@ -28,8 +28,7 @@ fn answered(call: &Call, body: impl FnOnce() -> Result<Value, Refusal>) -> Respo
         return response;
     }
     if !matches!(call.parts.method, Method::GET | Method::HEAD) {
-        let says = "this path takes a GET";
-        return Refusal { says, ..Refusal::METHOD }.into_response();
+        return Refusal::NO_POST.into_response();
     }
     match body() {
         Ok(body) => {

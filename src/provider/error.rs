@@ -2,7 +2,7 @@
 
 use super::{json, shared};
 use crate::store;
-use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::json;
@@ -54,6 +54,13 @@ impl Refusal {
         Self { status: StatusCode::METHOD_NOT_ALLOWED, ..bad("invalid_request", "this path takes a POST") };
 
     pub(super) const BEARER: Self = Self { status: StatusCode::UNAUTHORIZED, ..bad("invalid_token", "the token is not valid") };
+    pub(super) const NO_POST: Self = Self { says: "this path takes a GET", ..Self::METHOD };
+
+    pub(super) const NO_READER: Self = Self { says: "this path takes a GET or a POST", ..Self::METHOD };
+
+    /// What stands in a query or in another kind of body is not looked for.
+    pub(super) const KIND: Self = Self::request("wanted a body of application/x-www-form-urlencoded");
+
 
     const UNAVAILABLE: Self = Self {
         status: StatusCode::SERVICE_UNAVAILABLE,
@@ -74,6 +81,14 @@ impl Refusal {
             "invalid_token" => {
                 _ = headers
                     .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"rosterd\", error=\"invalid_token\""));
+            }
+            _ if self.status == StatusCode::METHOD_NOT_ALLOWED => {
+                let allowed = match self {
+                    Self::NO_POST => "GET",
+                    Self::NO_READER => "GET, POST",
+                    _ => "POST",
+                };
+                _ = headers.insert(ALLOW, HeaderValue::from_static(allowed));
             }
             _ => {}
         }

@@ -19,6 +19,9 @@ async fn asked(call: &Call, body: Body) -> Result<(Client, Parameters), Refusal>
     if call.parts.method != Method::POST {
         return Err(Refusal::METHOD);
     }
+    if !call.brings_a_form() {
+        return Err(Refusal::KIND);
+    }
     let form = call.provider.form(body).await?;
     let client = client::authenticate(call, &form).await?;
     if form.one("token").is_none() {

@@ -42,6 +42,9 @@ async fn exchange(call: &Call, body: Body) -> Result<Value, Refusal> {
     if call.parts.method != Method::POST {
         return Err(Refusal::METHOD);
     }
+    if !call.brings_a_form() {
+        return Err(Refusal::KIND);
+    }
     let form = call.provider.form(body).await?;
     let client = client::authenticate(call, &form).await?;
     let logs_in = client.options.kind != ClientKind::Machine;

@@ -30,7 +30,7 @@ async fn tell(call: &Call, body: Body) -> Result<Value, Refusal> {
             form.one("access_token").ok_or(Refusal::BEARER)?.to_owned()
         }
         (&Method::GET, Err(_)) | (&Method::POST, Err(BearerError::Malformed)) => return Err(Refusal::BEARER),
-        _ => return Err(Refusal { says: "this path takes a GET or a POST", ..Refusal::METHOD }),
+        _ => return Err(Refusal::NO_READER),
     };
     let token = find(call, &text).await?.ok_or(Refusal::BEARER)?;
     let wanted = claims::wanted(&token.scope, &Asked::from_text(&token.grant.asked).userinfo);

@@ -2,7 +2,7 @@
 //! every row of the lists below stands there, and every test it names is one that runs.
 //!
 //! Tests are found as the compiler finds them, from `main.rs` and `lib.rs` along the modules: a name in a comment, a text, a
-//! file that no module names or an ignored test is none.
+//! file that no module names or an ignored test is none. `docs/oidc-checklist.md` is held to the same.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 const PAGE: &str = "docs/scim-checklist.md";
+const OIDC_PAGE: &str = "docs/oidc-checklist.md";
 
 /// Rows of the tables of the RFCs: each with a test and a refusal, or one of [`NOTHING_TO_REFUSE`].
 const ITEMS: [&str; 87] = [
@@ -139,6 +140,66 @@ const ATTACKS: [&str; 35] = [
     "safety-13-a",
     "safety-14-a",
     "safety-15-a",
+];
+
+/// Rows of `docs/oidc-checklist.md`: each with its tests.
+const OPENID: [&str; 56] = [
+    "basic-config",
+    "basic-jwks",
+    "basic-code",
+    "basic-response-type",
+    "basic-id-token",
+    "basic-nonce",
+    "basic-userinfo",
+    "basic-scopes",
+    "basic-scope-unknown",
+    "basic-wishes",
+    "basic-prompt-login",
+    "basic-prompt-none",
+    "basic-max-age",
+    "basic-hint",
+    "basic-request-object",
+    "basic-claims",
+    "basic-code-twice",
+    "basic-redirect-uri",
+    "basic-redirect-query",
+    "basic-client-auth",
+    "basic-refresh",
+    "basic-rotation",
+    "basic-pkce",
+    "basic-logout",
+    "basic-form-post",
+    "basic-post",
+    "basic-token-request",
+    "basic-cors",
+    "basic-caches",
+    "basic-introspect",
+    "basic-machine",
+    "rp-openid-client",
+    "rp-mod-auth-openidc",
+    "rp-authlib",
+    "rp-openidconnect",
+    "rp-chain",
+    "rp-chain-joined",
+    "rp-pages",
+    "safe-mix-up",
+    "safe-state",
+    "safe-pkce",
+    "safe-redirect",
+    "safe-code",
+    "safe-token-kinds",
+    "safe-leak",
+    "safe-ssrf",
+    "safe-jose",
+    "safe-session",
+    "safe-markup",
+    "safe-step-up",
+    "safe-guessing",
+    "safe-refresh",
+    "safe-tenant",
+    "safe-enabled",
+    "safe-home",
+    "safe-leaving",
 ];
 
 /// Rows that the product does not hold yet. A row that is open on the page and not here, or the other way round, fails.
@@ -362,6 +423,13 @@ fn every_row_of_the_checklist_names_tests_that_run() {
     for id in OPEN {
         eprintln!("open: {id}");
     }
+}
+
+#[test]
+fn every_row_of_the_openid_checklist_names_tests_that_run() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(OIDC_PAGE)).expect("the page is there");
+    let faults = faults(&page, &all_tests(), &[], &OPENID, &[]);
+    assert!(faults.is_empty(), "{OIDC_PAGE}: {} faults\n{}", faults.len(), faults.join("\n"));
 }
 
 #[test]

@@ -48,7 +48,8 @@ impl Chromium {
             "--window-size=900,700",
             &folder,
         ];
-        let options = json!({"browserName": "chrome", "goog:chromeOptions": {"args": arguments}});
+        let logs = json!({"browser": "ALL"});
+        let options = json!({"browserName": "chrome", "goog:loggingPrefs": logs, "goog:chromeOptions": {"args": arguments}});
         let made = started.ask("POST", "/session", json!({"capabilities": {"alwaysMatch": options}})).await;
         made["sessionId"].as_str().expect("a session").clone_into(&mut started.session);
         started
@@ -110,6 +111,30 @@ impl Chromium {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Shows pages in a window of this size from now on, as a person likes them.
+    pub async fn look(&self, (width, height): (u32, u32), scheme: &str) {
+        let is_phone = width < 600;
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone});
+        self.developer("Emulation.setDeviceMetricsOverride", metrics).await;
+        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.developer("Emulation.setEmulatedMedia", media).await;
+    }
+
+    async fn developer(&self, command: &str, parameters: Value) {
+        self.tell("POST", "goog/cdp/execute", json!({"cmd": command, "params": parameters})).await;
+    }
+
+    /// What a script says that runs in the page, whatever the page's policy.
+    pub async fn run(&self, script: &str) -> Value {
+        self.tell("POST", "execute/sync", json!({"script": script, "args": []})).await
+    }
+
+    /// What stands in its console since this was asked for last: errors of scripts, what a policy forbade, what was not found.
+    pub async fn console(&self) -> Vec<String> {
+        let entries = self.tell("POST", "se/log", json!({"type": "browser"})).await;
+        entries.as_array().expect("a list").iter().map(|entry| entry["message"].as_str().expect("a text").to_owned()).collect()
     }
 
     /// The cookies of the page it shows.

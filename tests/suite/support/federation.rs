@@ -5,6 +5,7 @@ use super::browser::Browser;
 use super::gateway::{Gateway, Store};
 use super::page::Page;
 use super::rows::Database;
+use super::slapd::{PASSWORD, SUFFIX, SYNC, Slapd};
 use serde_json::{Map, Value};
 
 pub const PUBLIC_URL: &str = "https://id.example.test";
@@ -52,6 +53,21 @@ impl Federation {
         options.iter().for_each(|option| line.extend(["--set", option]));
         let made: Value = serde_json::from_str(&self.gateway.cli(&line)).expect("JSON");
         made["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// A connection to a directory, whose people sign in with the password they have there.
+    pub fn connect_directory(&self, name: &str, slapd: &Slapd) {
+        std::fs::write(self.gateway.folder().join("bind-password"), PASSWORD).expect("written");
+        let options = [
+            String::from("server=openldap"),
+            format!("url={}", slapd.ldaps()),
+            format!("ca_file={}", slapd.ca().display()),
+            format!("bind_dn={SYNC}"),
+            format!("user_base=ou=people,{SUFFIX}"),
+        ];
+        let mut line = vec!["connection", "create", name, "--kind", "ldap", "--secret", "bind_password=file:bind-password"];
+        options.iter().for_each(|option| line.extend(["--set", option]));
+        self.gateway.cli(&line);
     }
 
     pub fn set(&self, name: &str, options: &[&str]) {

@@ -49,6 +49,7 @@ pub mod served;
 pub mod simplesamlphp;
 pub mod slapd;
 pub mod stores;
+pub mod strict_party;
 pub mod trail;
 pub mod web;
 pub mod wire;

@@ -74,6 +74,13 @@ impl ModAuthOpenidc {
         format!("{}/app/", self.base)
     }
 
+    /// Refreshes by hand, as a page of the application may have it done: it proves with the access token that it is one.
+    pub fn refresh(&self, access_token: &str) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("refresh", &self.page()).append_pair("access_token", access_token);
+        format!("{}?{}", self.redirect_uri(), query.finish())
+    }
+
     /// Ends the session here and at the provider.
     pub fn logout(&self) -> String {
         let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("logout", &self.signed_out_uri()).finish();
