@@ -29,11 +29,11 @@ pub enum Kept {
     /// Logins that failed.
     LoginFailures,
     /// Assertions that were used and would be refused for their times now.
-    SamlUsed,
+    LoginUsed,
 }
 
 impl Kept {
-    pub const ALL: [Self; 6] = [Self::Log, Self::Events, Self::Traffic, Self::Sessions, Self::LoginFailures, Self::SamlUsed];
+    pub const ALL: [Self; 6] = [Self::Log, Self::Events, Self::Traffic, Self::Sessions, Self::LoginFailures, Self::LoginUsed];
 
     /// The word in metrics and logs.
     pub fn as_str(self) -> &'static str {
@@ -43,7 +43,7 @@ impl Kept {
             Self::Traffic => "traffic",
             Self::Sessions => "sessions",
             Self::LoginFailures => "login_failures",
-            Self::SamlUsed => "saml_used",
+            Self::LoginUsed => "login_used",
         }
     }
 }
@@ -61,7 +61,7 @@ pub async fn delete_some(store: &Store, tenant: &TenantId, kept: Kept, before: i
         Kept::Sessions => (store.read(OLD_SESSIONS, args![tenant, before, limit]).await?, super::sessions::DELETE_SESSION_BY_ID),
         // Its key is another.
         Kept::LoginFailures => return super::login_failures::delete_old(store, tenant, before, limit).await,
-        Kept::SamlUsed => return super::saml_used::delete_old(store, tenant, before, limit).await,
+        Kept::LoginUsed => return super::login_used::delete_old(store, tenant, before, limit).await,
     };
     let mut batch = Batch::default();
     batch.each(delete, rows.iter().map(|row| Ok(args![tenant, row.text(0)?])).collect::<Result<_, Error>>()?);

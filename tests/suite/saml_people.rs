@@ -85,6 +85,67 @@ on_both_gateways! {
         assert_eq!(browser.session().await.status, 200);
     }
 
+    async fn whom_a_push_lets_go_is_signed_out_by_it_however_it_lets_them_go(store) {
+        for deprovision in ["deactivate", "grace:7", "delete"] {
+            let site = SamlSite::start(store, &[&format!("deprovision={deprovision}")]).await;
+            let push = Push::to(&site, "acme");
+            let (alice, _) = (push.person("alice", "e-1").await, push.person("bob", "e-2").await);
+            let (mut one, mut another, mut bob) = (site.browser(), site.browser(), site.browser());
+            for browser in [&mut one, &mut another] {
+                assert_eq!(browser.log_in(|login| login).await.status, 303);
+            }
+            assert_eq!(bob.log_in(|login| login.with(">alice<", ">bob<")).await.status, 303);
+            assert_eq!(push.send("DELETE", &format!("/Users/{alice}"), json!({})).await.status, 204);
+            assert_eq!((one.session().await.status, another.session().await.status), (401, 401), "{deprovision}");
+            assert_eq!(bob.session().await.status, 200, "{deprovision}");
+            assert_eq!(site.rows("SELECT id FROM sessions").await.len(), 1, "{deprovision}: for good");
+        }
+    }
+
+    async fn whoever_is_put_to_inactive_is_signed_out_for_good_by_a_patch_and_by_a_put(store) {
+        let site = SamlSite::start(store, &[]).await;
+        let push = Push::to(&site, "acme");
+        let id = push.person("alice", "e-1").await;
+        let body = |active: bool| json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "alice", "externalId": "e-1",
+            "displayName": "Alice Lee", "active": active,
+        });
+        for by_put in [false, true] {
+            let mut browser = site.browser();
+            assert_eq!(browser.log_in(|login| login).await.status, 303);
+            match by_put {
+                false => push.set_active(&id, false).await,
+                true => assert_eq!(push.send("PUT", &format!("/Users/{id}"), body(false)).await.status, 200),
+            }
+            assert_eq!(browser.session().await.status, 401);
+            assert_eq!(site.rows("SELECT id FROM sessions").await.len(), 0);
+            assert_eq!(push.send("PUT", &format!("/Users/{id}"), body(true)).await.status, 200);
+            assert_eq!(browser.session().await.status, 401, "and the way back opens none of them");
+        }
+    }
+
+    async fn whom_an_administrator_blocks_is_signed_out_whatever_their_connection_says(store) {
+        let site = SamlSite::start(store, &[]).await;
+        let push = Push::to(&site, "acme");
+        let id = push.person("alice", "e-1").await;
+        let mut browser = site.browser();
+        assert_eq!(browser.log_in(|login| login).await.status, 303);
+        // As an administrator's block lies there; `users.blocked` says that there is one.
+        site.change(
+            "INSERT INTO blocks (tenant_id, profile_id, kind, origin, reason, actor, since) \
+             SELECT tenant_id, id, 'admin', '', 'left the company', 'token:admin', 0 FROM users",
+        )
+        .await;
+        site.change("UPDATE users SET blocked = TRUE").await;
+        assert_eq!(browser.session().await.status, 401);
+        assert_eq!(site.browser().log_in(|login| login).await.status, 403);
+        push.set_active(&id, false).await;
+        push.set_active(&id, true).await;
+        assert_eq!(site.browser().log_in(|login| login).await.status, 403, "the source lifts its own block alone");
+        assert_eq!(browser.session().await.status, 401);
+        assert_eq!(site.reasons().await, ["blocked", "blocked"]);
+    }
+
     async fn somebody_the_push_deleted_does_not_come_back_by_a_login(store) {
         let site = SamlSite::start(store, &[]).await;
         let push = Push::to(&site, "acme");
