@@ -4,9 +4,12 @@
 use crate::support::caller::on_both_gateways;
 use crate::support::gateway::Answer;
 use crate::support::minted::{self, mint};
+use crate::support::samba::{Ou, SYNC, domain_controller, replace};
 use crate::support::saml_site::{Browser, SamlSite};
+use crate::support::slapd::PASSWORD;
 use serde_json::{Value, json};
 
+const OBJECT_GUID: &str = "http://corp.example/claims/objectguid";
 const OBJECT_ID: &str = "http://schemas.microsoft.com/identity/claims/objectidentifier";
 
 /// Pushes to a connection over SCIM.
@@ -171,6 +174,50 @@ on_both_gateways! {
         assert_eq!(browser.session().await.status, 401, "a block of either side counts");
         assert_eq!(with_object_id(&mut site.browser(), "o-1").await.status, 403);
         assert_eq!(with_object_id(&mut site.browser(), "o-2").await.status, 303, "somebody else is somebody else");
+    }
+
+    async fn whom_a_real_active_directory_brought_logs_in_as_the_same_person_by_the_guid_that_ad_fs_sends(store) {
+        let site = SamlSite::without_connection(store, &[]).await;
+        let (samba, ou) = (domain_controller(), Ou::new());
+        samba.modify(&["ann", "bob"].map(|name| ou.person(name)).concat());
+        std::fs::write(site.gateway.folder().join("bind-password"), PASSWORD).expect("written");
+        let (url, ca) = (format!("url={}", samba.ldaps()), format!("ca_file={}", samba.ca().display()));
+        let (bind, base) = (format!("bind_dn={SYNC}"), format!("user_base={}", ou.dn));
+        let mut line = vec!["connection", "create", "corp", "--kind", "ldap", "--secret", "bind_password=file:bind-password"];
+        ["server=ad", "delta=off", &url, &ca, &bind, &base].iter().for_each(|option| line.extend(["--set", option]));
+        site.gateway.cli(&line);
+        site.gateway.cli(&["sync", "corp", "--full"]);
+        let options = ["join=corp", "join_on=external_id", &format!("user_id_attribute={OBJECT_GUID}")];
+        site.connect("acme", &minted::metadata(&[minted::rsa()], ""), &options);
+        let check = String::from_utf8_lossy(&site.gateway.run(&["connection", "check", "acme"]).stdout).into_owned();
+        assert!(check.contains("set user_id_format=guid, or they will not join"), "{check}");
+        site.gateway.cli(&["connection", "update", "acme", "--set", "user_id_format=guid"]);
+        let check = String::from_utf8_lossy(&site.gateway.run(&["connection", "check", "acme"]).stdout).into_owned();
+        assert!(check.contains("ok       joining"), "{check}");
+        // The bytes as the directory hands them out: base64, in LDIF and in AD FS's claim alike.
+        let entry = samba.search(&ou.dn, &format!("(sAMAccountName={})", ou.login("ann")), &["objectGUID"]);
+        let (_, sent) = entry.split_once("objectGUID:: ").expect("a GUID");
+        let sent = sent.lines().next().expect("a value").to_owned();
+        let log_in = async |browser: &mut Browser<'_>| {
+            let attribute = mint::attribute(OBJECT_GUID, &[&sent]);
+            let first = format!("<saml:AttributeStatement>{attribute}");
+            browser.log_in(|login| login.with("<saml:AttributeStatement>", &first)).await
+        };
+        let mut browser = site.browser();
+        let answer = log_in(&mut browser).await;
+        assert_eq!(answer.status, 303, "{} {:?}", answer.text, site.refusals().await);
+        let profile = browser.session().await.json();
+        assert_eq!(profile["username"], ou.login("ann"), "{profile}");
+        assert!(profile["user_id"].as_str().expect("an id").starts_with("ldap|corp|"), "{profile}");
+        assert_eq!(site.rows("SELECT id FROM users").await.len(), 2, "nobody is there twice");
+        // And who is switched off there is signed out here, by the run that sees it.
+        samba.modify(&replace(&ou.dn_of("ann"), "userAccountControl", "514"));
+        site.gateway.cli(&["sync", "corp", "--full"]);
+        assert_eq!(browser.session().await.status, 401);
+        assert_eq!(log_in(&mut site.browser()).await.status, 403);
+        let by_name = site.browser().log_in(|login| login.with("<saml:AttributeStatement>", &format!("<saml:AttributeStatement>{}", mint::attribute(OBJECT_GUID, &["ann"])))).await;
+        assert_eq!(by_name.status, 403);
+        assert_eq!(site.reasons().await, ["blocked", "saml_user_id_not_a_guid"]);
     }
 
     async fn attack_an_address_in_an_assertion_takes_over_whoever_has_it(store) {

@@ -203,18 +203,12 @@ fn is_anybodys(cause: Cause) -> bool {
 /// What the person reads.
 pub(super) fn page(logins: &Logins, parts: &Parts, stopped: Stopped) -> Response {
     let id = request_id(parts);
+    let leaves = parts.uri.path().ends_with("/slo");
+    let did_not_work = if leaves { "Signing out did not work" } else { "Sign-in did not work" };
     match stopped {
         Stopped::Message(told) => {
-            let text = match told.cause {
-                Cause::SamlRequest => {
-                    "This sign-in took too long, was used already, or began in another browser. Go back to where you came \
-                     from and sign in again."
-                }
-                Cause::SamlUnasked => "Sign-in has to begin at the application, not at your identity provider.",
-                Cause::SamlStatus => "Your identity provider did not sign you in the way it was asked to.",
-                _ => "The answer of your identity provider could not be accepted. Go back to where you came from and try again.",
-            };
-            let page = Page { title: "Sign-in did not work", text, reference: Some((told.code, id)), form: "" };
+            let text = if leaves { not_signed_out(told.cause) } else { not_signed_in(told.cause) };
+            let page = Page { title: did_not_work, text, reference: Some((told.code, id)), form: "" };
             page.into_response(StatusCode::FORBIDDEN, &logins.entropy)
         }
         Stopped::Denied(_) => {
@@ -224,7 +218,11 @@ pub(super) fn page(logins: &Logins, parts: &Parts, stopped: Stopped) -> Response
         }
         Stopped::Other(refused) => {
             let (status, code, text) = refused.parts();
-            let title = if status.is_server_error() { "Sign-in is not possible at the moment" } else { "Sign-in did not work" };
+            let title = match status.is_server_error() {
+                true if leaves => "Signing out is not possible at the moment",
+                true => "Sign-in is not possible at the moment",
+                false => did_not_work,
+            };
             let mut response = Page { title, text, reference: Some((code, id)), form: "" }.into_response(status, &logins.entropy);
             match refused {
                 Refused::Unavailable | Refused::Misconfigured => _ = response.headers_mut().insert(RETRY_AFTER, 5.into()),
@@ -234,6 +232,31 @@ pub(super) fn page(logins: &Logins, parts: &Parts, stopped: Stopped) -> Response
                 _ => {}
             }
             response
+        }
+    }
+}
+
+fn not_signed_in(cause: Cause) -> &'static str {
+    match cause {
+        Cause::SamlRequest => {
+            "This sign-in took too long, was used already, or began in another browser. Go back to where you came from and sign in \
+             again."
+        }
+        Cause::SamlUnasked => "Sign-in has to begin at the application, not at your identity provider.",
+        Cause::SamlStatus => "Your identity provider did not sign you in the way it was asked to.",
+        _ => "The answer of your identity provider could not be accepted. Go back to where you came from and try again.",
+    }
+}
+
+/// Whoever began here is signed out here before anything else is asked; whoever began there may be signed in here still.
+fn not_signed_out(cause: Cause) -> &'static str {
+    match cause {
+        Cause::SamlRequest | Cause::SamlStatus => {
+            "You are signed out here. Whether you are at your identity provider it did not say: sign out there too."
+        }
+        Cause::SamlUnasked => "Your identity provider can't sign you out here. Sign out in the application.",
+        _ => {
+            "What your identity provider said could not be accepted, and you may still be signed in. Sign out in the application."
         }
     }
 }
