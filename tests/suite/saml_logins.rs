@@ -168,6 +168,19 @@ on_both_gateways! {
         assert_eq!(states, ["current", "former"]);
     }
 
+    async fn metadata_that_can_not_be_read_any_more_is_read_again_by_the_next_login(store) {
+        let site = SamlSite::start(store, &[]).await;
+        site.change("UPDATE saml_metadata SET document = '<!DOCTYPE x><x/>', version = version + 1").await;
+        let mut browser = site.browser();
+        assert_eq!(browser.log_in(|login| login).await.status, 303, "from its file");
+        // With nothing there to read, nobody is believed, and that is said.
+        site.change("UPDATE saml_metadata SET document = '<x', refetched_at = NULL, version = version + 1").await;
+        std::fs::remove_file(site.gateway.folder().join("acme.xml")).expect("removed");
+        let answer = site.browser().send("GET", "/login/acme", None).await;
+        assert!(answer.status == 403 && answer.text.contains("saml_metadata_unreadable"), "{}", answer.text);
+        assert_eq!(site.reasons().await, ["saml_metadata_unreadable"]);
+    }
+
     async fn a_connection_without_metadata_says_so_to_the_administrator(store) {
         let site = SamlSite::without_connection(store, &[]).await;
         site.gateway.cli(&["connection", "create", "bare", "--kind", "samlp", "--mapping", "minted"]);

@@ -284,6 +284,9 @@ on_both_gateways! {
         site.log_in("alice").await;
         site.idp.replace_certificate();
         is_plain_refusal(site.log_in("alice").await.page(), "saml_signature_invalid");
+        let told = site.rows("SELECT detail FROM log WHERE kind = 'login' AND outcome = 'refused'").await;
+        let told = told[0]["detail"].as_str().expect("a detail");
+        assert!(told.contains("newer metadata waits for your word: rosterd connection metadata acme"), "{told}");
         let printed = site.gateway.cli(&["connection", "metadata", "acme", "--json"]);
         let waits: Value = serde_json::from_str(&printed).expect("JSON");
         let shown = waits["waiting"]["sha256"].as_str().expect("what waits").to_owned();

@@ -139,10 +139,13 @@ fn cause(rule: Rule) -> Cause {
 }
 
 /// Shows the page and tells the administrator.
-pub(super) async fn refuse(logins: &Logins, site: &Site, parts: &Parts, started: Instant, stopped: Stopped) -> Response {
-    if let Stopped::Message(told) = &stopped
+pub(super) async fn refuse(logins: &Logins, site: &Site, parts: &Parts, started: Instant, mut stopped: Stopped) -> Response {
+    if let Stopped::Message(told) = &mut stopped
         && logs(logins, site, parts).await
     {
+        if told.code == Rule::SignatureInvalid.code() || told.code == Rule::NoMatchingCertificate.code() {
+            told.expected = with_what_waits(logins, site, told.expected.take()).await;
+        }
         let login = logins.login(&site.connection, parts);
         let facts: Vec<(&str, &str)> = [("expected", &told.expected), ("received", &told.received)]
             .into_iter()
@@ -158,6 +161,16 @@ pub(super) async fn refuse(logins: &Logins, site: &Site, parts: &Parts, started:
         note(logins, site, parts, started, StatusCode::FORBIDDEN, Some(&told));
     }
     page(logins, parts, stopped)
+}
+
+/// What a signature by no known key was expected to be by, and that metadata waits which may list its key.
+async fn with_what_waits(logins: &Logins, site: &Site, known: Option<String>) -> Option<String> {
+    // A store that can't say so now is no reason to say less of the signature.
+    if !logins.saml.refresher.has_waiting(&site.connection).await.unwrap_or_default() {
+        return known;
+    }
+    let known = known.unwrap_or_else(|| String::from("a key of the metadata in force"));
+    Some(format!("{known}; newer metadata waits for your word: rosterd connection metadata {}", site.connection.name))
 }
 
 /// Whether this refusal is written down: anybody can send messages, and what is kept of those of one address has a limit.
