@@ -234,6 +234,46 @@ on_both_gateways! {
         assert_eq!(site.rows("SELECT id FROM users").await.len(), 2);
     }
 
+    async fn an_address_joins_only_where_the_connections_own_mapping_vouches_for_it(store) {
+        let site = SamlSite::without_connection(store, &[]).await;
+        site.gateway.cli(&["organization", "create", "acme", "--domain", "example.com"]);
+        site.gateway.cli(&["connection", "create", "hr", "--kind", "scim", "--set", "organization=acme"]);
+        let push = Push::to(&site, "hr");
+        for name in ["alice", "bob"] {
+            let body = json!({
+                "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": format!("{name}.hr"), "externalId": name,
+                "emails": [{ "value": format!("{name}@example.com"), "type": "work", "primary": true }],
+            });
+            assert_eq!(push.send("POST", "/Users", body).await.status, 201);
+        }
+        let own = "mapping acme from saml to profile\nuse \"simplesamlphp.mapping\"\n\
+            override email_verified = new.email like \"*@example.com\"\n";
+        std::fs::write(site.gateway.folder().join("mappings/acme.mapping"), own).expect("written");
+        let options = ["organization=acme", "join=hr", "join_on=email"];
+        site.connect("acme", &minted::metadata(&[minted::rsa()], ""), &options);
+        let mapped_by = async |name: &str| {
+            site.gateway.cli(&["connection", "update", "acme", "--set", &format!("mapping={name}")]);
+            tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
+        };
+        mapped_by("simplesamlphp").await;
+        let log_in = async |browser: &mut Browser<'_>, name: &str, address: &str| {
+            browser.log_in(|login| login.with(">alice<", &format!(">{name}<")).with("alice@example.com", address)).await
+        };
+        let mut browser = site.browser();
+        assert_eq!(log_in(&mut browser, "alice", "alice@example.com").await.status, 303);
+        let profile = browser.session().await.json();
+        assert_eq!((&profile["user_id"], &profile["email_verified"]), (&json!("samlp|acme|alice"), &json!(false)), "somebody new");
+        mapped_by("acme").await;
+        let mut browser = site.browser();
+        assert_eq!(log_in(&mut browser, "bob", "bob@example.com").await.status, 303);
+        assert_eq!(browser.session().await.json()["username"], "bob.hr", "the one who was pushed");
+        // The organization has proven nothing about other domains, whatever a mapping says of them.
+        let mut browser = site.browser();
+        assert_eq!(log_in(&mut browser, "carol", "bob@elsewhere.example").await.status, 303);
+        let profile = browser.session().await.json();
+        assert_eq!((&profile["user_id"], &profile["email_verified"]), (&json!("samlp|acme|carol"), &json!(false)));
+    }
+
     async fn an_attribute_that_names_people_has_to_be_there_once(store) {
         let site = SamlSite::start(store, &["user_id_attribute=employeeNumber"]).await;
         let numbered = |values: &[&str]| {
