@@ -72,13 +72,21 @@ on_both_gateways! {
     }
 
     async fn however_it_signs_and_encrypts_it_is_let_in(store) {
-        let site = Site::start(store, json!({"encrypt_assertion": true}), &["encrypt_assertions=true"]).await;
+        let site = Site::start(store, json!({}), &["encrypt_assertions=true", "allow_cbc=true"]).await;
+        let ciphers = [
+            None,
+            Some(["http://www.w3.org/2009/xmlenc11#aes128-gcm", "aes-128"]),
+            Some(["http://www.w3.org/2009/xmlenc11#aes256-gcm", "aes-256"]),
+            Some(["http://www.w3.org/2001/04/xmlenc#aes256-cbc", "aes-256"]),
+        ];
         for (response, assertion) in [(false, true), (true, false), (true, true)] {
-            for bits in [128, 256] {
-                let cipher = [format!("http://www.w3.org/2009/xmlenc11#aes{bits}-gcm"), format!("aes-{bits}")];
-                site.idp.set(json!({"sign_response": response, "sign_assertion": assertion, "cipher": cipher}));
+            for cipher in ciphers {
+                site.idp.set(json!({"sign_response": response, "sign_assertion": assertion, "encrypt_assertion": cipher.is_some()}));
+                if let Some(cipher) = cipher {
+                    site.idp.set(json!({"cipher": cipher}));
+                }
                 let mut browser = site.log_in().await;
-                assert_eq!(site.profile(&mut browser).await["family_name"], "Shaw", "{response} {assertion} {bits}");
+                assert_eq!(site.profile(&mut browser).await["family_name"], "Shaw", "{response} {assertion} {cipher:?}");
             }
         }
     }
