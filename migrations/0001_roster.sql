@@ -570,15 +570,15 @@ CREATE TABLE saml_keys (
     FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE
 );
 
--- What of SAML may be used once and was: assertions, answers to a request of ours, requests to log out; and the state of logins by
+-- What of a login may be used once and was: assertions, answers to a request of ours, requests to log out, and the state of one by
 -- OAuth. digest = SHA-256 of who issued it and how it is called, which may be long. Until expires_at it would still be taken.
-CREATE TABLE saml_used (
+CREATE TABLE login_used (
     tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,
     digest TEXT NOT NULL,
     expires_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, digest)
 ) /* keyed */;
-CREATE INDEX saml_used_age ON saml_used (tenant_id, expires_at);
+CREATE INDEX login_used_age ON login_used (tenant_id, expires_at);
 
 -- What the identity provider calls a session it began here: by that it ends it. subject = JSON; digest = SHA-256 of the NameID.
 CREATE TABLE saml_sessions (

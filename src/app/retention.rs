@@ -70,7 +70,7 @@ fn seconds(config: &Config, kept: Kept) -> i64 {
         Kept::Events => days(config.retention.events_days),
         Kept::Traffic => days(config.retention.traffic),
         // By when they end.
-        Kept::Sessions | Kept::SamlUsed | Kept::AccessTokens | Kept::Grants | Kept::RefreshTokens => 0,
+        Kept::Sessions | Kept::LoginUsed | Kept::AccessTokens | Kept::Grants | Kept::RefreshTokens => 0,
         // A code that is used again ends what it began.
         Kept::Codes => days(1),
         Kept::LoginFailures => i64::try_from(config.login.window.as_secs()).unwrap_or(i64::MAX),

@@ -9,7 +9,7 @@ use super::connection_secrets;
 use super::directory::{BindMethod, Deltas, DirectoryOptions, DirectoryServer};
 use super::nearest::nearest;
 use super::oidc::{ClientAuthentication, OidcOptions, Pkce};
-use super::saml::{CLOCK_SKEW_SECONDS_MAX, RequestBinding, SamlOptions, SignRequests};
+use super::saml::{CLOCK_SKEW_SECONDS_MAX, RequestBinding, SamlOptions, SignRequests, UserIdFormat};
 use serde_json::{Map, Value};
 
 /// One option: how it is called, what it takes, what it means.
@@ -340,6 +340,10 @@ fn trusting() -> Vec<OptionSpec> {
         option!("user_id_attribute" SAML, Text, "the name of an attribute, or nothing",
             "The attribute that names a person for good. Unset: the NameID, which then must not be a transient one.",
             (|o, t| line(t).map(|name| o.saml.user_id_attribute = name), |o| o.saml.user_id_attribute.clone())),
+        option!("user_id_format" SAML, Text, "as_sent or guid",
+            "How that id is written. guid: as text in lower case, also where it comes in base64 of its bytes, as AD FS sends objectGUID; \
+             so a directory's connection has it. Anything else than a GUID is refused then.",
+            words!(saml.user_id_format: "as_sent" => UserIdFormat::AsSent, "guid" => UserIdFormat::Guid)),
         option!("decryption_key_file" SAML, Text, "the path of a PEM file, or nothing",
             "A key of your own that encrypted assertions are opened with, beside the connection's keys. It stays in its file.",
             (|o, t| line(t).map(|path| o.saml.decryption_key_file = path), |o| o.saml.decryption_key_file.clone())),

@@ -20,6 +20,14 @@ pub enum RequestBinding {
     Post,
 }
 
+/// How the id of a person is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserIdFormat {
+    AsSent,
+    /// A GUID of Active Directory, which products send as base64 of its bytes: as text, like a directory's connection has it.
+    Guid,
+}
+
 /// What a key of ours is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
@@ -57,6 +65,7 @@ pub struct SamlOptions {
     /// How long a certificate counts that the metadata no longer lists.
     pub certificate_grace_days: u32,
     pub user_id_attribute: Option<String>,
+    pub user_id_format: UserIdFormat,
     pub decryption_key_file: Option<String>,
     pub decryption_cert_file: Option<String>,
     pub encrypt_assertions: bool,
@@ -94,6 +103,7 @@ impl Default for SamlOptions {
             allow_plaintext: false,
             certificate_grace_days: 7,
             user_id_attribute: None,
+            user_id_format: UserIdFormat::AsSent,
             decryption_key_file: None,
             decryption_cert_file: None,
             encrypt_assertions: false,

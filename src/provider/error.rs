@@ -61,7 +61,6 @@ impl Refusal {
     /// What stands in a query or in another kind of body is not looked for.
     pub(super) const KIND: Self = Self::request("wanted a body of application/x-www-form-urlencoded");
 
-
     const UNAVAILABLE: Self = Self {
         status: StatusCode::SERVICE_UNAVAILABLE,
         retry_after_seconds: Some(5),

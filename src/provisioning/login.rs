@@ -1,6 +1,6 @@
 //! Logins: the shell around [`super::decide::login`]. Reads, decides, applies; goes round again when a row moved
 //! meanwhile. What every connector that logs people in calls once its check passed. Refuses unverified data by type;
-//! knows nothing of sessions, cookies or protocols.
+//! knows nothing of cookies or protocols, and of sessions only whose end.
 
 use super::decide::login::{self as decide, Denial};
 use super::decide::{Desk, Known, Newcomer};
@@ -18,7 +18,7 @@ use crate::model::user::User;
 use crate::profile::verified::{LoginRecord, Verified};
 use crate::profile::{Profile, Side};
 use crate::store::identities::Found;
-use crate::store::{self, Batch, events, groups, identities, tokens};
+use crate::store::{self, Batch, events, groups, identities, sessions, tokens};
 use serde_json::{Map, Value};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -175,6 +175,9 @@ impl Provisioner {
                 let mut entry = decide::denied(&desk, identity.as_ref(), record.get(), &denial);
                 noted(&mut entry, login);
                 let mut batch = Batch::default();
+                if let Some(user) = before.filter(|_| denial.ends_sessions()) {
+                    sessions::delete_of_profile(&mut batch, &connection.tenant_id, &user.id);
+                }
                 events::insert_log(&mut batch, &connection.tenant_id, &[entry]);
                 self.store.apply(batch).await?;
                 Ok(Err(denial))

@@ -4,7 +4,7 @@
 //! Owns what is known of ids by their names. Says nothing where it knows nothing: a custom attribute may hold anything.
 
 use crate::model::connection::{Connection, ConnectionKind, JoinOn, ScimUserIdAttribute};
-use crate::model::saml::SamlOptions;
+use crate::model::saml::{SamlOptions, UserIdFormat};
 
 const OBJECT_ID: &str = "http://schemas.microsoft.com/identity/claims/objectidentifier";
 
@@ -142,7 +142,7 @@ fn with_another(connection: &Connection, join: &str, (id, called): (Id, &str), a
         reasons.push(format!("{join} belongs to another organization: people never join across organizations"));
     }
     match connection.options.join_on {
-        JoinOn::ExternalId => reasons.extend(by_external_id(joined, id, called)),
+        JoinOn::ExternalId => reasons.extend(by_external_id(joined, (id, called), connection.options.saml.user_id_format)),
         JoinOn::Username => {
             if joined.kind == ConnectionKind::Ldap {
                 reasons
@@ -173,7 +173,7 @@ fn with_another(connection: &Connection, join: &str, (id, called): (Id, &str), a
     reasons
 }
 
-fn by_external_id(joined: &Connection, id: Id, called: &str) -> Option<String> {
+fn by_external_id(joined: &Connection, (id, called): (Id, &str), format: UserIdFormat) -> Option<String> {
     let name = &joined.name;
     let theirs = match (joined.kind, joined.options.scim_user_id_attribute) {
         (ConnectionKind::Ldap, _) => joined.options.directory.id_attribute.as_deref().unwrap_or("its id attribute"),
@@ -187,11 +187,18 @@ fn by_external_id(joined: &Connection, id: Id, called: &str) -> Option<String> {
     };
     // A directory's id and the cloud's are two, also where one is made of the other.
     let is_other = is_other || (joined.kind == ConnectionKind::Ldap && called.ends_with(OBJECT_ID));
-    if theirs.eq_ignore_ascii_case("objectGUID") && is_guid_in_base64(called) {
-        return Some(format!(
-            "people of {name} are known by objectGUID as text, like 6f1c0c4e-0a5b-403f-8d2e-3b6f6f6f6f6f, and AD FS and Entra ID send \
-             {called} in base64: unless a rule there writes it as text they will not join"
-        ));
+    if theirs.eq_ignore_ascii_case("objectGUID") || theirs.eq_ignore_ascii_case("mS-DS-ConsistencyGuid") {
+        match format {
+            // Anything else is refused at the login.
+            UserIdFormat::Guid if !called.ends_with(OBJECT_ID) => return None,
+            UserIdFormat::AsSent if is_guid_in_base64(called) => {
+                return Some(format!(
+                    "people of {name} are known by {theirs} as text, like 6f1c0c4e-0a5b-403f-8d2e-3b6f6f6f6f6f, and AD FS and Entra ID \
+                     send {called} in base64: set user_id_format=guid, or they will not join"
+                ));
+            }
+            _ => {}
+        }
     }
     is_other.then(|| {
         format!(

@@ -18,10 +18,11 @@ pub enum Reason {
     Characters,
     ForeignScope,
     IdTooLong,
+    NotAGuid,
 }
 
 impl Reason {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NoNameId,
         Self::Transient,
         Self::NameQualifier,
@@ -32,6 +33,7 @@ impl Reason {
         Self::Characters,
         Self::ForeignScope,
         Self::IdTooLong,
+        Self::NotAGuid,
     ];
 
     /// Stable: in logs, in the audit trail, on the error page.
@@ -48,6 +50,7 @@ impl Reason {
             Self::Characters => "saml_identifier_characters",
             Self::ForeignScope => "saml_foreign_scope",
             Self::IdTooLong => "saml_user_id_too_long",
+            Self::NotAGuid => "saml_user_id_not_a_guid",
         }
     }
 
@@ -66,6 +69,7 @@ impl Reason {
             Self::Characters => "an identifier has control, invisible or directional characters",
             Self::ForeignScope => "the id has a scope that the identity provider's metadata does not list",
             Self::IdTooLong => "the id is too long",
+            Self::NotAGuid => "user_id_format is guid, and the id is no GUID, neither as text nor in base64 of its 16 bytes",
         }
     }
 

@@ -6,11 +6,14 @@
 
 use super::known::{Known, is_scoped};
 use super::not_a_record::{NotARecord, Reason};
-use crate::model::saml::SamlOptions;
+use crate::model::saml::{SamlOptions, UserIdFormat};
 use crate::profile::verified::{EXTERNAL_ID_BYTES_MAX, LoginRecord, RecordError};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rosterd_saml::protocol::VerifiedAssertion;
 use rosterd_saml::read::{Attribute, AttributeValue, NameId};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 pub const PERSISTENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent";
 pub const TRANSIENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
@@ -23,7 +26,7 @@ const PSEUDO: [&str; 3] = ["name_id", "name_id_format", "issuer"];
 /// # Errors
 /// Why nobody can be known by it.
 pub fn record(assertion: &VerifiedAssertion, options: &SamlOptions, idp: &Known<'_>) -> Result<LoginRecord, NotARecord> {
-    Said::of(assertion).record(options.user_id_attribute.as_deref(), idp)
+    Said::of(assertion).record(options.user_id_attribute.as_deref(), options.user_id_format, idp)
 }
 
 /// Values that were dropped because their scope is not the identity provider's, with the names of their attributes: what an
@@ -46,10 +49,14 @@ impl<'a> Said<'a> {
         Self { issuer: assertion.issuer(), name_id: assertion.name_id(), attributes: assertion.attributes() }
     }
 
-    fn record(&self, user_id_attribute: Option<&str>, idp: &Known<'_>) -> Result<LoginRecord, NotARecord> {
-        let external_id = match user_id_attribute {
+    fn record(&self, user_id_attribute: Option<&str>, format: UserIdFormat, idp: &Known<'_>) -> Result<LoginRecord, NotARecord> {
+        let sent = match user_id_attribute {
             Some(name) => self.id_by_attribute(name, idp)?,
             None => self.id_by_name_id(idp)?,
+        };
+        let external_id = match format {
+            UserIdFormat::AsSent => sent,
+            UserIdFormat::Guid => guid(&sent).ok_or_else(|| Reason::NotAGuid.because().received(sent))?,
         };
         if external_id.len() > EXTERNAL_ID_BYTES_MAX {
             let at_most = format!("at most {EXTERNAL_ID_BYTES_MAX} bytes");
@@ -156,6 +163,14 @@ impl<'a> Said<'a> {
         }
         payload
     }
+}
+
+/// The usual text of a GUID: out of base64 of the bytes in Active Directory's order (MS-DTYP §2.3.4.2), or of text in any of its
+/// forms. One of zeroes only names nobody.
+fn guid(sent: &str) -> Option<String> {
+    let bytes = || <[u8; 16]>::try_from(STANDARD.decode(sent).ok()?).ok();
+    let guid = Uuid::try_parse(sent).ok().or_else(|| bytes().map(Uuid::from_bytes_le))?;
+    (!guid.is_nil()).then(|| guid.to_string())
 }
 
 /// Mappings find attributes without case, with and without a `$`.

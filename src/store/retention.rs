@@ -29,7 +29,7 @@ pub enum Kept {
     /// Logins that failed.
     LoginFailures,
     /// Assertions that were used and would be refused for their times now.
-    SamlUsed,
+    LoginUsed,
     /// Codes that nobody can exchange any more, and whose second use says nothing by now.
     Codes,
     AccessTokens,
@@ -46,7 +46,7 @@ impl Kept {
         Self::Traffic,
         Self::Sessions,
         Self::LoginFailures,
-        Self::SamlUsed,
+        Self::LoginUsed,
         Self::Codes,
         Self::AccessTokens,
         Self::Grants,
@@ -61,7 +61,7 @@ impl Kept {
             Self::Traffic => "traffic",
             Self::Sessions => "sessions",
             Self::LoginFailures => "login_failures",
-            Self::SamlUsed => "saml_used",
+            Self::LoginUsed => "login_used",
             Self::Codes => "codes",
             Self::AccessTokens => "access_tokens",
             Self::Grants => "grants",
@@ -83,7 +83,7 @@ pub async fn delete_some(store: &Store, tenant: &TenantId, kept: Kept, before: i
         Kept::Sessions => (store.read(OLD_SESSIONS, args![tenant, before, limit]).await?, super::sessions::DELETE_SESSION_BY_ID),
         // Its key is another.
         Kept::LoginFailures => return super::login_failures::delete_old(store, tenant, before, limit).await,
-        Kept::SamlUsed => return super::saml_used::delete_old(store, tenant, before, limit).await,
+        Kept::LoginUsed => return super::login_used::delete_old(store, tenant, before, limit).await,
         Kept::Codes => return super::codes::delete_old(store, tenant, before, limit).await,
         Kept::AccessTokens => return super::access_tokens::delete_old(store, tenant, before, limit).await,
         Kept::Grants => return super::grants::delete_old(store, tenant, before, limit).await,

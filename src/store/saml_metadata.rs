@@ -14,7 +14,8 @@ statements! {
     FIND_METADATA = "SELECT asked, origin, entity_id, document, certificates, valid_until, taken_at, etag, last_modified, fetched_at, \
         next_at, waiting_document, waiting_reason, waiting_since, failures, failed_at, last_error, refetched_at, version \
         FROM saml_metadata WHERE tenant_id = $1 AND connection_id = $2";
-    METADATA_STANDING = "SELECT version, refetched_at, fetched_at, failed_at FROM saml_metadata WHERE tenant_id = $1 AND connection_id = $2";
+    METADATA_STANDING = "SELECT version, refetched_at, fetched_at, failed_at, waiting_since FROM saml_metadata \
+        WHERE tenant_id = $1 AND connection_id = $2";
     LIST_SAML_CONNECTIONS = "SELECT c.tenant_id, c.id, c.name, c.kind, c.organization_id, c.options, c.version, c.created_at, \
         c.updated_at, m.next_at, m.asked, m.failed_at, m.last_modified FROM connections c LEFT JOIN saml_metadata m ON m.tenant_id = c.tenant_id \
         AND m.connection_id = c.id WHERE c.tenant_id = $1 AND c.kind = 'samlp' AND c.name > $2 ORDER BY c.name LIMIT $3";
@@ -95,6 +96,8 @@ pub struct Standing {
     pub refetched_at: Option<Micros>,
     pub fetched_at: Option<Micros>,
     pub failed_at: Option<Micros>,
+    /// Since when a document waits for an administrator.
+    pub waiting_since: Option<Micros>,
 }
 
 /// `None`: there is no row.
@@ -106,6 +109,7 @@ pub async fn standing(store: &Store, connection: &Connection) -> Result<Option<S
         refetched_at: row.opt_int(1)?,
         fetched_at: row.opt_int(2)?,
         failed_at: row.opt_int(3)?,
+        waiting_since: row.opt_int(4)?,
     }))
 }
 

@@ -1,6 +1,6 @@
 //! What an identity provider calls the sessions it began here, by which it may end them.
 
-use super::saml_used::digest;
+use super::login_used::digest;
 use super::statements::statements;
 use super::{Batch, Error, Store};
 use crate::args;

@@ -68,6 +68,7 @@ mod reversals;
 mod saml_attacks;
 mod saml_chromium;
 mod saml_connection;
+mod saml_guides;
 mod saml_logins;
 mod saml_logout;
 mod saml_messages;

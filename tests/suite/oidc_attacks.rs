@@ -277,7 +277,7 @@ on_both_gateways! {
         let traffic = site.site.recorded("oidc_nonce_mismatch").await;
         let printed = site.site.gateway.everything_printed();
         let mut kept = String::new();
-        for table in ["identities", "users", "log", "history", "traffic", "sessions", "saml_used", "connections"] {
+        for table in ["identities", "users", "log", "history", "traffic", "sessions", "login_used", "connections"] {
             kept += &format!("{:?}", site.site.rows(&format!("SELECT * FROM {table}")).await);
         }
         for secret in ["access-token-of-the-provider", "s3cret: ", &form["code"], &form["code_verifier"]] {

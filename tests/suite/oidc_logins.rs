@@ -37,7 +37,7 @@ on_both_gateways! {
             assert_ne!(asked(&again, random), asked(&address, random), "{random}");
         }
         assert_eq!(browser.cookies.len(), 1, "what it waits for");
-        assert_eq!(site.site.rows("SELECT 1 AS one FROM saml_used").await.len(), 0);
+        assert_eq!(site.site.rows("SELECT 1 AS one FROM login_used").await.len(), 0);
         assert_eq!(browser.session().await.status, 401);
     }
 

@@ -159,16 +159,26 @@ fn what_was_pasted_is_not_read_again_and_an_address_that_is_not_encrypted_is_tol
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stored_document_that_can_not_be_read_any_more_is_told_and_replaced_by_hand() {
+async fn a_stored_document_that_can_not_be_read_any_more_is_told_and_read_again_or_replaced_by_hand() {
     let publisher = Publisher::of(&metadata(IDP, &["one"])).await;
     let (sandbox, _) = by_url(&publisher);
     let spoil = "UPDATE saml_metadata SET document = '<!DOCTYPE x><x/>', version = version + 1";
     crate::support::rows::Database::change(&sandbox.database_url(), spoil).await;
     let view = sandbox.run("connection metadata acme --json").json();
     assert_eq!((&view["usable"], &view["entity_id"]), (&json!(false), &Value::Null));
-    assert!(view["warnings"][0].as_str().expect("a warning").contains("--set FILE"), "{view:#}");
+    assert_eq!(view["reason"], "saml_metadata_unreadable");
+    assert!(view["warnings"][0].as_str().expect("a warning").contains("--refresh, or --set FILE"), "{view:#}");
+    assert!(sandbox.run("connection metadata acme").out.contains("--refresh, or --set FILE"));
     assert!(sandbox.run("connection show acme").out.contains("can't be read any more"));
-    says(&check(&sandbox), "metadata", "failed", &["can't be read any more", "--set FILE"]);
+    says(&check(&sandbox), "metadata", "failed", &["can't be read any more", "--refresh", "--set FILE"]);
+    let again = sandbox.run("connection metadata acme --refresh");
+    assert!(again.code == 0 && again.out.starts_with("Taken") && again.out.contains(IDP), "{again:?}");
+    // Another key: what waits is shown, though what is in force can't be.
+    crate::support::rows::Database::change(&sandbox.database_url(), spoil).await;
+    publisher.publish(&metadata(IDP, &["three"]));
+    let held = sandbox.run("connection metadata acme --refresh");
+    let shown = sandbox.run("connection metadata acme --json").json()["waiting"]["sha256"].as_str().expect("a digest").to_owned();
+    assert!(held.code == 3 && held.out.contains(&format!("--approve {shown}")), "{held:?}");
     sandbox.write("idp.xml", &metadata(IDP, &["two"]));
     assert_eq!(sandbox.run("connection metadata acme --set idp.xml --json").json()["usable"], json!(true));
 }
@@ -230,11 +240,13 @@ async fn what_waits_is_shown_and_taken_by_an_administrators_word() {
     let now: Value = serde_json::from_str(&replaced.out).expect("what waits now");
     assert!(replaced.refusal().contains("another document waits"), "{replaced:?}");
     assert_eq!((&now["entity_id"], now["waiting"]["certificates"].as_array().map(Vec::len)), (&json!(IDP), Some(2)));
-    for word in ["", "abc", &shown[..11], "not-hexadecimal", &format!("{shown}0")] {
+    for word in ["", "abc", &shown[..12], &shown[..63], "not-hexadecimal", &format!("{shown}0")] {
         assert_eq!(sandbox.run(&format!("connection metadata acme --approve {word}")).code, 2, "{word}");
     }
-    let begins = &now["waiting"]["sha256"].as_str().expect("a digest")[..12];
-    let approved = sandbox.run(&format!("connection metadata acme --approve {begins} --json")).json();
+    // As other tools write it.
+    let digest = now["waiting"]["sha256"].as_str().expect("a digest").to_uppercase();
+    let pairs: Vec<&str> = (0..32).map(|at| &digest[2 * at..2 * at + 2]).collect();
+    let approved = sandbox.run(&format!("connection metadata acme --approve {} --json", pairs.join(":"))).json();
     assert_eq!((&approved["entity_id"], &approved["waiting"], &approved["usable"]), (&json!(OTHER), &Value::Null, &json!(true)));
 }
 

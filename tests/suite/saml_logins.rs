@@ -20,7 +20,7 @@ on_both_gateways! {
         assert!(id.len() == 33 && id.starts_with('_'), "{id}");
         assert!(request.0.contains(&format!(">{}</saml:Issuer>", site.whom(None).entity_id)), "{}", request.0);
         assert_eq!(browser.cookies.len(), 1, "what it waits for");
-        assert_eq!(site.rows("SELECT 1 AS one FROM saml_used").await.len(), 0);
+        assert_eq!(site.rows("SELECT 1 AS one FROM login_used").await.len(), 0);
         assert_eq!(browser.session().await.status, 401);
     }
 
@@ -69,7 +69,9 @@ on_both_gateways! {
 
     async fn a_blocked_person_reads_nothing_of_why_and_the_log_does(store) {
         let site = SamlSite::start(store, &[]).await;
-        assert_eq!(site.browser().log_in(|login| login).await.status, 303);
+        let (mut elsewhere, mut bob) = (site.browser(), site.browser());
+        assert_eq!(elsewhere.log_in(|login| login).await.status, 303);
+        assert_eq!(bob.log_in(|login| login.with(">alice<", ">bob<")).await.status, 303);
         let gone = mint::attribute("employment", &["gone"]);
         let mut browser = site.browser();
         let answer = browser
@@ -78,8 +80,13 @@ on_both_gateways! {
         assert_eq!(answer.status, 403);
         assert!(answer.text.contains("access_denied") && !answer.text.contains("blocked"), "{}", answer.text);
         assert_eq!(browser.session().await.status, 401);
+        assert_eq!(elsewhere.session().await.status, 401, "where they were signed in before it is over");
+        assert_eq!(bob.session().await.status, 200);
+        assert_eq!(site.rows("SELECT id FROM sessions").await.len(), 1, "for good");
         assert_eq!(site.reasons().await, ["blocked_at_source"]);
         site.recorded("blocked_at_source").await;
+        let answer = site.browser().log_in(|login| login).await;
+        assert_eq!(answer.status, 303, "the source is asked anew each time: {}", answer.text);
     }
 
     async fn a_connection_that_makes_nobody_lets_nobody_new_in(store) {
@@ -159,6 +166,19 @@ on_both_gateways! {
             serde_json::from_str(&site.gateway.cli(&["connection", "keys", "acme", "--json"])).expect("JSON");
         let states: Vec<&str> = listed["keys"].as_array().expect("keys").iter().filter_map(|key| key["state"].as_str()).collect();
         assert_eq!(states, ["current", "former"]);
+    }
+
+    async fn metadata_that_can_not_be_read_any_more_is_read_again_by_the_next_login(store) {
+        let site = SamlSite::start(store, &[]).await;
+        site.change("UPDATE saml_metadata SET document = '<!DOCTYPE x><x/>', version = version + 1").await;
+        let mut browser = site.browser();
+        assert_eq!(browser.log_in(|login| login).await.status, 303, "from its file");
+        // With nothing there to read, nobody is believed, and that is said.
+        site.change("UPDATE saml_metadata SET document = '<x', refetched_at = NULL, version = version + 1").await;
+        std::fs::remove_file(site.gateway.folder().join("acme.xml")).expect("removed");
+        let answer = site.browser().send("GET", "/login/acme", None).await;
+        assert!(answer.status == 403 && answer.text.contains("saml_metadata_unreadable"), "{}", answer.text);
+        assert_eq!(site.reasons().await, ["saml_metadata_unreadable"]);
     }
 
     async fn a_connection_without_metadata_says_so_to_the_administrator(store) {

@@ -69,7 +69,9 @@ on_both_gateways! {
         let forged = asked(&site, "_r1", "alice", None, stranger());
         let unsigned = forged.split("&SigAlg").next().expect("a query").to_owned();
         let mut browser = site.browser();
-        assert_eq!(browser.send("GET", &forged, None).await.status, 403);
+        let refused = browser.send("GET", &forged, None).await;
+        assert_eq!(refused.status, 403);
+        assert!(refused.text.contains("Signing out did not work") && !refused.text.contains("Sign-in"), "{}", refused.text);
         assert_eq!(browser.send("GET", &unsigned, None).await.status, 403);
         assert_eq!(alice.session().await.status, 200);
         let good = asked(&site, "_r1", "alice", None, rsa());

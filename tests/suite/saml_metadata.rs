@@ -383,8 +383,11 @@ on_both! {
             ["connection.metadata_taken", "connection.metadata_held", "connection.metadata_held"],
             "each that waits is told"
         );
-        let begins = &digest(&publisher.published())[..12];
-        assert!(matches!(replica.approve(&acme, begins).await, Approval::Approved(outcome) if is_taken(&outcome)));
+        let whole = digest(&publisher.published());
+        for part in [&whole[..12], &whole[..63], "", &whole.to_uppercase()] {
+            assert_eq!(replica.approve(&acme, part).await, Approval::AnotherWaits, "{part}: two that begin alike can be made");
+        }
+        assert!(matches!(replica.approve(&acme, &whole).await, Approval::Approved(outcome) if is_taken(&outcome)));
     }
 
     async fn logins_beside_the_one_fetch_wait_for_what_it_finds(test) {
@@ -460,10 +463,10 @@ on_both! {
         let spoil = async || change(&test, "document = '<!DOCTYPE x><x/>', version = version + 1").await;
         replica.refresh(&acme).await;
         spoil().await;
-        // By itself nothing takes its place: whose it was can't be told.
+        assert_eq!(replica.known(&acme).await.unwrap_err(), Unusable::Unreadable);
+        // Without a key that counted before it could be anybody's.
         publisher.publish(&metadata(IDP, &["two"]));
-        let by_itself = replica.refresher.refresh(&acme, "schedule").await;
-        assert!(matches!(by_itself, Err(rosterd::store::Error::Corrupt { .. })), "{by_itself:?}");
+        assert_eq!(replica.refresh(&acme).await, Outcome::Held(Hold::NoFormerKey));
         assert!(is_taken(&replica.paste(&acme, &metadata(IDP, &["two"])).await));
         assert_eq!(replica.counting(&acme).await, 1);
 
@@ -476,6 +479,37 @@ on_both! {
         let moved = set(&test.store, &acme, "metadata_url", &other.url()).await;
         assert!(is_taken(&replica.refresh(&moved).await));
         assert_eq!(replica.counting(&moved).await, 1);
+    }
+
+    async fn a_stored_document_that_can_not_be_read_any_more_is_replaced_by_one_that_lists_a_key_that_counted(test) {
+        let publisher = Publisher::of(&metadata(IDP, &["one", "two"])).await;
+        let [acme, _] = by_url(&test, &publisher).await;
+        let replica = Replica::of(&test.store);
+        let spoil = async |set: &str| change(&test, &format!("{set}, version = version + 1")).await;
+        replica.refresh(&acme).await;
+        spoil("document = '<!DOCTYPE x><x/>'").await;
+        // The very document that was read last: the server is not asked whether it changed.
+        assert!(is_taken(&replica.refresh(&acme).await));
+        assert!(!publisher.web.heads().last().expect("asked").contains("if-none-match"));
+        assert_eq!((replica.counting(&acme).await, replica.refresh(&acme).await), (2, Outcome::Unchanged));
+
+        // One that rolled over meanwhile. What it lists no more has its grace.
+        spoil("document = ''").await;
+        publisher.publish(&metadata(IDP, &["two", "three"]));
+        assert!(is_taken(&replica.refresh(&acme).await));
+        assert_eq!(replica.counting(&acme).await, 3);
+
+        // Another entity, or nothing that is left to compare with: that is an administrator's to say.
+        spoil("document = ''").await;
+        publisher.publish(&metadata("https://other.example.com", &["two"]));
+        assert_eq!(replica.refresh(&acme).await, Outcome::Held(Hold::OtherEntity));
+        publisher.publish(&metadata(IDP, &["two"]));
+        spoil("certificates = '[]', waiting_document = NULL, waiting_reason = NULL, waiting_since = NULL").await;
+        assert_eq!(replica.refresh(&acme).await, Outcome::Held(Hold::NoFormerKey));
+        assert!(replica.refresher.has_waiting(&acme).await.expect("the store answers"));
+        assert!(matches!(replica.approve(&acme, &digest(&publisher.published())).await, Approval::Approved(outcome) if is_taken(&outcome)));
+        assert!(!replica.refresher.has_waiting(&acme).await.expect("the store answers"));
+        assert_eq!(replica.counting(&acme).await, 1);
     }
 
     async fn a_slow_read_of_a_former_place_takes_nothing_from_the_one_that_was_set(test) {

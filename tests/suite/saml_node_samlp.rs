@@ -5,7 +5,7 @@ use crate::support::caller::on_both_gateways;
 use crate::support::federation::{Federation, PUBLIC_URL, fetched};
 use crate::support::gateway::Store;
 use crate::support::node_samlp::{NodeSamlp, dave};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -25,7 +25,13 @@ impl Deref for Site {
 
 impl Site {
     async fn start(store: Store, options: &[&str]) -> Self {
+        Self::start_with(store, json!({}), options).await
+    }
+
+    /// With settings of the identity provider that its metadata tells of.
+    async fn start_with(store: Store, settings: Value, options: &[&str]) -> Self {
         let site = Self { federation: Federation::start(store).await, idp: NodeSamlp::start() };
+        site.idp.set(settings);
         site.connect("entra", "entra-saml", &fetched(&site.idp.metadata_url()).await, options);
         site.idp.trust(&site.metadata_of("entra").await);
         site
@@ -126,5 +132,34 @@ on_both_gateways! {
             site.idp.roll_over();
         }
         assert_eq!(site.reasons().await, Vec::<String>::new());
+    }
+}
+
+on_both_gateways! {
+    // Whom it signs in has one session there, and what a person began from it goes with it: samlp sends the browser to end one
+    // session after the other.
+    async fn whoever_signs_out_here_is_signed_out_there_and_of_all_that_began_there(store) {
+        for binding in ["redirect", "post"] {
+            let site = Site::start_with(store, json!({"logout_binding": binding}), &[]).await;
+            let (mut browser, mut elsewhere) = (site.log_in().await, site.log_in().await);
+            assert_eq!(site.idp.sessions().await, 2);
+            let page = browser.open(&format!("{PUBLIC_URL}/saml/entra/slo?return_to=/bye")).await;
+            let form = page.forms().into_iter().next().expect("a button");
+            browser.submit(&form).await;
+            assert_eq!(browser.page().url.as_str(), format!("{PUBLIC_URL}/bye"), "{binding}: {}", browser.told());
+            assert_eq!((site.session(&mut browser).await.status, site.session(&mut elsewhere).await.status), (401, 401));
+            assert_eq!(site.idp.sessions().await, 0, "{binding}");
+        }
+    }
+
+    async fn whoever_signs_out_there_is_signed_out_here(store) {
+        for binding in ["redirect", "post"] {
+            let site = Site::start_with(store, json!({"logout_binding": binding}), &[]).await;
+            let (mut at_home, mut at_work) = (site.log_in().await, site.log_in().await);
+            let page = at_work.open(&site.idp.sign_out()).await;
+            assert_eq!((page.status, page.text.as_str()), (200, "200"), "{binding}: our answers are taken");
+            assert_eq!((site.session(&mut at_work).await.status, site.session(&mut at_home).await.status), (401, 401));
+            assert_eq!((site.idp.sessions().await, site.reasons().await), (0, Vec::<String>::new()), "{binding}");
+        }
     }
 }

@@ -3,7 +3,8 @@
 //! every attribute left out, and that has to be noticed.
 
 use crate::support::binary::Sandbox;
-use crate::support::minted::{mint, seal, verifier};
+use crate::support::minted::{Whom, mint, seal, verifier};
+use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use rosterd::mapping::{Gate, Input, Language, Mapping, Published, compile};
 use rosterd::mapping_files;
@@ -59,6 +60,42 @@ struct Outcome {
     mapped: Value,
 }
 
+/// A product as its guide has it: what its metadata says, what it answers, and what comes of that.
+pub struct Guided {
+    product: Product,
+    pub mapping: String,
+    pub user_id_attribute: Option<String>,
+    pub entity_id: String,
+    /// With the certificate of the suite's key in it.
+    pub metadata: String,
+    pub expected: Value,
+}
+
+impl Guided {
+    pub fn of(name: &'static str) -> Self {
+        verifier::in_use();
+        let product = Product::read(name);
+        let metadata = std::fs::read_to_string(folder().join(name).join("metadata.xml")).unwrap();
+        let [signing, sealing] = [mint::rsa(), mint::ours()].map(|key| base64::Engine::encode(&STANDARD, key.der()));
+        let metadata = metadata.replace("{{certificate}}", &signing).replace("{{encryption_certificate}}", &sealing);
+        let expected = &product.expected;
+        Self {
+            mapping: expected.mapping.clone(),
+            user_id_attribute: expected.user_id_attribute.clone(),
+            entity_id: expected.idp_entity_id.clone(),
+            metadata: metadata.replace("{{later}}", "2099-01-01T00:00:00.000Z"),
+            expected: Value::Object(expected.mapped.clone()),
+            product,
+        }
+    }
+
+    /// Its answer to a request, signed and not encrypted.
+    pub fn answer(&self, us: &Whom, now: Timestamp) -> String {
+        let template = &self.product.template;
+        self.product.signed_and(template, filled_for(template, us, now), None)
+    }
+}
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/saml")
 }
@@ -77,8 +114,12 @@ impl Product {
 
     /// As the product signs and seals it.
     fn sent(&self, template: &str) -> String {
+        self.signed_and(template, filled(template), self.expected.encrypted.as_deref())
+    }
+
+    fn signed_and(&self, template: &str, mut text: String, cipher: Option<&str>) -> String {
         let inside = template.find("Assertion ").unwrap();
-        let (mut text, mut outer) = (filled(template), String::new());
+        let mut outer = String::new();
         if text.find("Signature xmlns").is_some_and(|at| at < inside) {
             let around = signature(&text);
             outer = text[around.clone()].to_owned();
@@ -87,7 +128,7 @@ impl Product {
         if text.contains("Signature xmlns") {
             text = signed(&text);
         }
-        if let Some(cipher) = &self.expected.encrypted {
+        if let Some(cipher) = cipher {
             text = sealed(&text, cipher, self.expected.key_beside_data);
         }
         if outer.is_empty() { text } else { signed(&text.replace("@@", &outer)) }
@@ -143,15 +184,20 @@ fn given(mapping: &dyn Mapping, payload: &Map<String, Value>) -> Result<Value, S
 
 /// The template with a moment, us and our request in its places.
 fn filled(template: &str) -> String {
+    let us = Whom { acs: mint::ACS.to_owned(), entity_id: mint::SP.to_owned(), request: Some(mint::REQUEST.to_owned()) };
+    filled_for(template, &us, mint::now())
+}
+
+fn filled_for(template: &str, us: &Whom, now: Timestamp) -> String {
     let at = |seconds: i64| {
-        let instant: Timestamp = mint::now() + SignedDuration::from_secs(seconds);
+        let instant: Timestamp = now + SignedDuration::from_secs(seconds);
         format!("{instant:.3}")
     };
-    let certificate = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, mint::rsa().der());
+    let certificate = base64::Engine::encode(&STANDARD, mint::rsa().der());
     [
-        ("{{acs}}", mint::ACS.to_owned()),
-        ("{{sp}}", mint::SP.to_owned()),
-        ("{{request}}", mint::REQUEST.to_owned()),
+        ("{{acs}}", us.acs.clone()),
+        ("{{sp}}", us.entity_id.clone()),
+        ("{{request}}", us.request.clone().unwrap_or_default()),
         ("{{from}}", at(-60)),
         ("{{signed_in}}", at(-5)),
         ("{{now}}", at(0)),

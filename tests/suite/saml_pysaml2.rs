@@ -72,13 +72,21 @@ on_both_gateways! {
     }
 
     async fn however_it_signs_and_encrypts_it_is_let_in(store) {
-        let site = Site::start(store, json!({"encrypt_assertion": true}), &["encrypt_assertions=true"]).await;
+        let site = Site::start(store, json!({}), &["encrypt_assertions=true", "allow_cbc=true"]).await;
+        let ciphers = [
+            None,
+            Some(["http://www.w3.org/2009/xmlenc11#aes128-gcm", "aes-128"]),
+            Some(["http://www.w3.org/2009/xmlenc11#aes256-gcm", "aes-256"]),
+            Some(["http://www.w3.org/2001/04/xmlenc#aes256-cbc", "aes-256"]),
+        ];
         for (response, assertion) in [(false, true), (true, false), (true, true)] {
-            for bits in [128, 256] {
-                let cipher = [format!("http://www.w3.org/2009/xmlenc11#aes{bits}-gcm"), format!("aes-{bits}")];
-                site.idp.set(json!({"sign_response": response, "sign_assertion": assertion, "cipher": cipher}));
+            for cipher in ciphers {
+                site.idp.set(json!({"sign_response": response, "sign_assertion": assertion, "encrypt_assertion": cipher.is_some()}));
+                if let Some(cipher) = cipher {
+                    site.idp.set(json!({"cipher": cipher}));
+                }
                 let mut browser = site.log_in().await;
-                assert_eq!(site.profile(&mut browser).await["family_name"], "Shaw", "{response} {assertion} {bits}");
+                assert_eq!(site.profile(&mut browser).await["family_name"], "Shaw", "{response} {assertion} {cipher:?}");
             }
         }
     }
@@ -159,5 +167,45 @@ on_both_gateways! {
             site.idp.roll_over();
         }
         assert_eq!(site.reasons().await, Vec::<String>::new());
+    }
+}
+
+const BOTH_WAYS: [&str; 2] = ["redirect", "post"];
+
+/// A pysaml2 that takes and sends what is said of logouts in this way alone, and requests only if we signed them.
+async fn that_signs_out_by(store: Store, binding: &str) -> Site {
+    Site::start(store, json!({"logout_binding": binding, "want_authn_requests_signed": true}), &[]).await
+}
+
+on_both_gateways! {
+    async fn whoever_signs_out_here_is_signed_out_there(store) {
+        for binding in BOTH_WAYS {
+            let site = that_signs_out_by(store, binding).await;
+            let (mut browser, mut elsewhere) = (site.log_in().await, site.log_in().await);
+            assert_eq!(site.idp.sessions().await, 2);
+            let page = browser.open(&format!("{PUBLIC_URL}/saml/uni/slo?return_to=/bye")).await;
+            let form = page.forms().into_iter().next().expect("a button");
+            browser.submit(&form).await;
+            assert_eq!(browser.page().url.as_str(), format!("{PUBLIC_URL}/bye"), "{binding}: {}", browser.told());
+            assert_eq!(site.session(&mut browser).await.status, 401);
+            assert_eq!(site.idp.sessions().await, 1, "{binding}: the one that was named");
+            assert_eq!(site.profile(&mut elsewhere).await["family_name"], "Shaw", "the other one stays on both sides");
+        }
+    }
+
+    async fn whoever_signs_out_there_is_signed_out_here(store) {
+        for binding in BOTH_WAYS {
+            let site = that_signs_out_by(store, binding).await;
+            let (mut at_home, mut at_work) = (site.log_in().await, site.log_in().await);
+            let page = at_work.open(&site.idp.sign_out(false)).await;
+            assert_eq!((page.status, page.text.as_str()), (200, "signed out everywhere"), "{binding}: our answer is taken");
+            assert_eq!(site.session(&mut at_work).await.status, 401);
+            assert_eq!(site.profile(&mut at_home).await["family_name"], "Shaw", "{binding}: another session stays");
+            // Without an index all of a person's sessions are meant, whoever's browser says so.
+            let page = site.browser().open(&site.idp.sign_out(true)).await.clone();
+            assert_eq!((page.status, page.text.as_str()), (200, "signed out everywhere"), "{binding}");
+            assert_eq!(site.session(&mut at_home).await.status, 401);
+            assert_eq!((site.idp.sessions().await, site.reasons().await), (0, Vec::<String>::new()));
+        }
     }
 }

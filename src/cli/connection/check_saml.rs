@@ -17,7 +17,7 @@ use crate::saml::keys::own;
 use crate::saml::metadata::certificates::{self, Counted};
 use crate::saml::metadata::decide::{Fresh, InForce, Plan, Refuse, Word, decide};
 use crate::saml::metadata::place::{self, Document, Failure, Found, Place, asked};
-use crate::saml::metadata::{endpoint, readable};
+use crate::saml::metadata::{Unusable, endpoint, known};
 use crate::store::saml_metadata::{self, MetadataRow};
 use crate::store::{organizations, tokens};
 use rosterd_mapping::target::Kind;
@@ -82,14 +82,13 @@ async fn metadata(
 ) -> anyhow::Result<Option<(IdpMetadata, Vec<Counted>)>> {
     let now = context.clock.now();
     let row = saml_metadata::find(&context.store, connection).await?;
-    let stored = match row.as_ref().map(readable).transpose() {
-        Ok(stored) => stored.flatten(),
-        Err(why) => {
-            let advice = format!("Give it again: rosterd connection metadata {} --set FILE", connection.name);
-            report.failed("metadata", why, advice);
-            return Ok(None);
-        }
+    let Ok(stored) = row.as_ref().map(known).transpose() else {
+        let name = &connection.name;
+        let advice = format!("Have it read again: rosterd connection metadata {name} --refresh; or give it: --set FILE");
+        report.failed("metadata", Unusable::Unreadable.to_string(), advice);
+        return Ok(None);
     };
+    let stored = stored.flatten();
     let outbound = Outbound::new(&context.config.outbound.allow);
     let place = Place::of(connection);
     let found = match (place, row.as_ref().and_then(|row| row.document.as_ref())) {

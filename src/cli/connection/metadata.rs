@@ -9,7 +9,7 @@ use crate::saml::metadata::certificates::{self, Counted, days_left, last_end, wa
 use crate::saml::metadata::decide::Hold;
 use crate::saml::metadata::place::{self, Failure, Place};
 use crate::saml::metadata::refresh::{Approval, Outcome, Refresher};
-use crate::saml::metadata::{IdentityProviders, Unusable, instant, readable};
+use crate::saml::metadata::{IdentityProviders, Unusable, instant, known};
 use crate::store::saml_metadata::{self, MetadataRow};
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -26,8 +26,8 @@ pub const MOVED_BY: [&str; 4] = ["metadata_url", "metadata_file", "idp_entity_id
 /// As for a run that is held.
 const WAITS: u8 = 3;
 const ACTOR: &str = "cli";
-/// Digits of a digest that are enough.
-const SHOWN_MIN: usize = 12;
+/// Hexadecimal digits of a SHA-256.
+const DIGITS: usize = 64;
 
 #[derive(Debug, Args)]
 pub struct MetadataArgs {
@@ -39,8 +39,8 @@ pub struct MetadataArgs {
     /// Read it now where it comes from
     #[arg(long, group = "act")]
     refresh: bool,
-    /// Take the document that waits, if it is the one with this SHA-256 (as printed, or its first 12 digits or more): your word that
-    /// it is the identity provider's
+    /// Take the document that waits, if it is the one with this SHA-256, all 64 digits as printed: your word that it is the identity
+    /// provider's
     #[arg(long, value_name = "SHA256", group = "act", value_parser = shown)]
     approve: Option<String>,
     #[command(flatten)]
@@ -76,7 +76,10 @@ pub async fn run(context: &Context, args: &MetadataArgs) -> anyhow::Result<ExitC
             Approval::NothingWaits => bail!("no metadata of connection {} waits", connection.name),
             Approval::AnotherWaits => {
                 show(&View::of(context, &connection).await?, args.json)?;
-                bail!("not taken: another document waits than {shown}, as shown; look at it again");
+                bail!(
+                    "not taken: another document waits than {shown}, as shown; look at it again (the SHA-256 is the document's, not that \
+                     of a certificate)"
+                );
             }
         },
         (None, None) if args.refresh => Some(refresher.refresh(&connection, ACTOR).await?),
@@ -105,12 +108,14 @@ fn show(view: &View, json: bool) -> anyhow::Result<()> {
     if json { Ok(output::json(&view.to_json())?) } else { view.print() }
 }
 
-/// The digest of what was looked at, or how it begins.
+/// The digest of what was looked at, whole: two documents that begin alike can be made. Other tools write it in upper case or with
+/// colons.
 fn shown(text: &str) -> Result<String, String> {
-    let is_digest = (SHOWN_MIN..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_digest.then(|| text.to_ascii_lowercase()).ok_or_else(|| {
-        format!("the SHA-256 of the document that waits, or {SHOWN_MIN} or more of its first digits, as `connection metadata` prints it")
-    })
+    let digits: String = text.chars().filter(|character| *character != ':').collect();
+    let is_digest = digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_digest
+        .then(|| digits.to_ascii_lowercase())
+        .ok_or_else(|| format!("the SHA-256 of the document that waits, all {DIGITS} digits, as `connection metadata` prints it"))
 }
 
 fn refused(failure: &Failure) -> anyhow::Error {
@@ -176,8 +181,8 @@ pub struct View {
     connection: Connection,
     row: Option<MetadataRow>,
     known: Option<(IdpMetadata, Vec<Counted>)>,
-    /// Why what is stored is not known.
-    unreadable: Option<&'static str>,
+    /// What is stored can't be read, so that it is not known.
+    is_unreadable: bool,
     usable: Result<(), Unusable>,
     waiting: Option<IdpMetadata>,
     now: Micros,
@@ -187,18 +192,14 @@ impl View {
     pub async fn of(context: &Context, connection: &Connection) -> anyhow::Result<Self> {
         let now = context.clock.now();
         let row = saml_metadata::find(&context.store, connection).await?;
-        let (known, unreadable) = match row.as_ref().map(readable).transpose() {
-            Ok(known) => (known.flatten(), None),
-            Err(why) => (None, Some(why)),
-        };
-        let usable = match unreadable {
-            Some(_) => Err(Unusable::NoMetadata),
-            None => IdentityProviders::new(context.store.clone()).known(connection, now).await?.map(|_| ()),
-        };
+        let read = row.as_ref().map(known).transpose();
+        let is_unreadable = read.is_err();
+        let known = read.ok().flatten().flatten();
+        let usable = IdentityProviders::new(context.store.clone()).known(connection, now).await?.map(|_| ());
         let wanted = connection.options.saml.idp_entity_id.as_deref();
         let waiting = row.as_ref().and_then(|row| row.waiting_document.as_deref());
         let waiting = waiting.and_then(|text| IdpMetadata::read(text, wanted, jiff::Timestamp::MIN).ok());
-        Ok(Self { connection: connection.clone(), row, known, unreadable, usable, waiting, now })
+        Ok(Self { connection: connection.clone(), row, known, is_unreadable, usable, waiting, now })
     }
 
     /// When it is read again by itself: what was pasted never is.
@@ -217,8 +218,8 @@ impl View {
     /// One line for `connection show`.
     pub fn line(&self) -> String {
         let Some((metadata, _)) = &self.known else {
-            if let Some(why) = self.unreadable {
-                return why.to_owned();
+            if self.is_unreadable {
+                return Unusable::Unreadable.to_string();
             }
             let error = self.row.as_ref().and_then(|row| row.last_error.as_deref());
             return error.map_or_else(|| String::from("none yet"), |error| format!("none yet: {error}"));
@@ -234,8 +235,9 @@ impl View {
         if let (Err(why), Some(_)) = (self.usable, &self.known) {
             all.push(format!("nobody can log in: {why} ({})", why.code()));
         }
-        if let Some(why) = self.unreadable {
-            all.push(format!("{why}: rosterd connection metadata {} --set FILE", self.connection.name));
+        if self.is_unreadable {
+            let (why, name) = (Unusable::Unreadable, &self.connection.name);
+            all.push(format!("nobody can log in: {why}: rosterd connection metadata {name} --refresh, or --set FILE"));
         }
         let Some(row) = &self.row else { return all };
         if let Some(hold) = row.waiting_reason.as_deref().and_then(Hold::parse) {
@@ -319,7 +321,8 @@ impl View {
     pub fn print(&self) -> anyhow::Result<()> {
         let Some(((metadata, counted), row)) = self.known.as_ref().zip(self.row.as_ref()) else {
             output::fields(&[("metadata", self.line()), ("place", self.place())])?;
-            return Ok(());
+            self.print_waiting()?;
+            return self.print_warnings();
         };
         let mut fields = vec![
             ("entity id", metadata.entity_id.clone()),
@@ -348,17 +351,25 @@ impl View {
             vec![certificate.fingerprint().to_owned(), kind(certificate).to_owned(), time(counted.not_after()), state]
         };
         output::table(&["CERTIFICATE (SHA-256)", "KEY", "ENDS", ""], &counted.iter().map(row_of).collect::<Vec<_>>())?;
-        if let (Some(waiting), Some(reason)) = (&self.waiting, row.waiting_reason.as_deref().and_then(Hold::parse)) {
-            output::line("")?;
-            let mut fields = vec![("waits", reason.says().to_owned())];
-            let digest = row.waiting_document.as_deref().map(place::digest).unwrap_or_default();
-            fields.push(("its SHA-256", digest.clone()));
-            fields.push(("its entity id", waiting.entity_id.clone()));
-            fields.extend(waiting.signing.iter().map(|certificate| ("its certificate", certificate.fingerprint().to_owned())));
-            // Whole: two documents that begin alike can be made.
-            fields.push(("to take it", format!("rosterd connection metadata {} --approve {digest}", self.connection.name)));
-            output::fields(&fields)?;
-        }
+        self.print_waiting()?;
+        self.print_warnings()
+    }
+
+    fn print_waiting(&self) -> anyhow::Result<()> {
+        let Some((waiting, row)) = self.waiting.as_ref().zip(self.row.as_ref()) else { return Ok(()) };
+        let Some(reason) = row.waiting_reason.as_deref().and_then(Hold::parse) else { return Ok(()) };
+        output::line("")?;
+        let mut fields = vec![("waits", reason.says().to_owned())];
+        let digest = row.waiting_document.as_deref().map(place::digest).unwrap_or_default();
+        fields.push(("its SHA-256", digest.clone()));
+        fields.push(("its entity id", waiting.entity_id.clone()));
+        fields.extend(waiting.signing.iter().map(|certificate| ("its certificate", certificate.fingerprint().to_owned())));
+        fields.push(("to take it", format!("rosterd connection metadata {} --approve {digest}", self.connection.name)));
+        output::fields(&fields)?;
+        Ok(())
+    }
+
+    fn print_warnings(&self) -> anyhow::Result<()> {
         for warning in self.warnings() {
             output::line(format_args!("\n! {}", output::printable(&warning)))?;
         }

@@ -24,7 +24,7 @@ use crate::oidc::{Refusal, Rule, apple_user, unverified};
 use crate::profile::verified::{LoginRecord, Verified, Verify};
 use crate::provisioning::login::Entering;
 use crate::secret::Secret;
-use crate::store::{self, Batch, saml_used};
+use crate::store::{self, Batch, login_used};
 use axum::body::Body;
 use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
@@ -108,7 +108,7 @@ async fn entered(logins: &Logins, site: &Site, parts: &Parts, waiting: &Waiting,
 /// Nobody can answer this login again, at whichever replica.
 async fn used_up(logins: &Logins, site: &Site, waiting: &Waiting) -> Result<(), Stopped> {
     let mut batch = Batch::default();
-    saml_used::insert(&mut batch, &site.tenant.id, site.connection.id.as_str(), &waiting.state, waiting.until());
+    login_used::insert(&mut batch, &site.tenant.id, site.connection.id.as_str(), &waiting.state, waiting.until());
     match logins.store.apply(batch).await {
         Ok(()) => Ok(()),
         Err(store::Error::Conflict) => Err(Rule::StateUsed.refused().into()),

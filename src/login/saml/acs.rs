@@ -18,7 +18,7 @@ use crate::saml::metadata::{IdentityProvider, instant};
 use crate::saml::not_a_record::NotARecord;
 use crate::saml::record::record;
 use crate::saml::subject::Subject;
-use crate::store::{self, Batch, saml_sessions, saml_used};
+use crate::store::{self, Batch, login_used, saml_sessions};
 use crate::traffic::Cause;
 use axum::body::Body;
 use axum::http::header::SET_COOKIE;
@@ -103,9 +103,9 @@ impl Verify for Said<'_> {
 async fn used_up(logins: &Logins, site: &Site, waiting: Option<&Waiting>, assertion: &VerifiedAssertion) -> Result<(), Stopped> {
     let once = assertion.one_time();
     let mut batch = Batch::default();
-    saml_used::insert(&mut batch, &site.tenant.id, &once.idp_entity_id, &once.assertion_id, once.expires_at.as_microsecond());
+    login_used::insert(&mut batch, &site.tenant.id, &once.idp_entity_id, &once.assertion_id, once.expires_at.as_microsecond());
     if let Some(waiting) = waiting {
-        saml_used::insert(&mut batch, &site.tenant.id, site.connection.id.as_str(), &waiting.id, waiting.until());
+        login_used::insert(&mut batch, &site.tenant.id, site.connection.id.as_str(), &waiting.id, waiting.until());
     }
     match logins.store.apply(batch).await {
         Ok(()) => Ok(()),

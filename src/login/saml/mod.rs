@@ -23,7 +23,7 @@ use crate::model::tenant::Tenant;
 use crate::saml::addresses::{Addresses, base_url};
 use crate::saml::keys::{Keys, KeysError, ServiceKeys};
 use crate::saml::metadata::refresh::Refresher;
-use crate::saml::metadata::{IdentityProvider, IdentityProviders};
+use crate::saml::metadata::{IdentityProvider, IdentityProviders, Unusable};
 use crate::traffic::Cause;
 use axum::Router;
 use axum::body::Body;
@@ -162,7 +162,11 @@ impl Logins {
     }
 
     async fn identity_provider(&self, site: &Site) -> Result<Arc<IdentityProvider>, Stopped> {
-        let known = self.saml.known.known(&site.connection, self.clock.now()).await?;
+        let mut known = self.saml.known.known(&site.connection, self.clock.now()).await?;
+        if known.as_ref().is_err_and(|unusable| *unusable == Unusable::Unreadable) {
+            self.saml.refresher.refetch_unreadable(&site.connection).await?;
+            known = self.saml.known.known(&site.connection, self.clock.now()).await?;
+        }
         // Nobody is there to believe.
         known.map(Arc::new).map_err(|unusable| Stopped::told(unusable.code(), Cause::SamlMetadata))
     }

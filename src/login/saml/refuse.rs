@@ -139,10 +139,13 @@ fn cause(rule: Rule) -> Cause {
 }
 
 /// Shows the page and tells the administrator.
-pub(super) async fn refuse(logins: &Logins, site: &Site, parts: &Parts, started: Instant, stopped: Stopped) -> Response {
-    if let Stopped::Message(told) = &stopped
+pub(super) async fn refuse(logins: &Logins, site: &Site, parts: &Parts, started: Instant, mut stopped: Stopped) -> Response {
+    if let Stopped::Message(told) = &mut stopped
         && logs(logins, site, parts).await
     {
+        if told.code == Rule::SignatureInvalid.code() || told.code == Rule::NoMatchingCertificate.code() {
+            told.expected = with_what_waits(logins, site, told.expected.take()).await;
+        }
         let login = logins.login(&site.connection, parts);
         let facts: Vec<(&str, &str)> = [("expected", &told.expected), ("received", &told.received)]
             .into_iter()
@@ -158,6 +161,16 @@ pub(super) async fn refuse(logins: &Logins, site: &Site, parts: &Parts, started:
         note(logins, site, parts, started, StatusCode::FORBIDDEN, Some(&told));
     }
     page(logins, parts, stopped)
+}
+
+/// What a signature by no known key was expected to be by, and that metadata waits which may list its key.
+async fn with_what_waits(logins: &Logins, site: &Site, known: Option<String>) -> Option<String> {
+    // A store that can't say so now is no reason to say less of the signature.
+    if !logins.saml.refresher.has_waiting(&site.connection).await.unwrap_or_default() {
+        return known;
+    }
+    let known = known.unwrap_or_else(|| String::from("a key of the metadata in force"));
+    Some(format!("{known}; newer metadata waits for your word: rosterd connection metadata {}", site.connection.name))
 }
 
 /// Whether this refusal is written down: anybody can send messages, and what is kept of those of one address has a limit.
@@ -203,18 +216,12 @@ fn is_anybodys(cause: Cause) -> bool {
 /// What the person reads.
 pub(super) fn page(logins: &Logins, parts: &Parts, stopped: Stopped) -> Response {
     let id = request_id(parts);
+    let leaves = parts.uri.path().ends_with("/slo");
+    let did_not_work = if leaves { "Signing out did not work" } else { "Sign-in did not work" };
     match stopped {
         Stopped::Message(told) => {
-            let text = match told.cause {
-                Cause::SamlRequest => {
-                    "This sign-in took too long, was used already, or began in another browser. Go back to where you came \
-                     from and sign in again."
-                }
-                Cause::SamlUnasked => "Sign-in has to begin at the application, not at your identity provider.",
-                Cause::SamlStatus => "Your identity provider did not sign you in the way it was asked to.",
-                _ => "The answer of your identity provider could not be accepted. Go back to where you came from and try again.",
-            };
-            let page = Page { title: "Sign-in did not work", text, reference: Some((told.code, id)), form: "" };
+            let text = if leaves { not_signed_out(told.cause) } else { not_signed_in(told.cause) };
+            let page = Page { title: did_not_work, text, reference: Some((told.code, id)), form: "" };
             page.into_response(StatusCode::FORBIDDEN, &logins.entropy)
         }
         Stopped::Denied(_) => {
@@ -224,7 +231,11 @@ pub(super) fn page(logins: &Logins, parts: &Parts, stopped: Stopped) -> Response
         }
         Stopped::Other(refused) => {
             let (status, code, text) = refused.parts();
-            let title = if status.is_server_error() { "Sign-in is not possible at the moment" } else { "Sign-in did not work" };
+            let title = match status.is_server_error() {
+                true if leaves => "Signing out is not possible at the moment",
+                true => "Sign-in is not possible at the moment",
+                false => did_not_work,
+            };
             let mut response = Page { title, text, reference: Some((code, id)), form: "" }.into_response(status, &logins.entropy);
             match refused {
                 Refused::Unavailable | Refused::Misconfigured => _ = response.headers_mut().insert(RETRY_AFTER, 5.into()),
@@ -234,6 +245,31 @@ pub(super) fn page(logins: &Logins, parts: &Parts, stopped: Stopped) -> Response
                 _ => {}
             }
             response
+        }
+    }
+}
+
+fn not_signed_in(cause: Cause) -> &'static str {
+    match cause {
+        Cause::SamlRequest => {
+            "This sign-in took too long, was used already, or began in another browser. Go back to where you came from and sign in \
+             again."
+        }
+        Cause::SamlUnasked => "Sign-in has to begin at the application, not at your identity provider.",
+        Cause::SamlStatus => "Your identity provider did not sign you in the way it was asked to.",
+        _ => "The answer of your identity provider could not be accepted. Go back to where you came from and try again.",
+    }
+}
+
+/// Whoever began here is signed out here before anything else is asked; whoever began there may be signed in here still.
+fn not_signed_out(cause: Cause) -> &'static str {
+    match cause {
+        Cause::SamlRequest | Cause::SamlStatus => {
+            "You are signed out here. Whether you are at your identity provider it did not say: sign out there too."
+        }
+        Cause::SamlUnasked => "Your identity provider can't sign you out here. Sign out in the application.",
+        _ => {
+            "What your identity provider said could not be accepted, and you may still be signed in. Sign out in the application."
         }
     }
 }

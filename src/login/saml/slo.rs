@@ -19,7 +19,7 @@ use crate::model::saml::RequestBinding;
 use crate::model::session::SignedIn;
 use crate::saml::metadata::{IdentityProvider, endpoint, instant};
 use crate::saml::subject::Subject;
-use crate::store::{self, Batch, events, saml_sessions, saml_used, sessions};
+use crate::store::{self, Batch, events, login_used, saml_sessions, sessions};
 use crate::traffic::Cause;
 use axum::body::Body;
 use axum::http::header::SET_COOKIE;
@@ -98,7 +98,7 @@ async fn asked(
     let mut batch = Batch::default();
     // As long as any of its times could let it be taken.
     let until = now.saturating_add(WAITS_FOR.saturating_mul(2));
-    saml_used::insert(&mut batch, &site.tenant.id, &idp.entity_id, &request.id, until);
+    login_used::insert(&mut batch, &site.tenant.id, &idp.entity_id, &request.id, until);
     for found in &meant {
         sessions::delete_by_id(&mut batch, &site.tenant.id, found);
     }

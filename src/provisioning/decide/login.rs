@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 /// Largest record of a login in bytes, as JSON.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
 
-/// Why somebody does not get in. Nothing but the log row is stored.
+/// Why somebody does not get in. Nothing but the log row is stored, and at most their sessions end.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Denial {
     /// People don't log in through this kind of connection.
@@ -53,6 +53,12 @@ impl Denial {
             Self::Record(Refusal::TooLarge { .. }) => "too_large",
             Self::Record(_) => "rejected",
         }
+    }
+
+    /// Whether it says of the person, not of this login, that they are out: then nowhere else are they signed in either, as if a
+    /// push had said it.
+    pub fn ends_sessions(&self) -> bool {
+        matches!(self, Self::BlockedAtSource)
     }
 
     /// The code with what an administrator wants to know. Never a value of the record.

@@ -80,6 +80,7 @@ fn another_connection_has_ids_of_its_own() {
     let by_name = connection("hr", ConnectionKind::Scim, "scim_user_id_attribute=userName");
     let directory = connection("hr", ConnectionKind::Ldap, "");
     let by_sid = connection("hr", ConnectionKind::Ldap, "id_attribute=objectSid");
+    let by_consistency = connection("hr", ConnectionKind::Ldap, "id_attribute=mS-DS-ConsistencyGuid");
     let other = connection("hr", ConnectionKind::Oidc, "");
     for (joined, login, expected) in [
         (&hr, "", Some("those of hr by externalId")),
@@ -88,8 +89,13 @@ fn another_connection_has_ids_of_its_own() {
         (&by_name, entra, Some("those of hr by userName")),
         (&directory, "", Some("those of hr by objectGUID")),
         (&directory, entra, Some("those of hr by objectGUID")),
-        (&directory, "user_id_attribute=http://corp.example/claims/objectGUID", Some("in base64: unless a rule there")),
-        (&directory, "user_id_attribute=onpremisesimmutableid", Some("in base64: unless a rule there")),
+        (&directory, "user_id_attribute=http://corp.example/claims/objectGUID", Some("in base64: set user_id_format=guid")),
+        (&directory, "user_id_attribute=onpremisesimmutableid", Some("in base64: set user_id_format=guid")),
+        (&directory, "user_id_attribute=http://corp.example/claims/objectGUID user_id_format=guid", None),
+        (&directory, "user_id_format=guid", None),
+        (&directory, &format!("{entra} user_id_format=guid"), Some("those of hr by objectGUID")),
+        (&by_consistency, "user_id_attribute=ImmutableID", Some("by mS-DS-ConsistencyGuid as text")),
+        (&by_consistency, "user_id_attribute=ImmutableID user_id_format=guid", None),
         (&directory, "user_id_attribute=staffNumber", None),
         (&by_sid, "user_id_attribute=http://schemas.microsoft.com/ws/2008/06/identity/claims/primarysid", None),
         (&other, entra, None),

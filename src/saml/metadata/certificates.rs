@@ -62,16 +62,22 @@ pub fn to_json(all: &[Counted]) -> String {
 /// `None`: it is not what [`to_json`] wrote.
 pub fn from_json(text: &str) -> Option<Vec<Counted>> {
     let Value::Array(all) = serde_json::from_str(text).ok()? else { return None };
-    all.iter()
-        .map(|one| {
-            let der = STANDARD.decode(one["der"].as_str()?).ok()?;
-            let gone = match (one["last_seen"].as_i64(), one["gone_since"].as_i64()) {
-                (Some(last_seen), Some(since)) => Some(Gone { last_seen, since }),
-                _ => None,
-            };
-            Some(Counted { certificate: Certificate::from_der(&der).ok()?, first_seen: one["first_seen"].as_i64()?, gone })
-        })
-        .collect()
+    all.iter().map(one_from_json).collect()
+}
+
+/// Those that can be read, of whatever is stored.
+pub fn legible(text: &str) -> Vec<Counted> {
+    let Ok(Value::Array(all)) = serde_json::from_str(text) else { return Vec::new() };
+    all.iter().filter_map(one_from_json).collect()
+}
+
+fn one_from_json(one: &Value) -> Option<Counted> {
+    let der = STANDARD.decode(one["der"].as_str()?).ok()?;
+    let gone = match (one["last_seen"].as_i64(), one["gone_since"].as_i64()) {
+        (Some(last_seen), Some(since)) => Some(Gone { last_seen, since }),
+        _ => None,
+    };
+    Some(Counted { certificate: Certificate::from_der(&der).ok()?, first_seen: one["first_seen"].as_i64()?, gone })
 }
 
 /// When the last of those that the metadata lists ends, by its own word.

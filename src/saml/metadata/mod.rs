@@ -68,6 +68,8 @@ pub enum Unusable {
     NoCertificate,
     #[error("the identity provider's metadata is no longer valid")]
     Expired,
+    #[error("the stored metadata can't be read any more, by rules that are stricter now or because it was spoiled")]
+    Unreadable,
 }
 
 impl Unusable {
@@ -77,6 +79,7 @@ impl Unusable {
             Self::NoMetadata => "saml_no_metadata",
             Self::NoCertificate => "saml_no_certificate",
             Self::Expired => "saml_metadata_expired",
+            Self::Unreadable => "saml_metadata_unreadable",
         }
     }
 }
@@ -112,7 +115,7 @@ impl IdentityProviders {
             None => match saml_metadata::find(&self.store, connection).await? {
                 None => return Ok(Err(Unusable::NoMetadata)),
                 Some(row) => {
-                    let known = known(&row)?;
+                    let Ok(known) = known(&row) else { return Ok(Err(Unusable::Unreadable)) };
                     let scopes = known.as_ref().map_or_else(Scopes::default, |(metadata, _)| Scopes::of(&metadata.scopes));
                     self.keep(&connection.id, Read { version: row.version, known, scopes: Arc::new(scopes) })
                 }
@@ -138,18 +141,16 @@ impl IdentityProviders {
     }
 }
 
-/// What a row says, whether or not it may still be believed.
-pub fn known(row: &MetadataRow) -> Result<Option<(IdpMetadata, Vec<Counted>)>, store::Error> {
-    let (Some(text), Some(entity_id)) = (&row.document, &row.entity_id) else { return Ok(None) };
-    let corrupt = || store::Error::Corrupt { what: "the metadata of a connection can't be read any more" };
-    let metadata = read_whenever(text, entity_id).map_err(|_| corrupt())?;
-    let counted = certificates::from_json(&row.certificates).ok_or_else(corrupt)?;
-    Ok(Some((metadata, counted)))
-}
+/// What is stored can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable;
 
-/// The same for whoever only shows it; `Err`: what stands in the way of reading what is stored.
-pub fn readable(row: &MetadataRow) -> Result<Option<(IdpMetadata, Vec<Counted>)>, &'static str> {
-    known(row).map_err(|_| "the stored metadata can't be read any more, and nobody can log in until another takes its place")
+/// What a row says, whether or not it may still be believed.
+pub fn known(row: &MetadataRow) -> Result<Option<(IdpMetadata, Vec<Counted>)>, Unreadable> {
+    let (Some(text), Some(entity_id)) = (&row.document, &row.entity_id) else { return Ok(None) };
+    let metadata = read_whenever(text, entity_id).map_err(|_| Unreadable)?;
+    let counted = certificates::from_json(&row.certificates).ok_or(Unreadable)?;
+    Ok(Some((metadata, counted)))
 }
 
 /// A document that was taken before, read again: that it may have ended since is for whoever asks.

@@ -1,5 +1,5 @@
 //! A fetch out of turn, after a signature that no certificate verified: the identity provider may have rolled over since its
-//! metadata was last read. Anybody can send a wrong signature, so that each costs one small read, one fetch per ten minutes and
+//! metadata was last read. And one because what was read last can't be read any more. Anybody can send a wrong signature, so that each costs one small read, one fetch per ten minutes and
 //! connection is made of all of them over all replicas, and only while that one is under way others wait for it, not for long.
 
 use super::decide::Word;
@@ -20,6 +20,20 @@ const LOOKS_MAX: u32 = 13;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(150);
 
 impl Refresher {
+    /// Reads metadata out of turn because what is stored of it can't be read; as seldom as after a failed signature.
+    pub async fn refetch_unreadable(&self, connection: &Connection) -> Result<(), store::Error> {
+        if let Some(standing) = saml_metadata::standing(&self.store, connection).await? {
+            self.refetch_after_failed_signature(connection, standing.version).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a document waits for an administrator.
+    pub async fn has_waiting(&self, connection: &Connection) -> Result<bool, store::Error> {
+        let standing = saml_metadata::standing(&self.store, connection).await?;
+        Ok(standing.is_some_and(|standing| standing.waiting_since.is_some()))
+    }
+
     /// Whether there is anything else to check a signature with than `used`, the version of what it was checked with.
     pub async fn refetch_after_failed_signature(&self, connection: &Connection, used: i64) -> Result<bool, store::Error> {
         let Some(standing) = saml_metadata::standing(&self.store, connection).await? else { return Ok(false) };
@@ -76,7 +90,7 @@ mod tests {
     const NOW: Micros = 1_795_000_000_000_000;
 
     fn standing(refetched_at: Option<Micros>, fetched_at: Option<Micros>, failed_at: Option<Micros>) -> Standing {
-        Standing { version: 1, refetched_at, fetched_at, failed_at }
+        Standing { version: 1, refetched_at, fetched_at, failed_at, waiting_since: None }
     }
 
     #[test]

@@ -77,12 +77,12 @@ impl Refresher {
         }
     }
 
-    /// Takes the document that waits if it is the one that was `shown`: its [`digest`](place::digest), or how that begins.
-    /// Whoever publishes can put another one in its place at any moment.
+    /// Takes the document that waits if it is the one that was `shown`: its [`digest`](place::digest), whole. Whoever publishes can
+    /// put another one in its place at any moment, and make two that begin alike.
     pub async fn approve(&self, connection: &Connection, shown: &str, actor: &str) -> Result<Approval, store::Error> {
         let Some(row) = saml_metadata::find(&self.store, connection).await? else { return Ok(Approval::NothingWaits) };
         let Some(text) = row.waiting_document else { return Ok(Approval::NothingWaits) };
-        if !place::digest(&text).starts_with(shown) {
+        if place::digest(&text) != shown {
             return Ok(Approval::AnotherWaits);
         }
         let validators = Validators { etag: row.etag, last_modified: row.last_modified };
@@ -96,7 +96,8 @@ impl Refresher {
         let row = saml_metadata::find(&self.store, connection).await?.ok_or(store::Error::Stale)?;
         let place = Place::of(connection);
         let is_known = row.asked.as_deref() == Some(asked(connection).as_str());
-        let known = match is_known && !by.anew {
+        // Of one that can't be read any more "not modified" would say nothing.
+        let known = match is_known && !by.anew && known(&row).is_ok() {
             true => Validators { etag: row.etag.clone(), last_modified: row.last_modified.clone() },
             false => Validators::default(),
         };
@@ -111,7 +112,7 @@ impl Refresher {
             return Ok(Outcome::Superseded);
         }
         match found {
-            Ok(Found::NotModified) => match lapsed(connection, &row, self.clock.now())? {
+            Ok(Found::NotModified) => match lapsed(connection, &row, self.clock.now()) {
                 // It is what it was, and says less than it did: a grace is over.
                 Some(document) => {
                     let origin = row.origin.as_deref().unwrap_or(place.origin());
@@ -172,14 +173,7 @@ impl Refresher {
         let wanted = asked(connection);
         // Where it is read from was set anew, which is an administrator's word.
         let word = if row.asked.as_ref().is_some_and(|asked| *asked != wanted) { Word::Administrator } else { by.word };
-        let in_force = match in_force(&row) {
-            // One that was taken by more lenient rules says nothing any more, and must not keep a new one out.
-            Err(store::Error::Corrupt { what }) if word == Word::Administrator => {
-                tracing::warn!(connection = %connection.id, what, "another document takes its place by an administrator's word");
-                None
-            }
-            read => read?,
-        };
+        let in_force = in_force(&row, word);
         let grace = certificates::grace(connection.options.saml.certificate_grace_days);
         let fresh = Fresh { text: &document.text, metadata: &metadata };
         let plan = decide(in_force.as_ref(), fresh, now, grace, word);
@@ -266,7 +260,7 @@ impl Refresher {
     /// The server says that it is what was read last.
     async fn seen_again(&self, connection: &Connection, row: MetadataRow) -> Result<Outcome, store::Error> {
         let now = self.clock.now();
-        let known = known(&row)?;
+        let known = known(&row).ok().flatten();
         let held = row.waiting_reason.as_deref().and_then(Hold::parse);
         let (cache, until) = known.as_ref().map_or((None, None), |(metadata, _)| (cache(metadata), metadata.valid_until));
         let before = row.fetched_at;
@@ -348,25 +342,46 @@ fn warn_of_end(connection: &Connection, counted: &[Counted], before: Micros, now
     }
 }
 
-fn in_force(row: &MetadataRow) -> Result<Option<InForce>, store::Error> {
-    let Some((metadata, certificates)) = known(row)? else { return Ok(None) };
-    Ok(Some(InForce {
-        text: row.document.clone().unwrap_or_default(),
-        metadata,
-        certificates,
-        seen_at: row.fetched_at.or(row.taken_at).unwrap_or_default(),
-        has_waiting: row.waiting_document.is_some(),
-    }))
+/// What a document is compared with. One that was taken by more lenient rules must not keep a new one out: an administrator's
+/// word takes its place, and so does a document of the same entity that lists one of the keys that counted.
+fn in_force(row: &MetadataRow, word: Word) -> Option<InForce> {
+    let (text, metadata, certificates) = match (known(row), &row.entity_id) {
+        (Ok(known), _) => {
+            let (metadata, certificates) = known?;
+            (row.document.clone().unwrap_or_default(), metadata, certificates)
+        }
+        (Err(_), Some(entity_id)) if word == Word::Place => {
+            (String::new(), nothing_but(entity_id), certificates::legible(&row.certificates))
+        }
+        (Err(_), _) => return None,
+    };
+    let seen_at = row.fetched_at.or(row.taken_at).unwrap_or_default();
+    Some(InForce { text, metadata, certificates, seen_at, has_waiting: row.waiting_document.is_some() })
+}
+
+fn nothing_but(entity_id: &str) -> IdpMetadata {
+    IdpMetadata {
+        entity_id: entity_id.to_owned(),
+        signing: Vec::new(),
+        unusable: Vec::new(),
+        sign_on: Vec::new(),
+        logout: Vec::new(),
+        name_id_formats: Vec::new(),
+        wants_signed_requests: false,
+        valid_until: None,
+        cache_duration: None,
+        scopes: Vec::new(),
+    }
 }
 
 /// The document in force, if the grace of a certificate ended since it was taken, and nothing waits.
-fn lapsed(connection: &Connection, row: &MetadataRow, now: Micros) -> Result<Option<Document>, store::Error> {
+fn lapsed(connection: &Connection, row: &MetadataRow, now: Micros) -> Option<Document> {
     let grace = certificates::grace(connection.options.saml.certificate_grace_days);
-    let Some((_, counted)) = known(row)? else { return Ok(None) };
+    let (_, counted) = known(row).ok()??;
     let has_lapsed = counted.iter().any(|counted| !counted.counts(now, grace));
     let text = row.document.clone().filter(|_| has_lapsed && row.waiting_document.is_none());
     let validators = Validators { etag: row.etag.clone(), last_modified: row.last_modified.clone() };
-    Ok(text.map(|text| Document { text, validators, is_page: false }))
+    text.map(|text| Document { text, validators, is_page: false })
 }
 
 fn cache(metadata: &IdpMetadata) -> Option<Micros> {

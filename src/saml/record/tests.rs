@@ -38,7 +38,14 @@ fn given(attributes: Vec<Attribute>) -> Given {
 impl Given {
     fn record(&self, user_id_attribute: Option<&str>) -> Result<LoginRecord, NotARecord> {
         let said = Said { issuer: ISSUER, name_id: self.name_id.as_ref(), attributes: &self.attributes };
-        said.record(user_id_attribute, &Known { sp_entity_id: US, scopes: &Scopes::of(&self.scopes) })
+        said.record(user_id_attribute, UserIdFormat::AsSent, &Known { sp_entity_id: US, scopes: &Scopes::of(&self.scopes) })
+    }
+
+    fn guid(&self, user_id_attribute: Option<&str>) -> Result<String, &'static str> {
+        let said = Said { issuer: ISSUER, name_id: self.name_id.as_ref(), attributes: &self.attributes };
+        let known = Known { sp_entity_id: US, scopes: &Scopes::of(&self.scopes) };
+        let record = said.record(user_id_attribute, UserIdFormat::Guid, &known);
+        record.map(|record| record.external_id().to_owned()).map_err(|refused| refused.code())
     }
 
     fn id(&self, user_id_attribute: Option<&str>) -> Result<String, &'static str> {
@@ -93,6 +100,38 @@ fn an_attribute_of_another_case_or_a_friendly_name_is_no_key() {
     let refused = assertion.record(Some("uid")).expect_err("refused");
     assert_eq!(refused.expected.as_deref(), Some("uid"));
     assert_eq!(refused.received.as_deref(), Some("urn:oid:1.3.6.1.4.1.5923.1.1.1.6 (eduPersonPrincipalName), UID"));
+}
+
+#[test]
+fn a_guid_is_one_text_however_it_is_sent() {
+    let text_of = "00953193-8e1c-4862-b8cf-b09d476c9e70";
+    let attribute_of = |value: &str| given(vec![attribute("objectGUID", &[text(value)])]);
+    for sent in [
+        "kzGVAByOYki4z7CdR2yecA==",
+        "00953193-8e1c-4862-b8cf-b09d476c9e70",
+        "00953193-8E1C-4862-B8CF-B09D476C9E70",
+        "{00953193-8e1c-4862-b8cf-b09d476c9e70}",
+        "009531938e1c4862b8cfb09d476c9e70",
+        " kzGVAByOYki4z7CdR2yecA==\n",
+    ] {
+        assert_eq!(attribute_of(sent).guid(Some("objectGUID")), Ok(text_of.into()), "{sent}");
+        assert_eq!(attribute_of(sent).id(Some("objectGUID")), Ok(sent.trim().into()), "as it was sent, unless that is said");
+    }
+    let by_name = Given { name_id: Some(name("kzGVAByOYki4z7CdR2yecA==", Some(PERSISTENT))), ..given(vec![]) };
+    assert_eq!(by_name.guid(None), Ok(text_of.into()));
+    for none in [
+        "ann",
+        "kzGVAByOYki4z7CdR2yecA",
+        "kzGVAByOYki4z7CdR2yeAA",
+        "kzGVABy-Yki4z7CdR2yecA==",
+        "kzGVABy OYki4z7CdR2yecA==",
+        "kzGVAByOYki4z7CdR2ye",
+        "AAAAAAAAAAAAAAAAAAAAAA==",
+        "00000000-0000-0000-0000-000000000000",
+        "00953193-8e1c-4862-b8cf-b09d476c9e7",
+    ] {
+        assert_eq!(attribute_of(none).guid(Some("objectGUID")), Err("saml_user_id_not_a_guid"), "{none}");
+    }
 }
 
 #[test]

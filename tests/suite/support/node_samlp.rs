@@ -1,6 +1,7 @@
 //! An identity provider of npm's samlp (`tests/idp/node-samlp`), which Auth0 runs on. It asks nobody for a password: its
 //! settings say who signs in, and they can be changed while it runs. Its attributes are named as Entra ID's and AD FS's.
 
+use super::federation::fetched;
 use super::served::{HOST, Served, Settings, address, free_port, key_pair, program, target};
 use super::simplesamlphp::EMAIL;
 use serde_json::{Value, json};
@@ -27,7 +28,7 @@ impl NodeSamlp {
         key_pair(path, "idp");
         let settings = json!({
             "name_id": "dave@example.org", "name_id_format": EMAIL, "attributes": dave(), "acs": null,
-            "sign_response": false, "sign_assertion": true, "check_requests": false,
+            "sign_response": false, "sign_assertion": true, "check_requests": false, "logout_binding": "redirect",
             "encrypt": false, "gateway": {}, "cipher": "http://www.w3.org/2009/xmlenc11#aes256-gcm",
         });
         let settings = Settings::new(path, settings);
@@ -57,15 +58,31 @@ impl NodeSamlp {
         format!("{}/unsolicited?{query}", self.base)
     }
 
-    /// It reads no metadata: of a gateway's, this is where assertions go, and the certificates to check and to encrypt with.
+    /// Where somebody signs out of it, and so of every session that [`Self::sessions`] counts.
+    pub fn sign_out(&self) -> String {
+        format!("{}/sign_out", self.base)
+    }
+
+    /// The sessions it knows of.
+    pub async fn sessions(&self) -> usize {
+        let page = fetched(&format!("{}/sessions", self.base)).await;
+        serde_json::from_str::<Vec<Value>>(&page).expect("a list").len()
+    }
+
+    /// It reads no metadata: of a gateway's, these are its name, where assertions and logouts go, and the certificates to check
+    /// and to encrypt with.
     pub fn trust(&self, sp_metadata: &str) {
-        let acs = after(sp_metadata, "AssertionConsumerService").and_then(|rest| between(rest, "Location=\"", "\""));
+        let location = |service: &str| after(sp_metadata, service).and_then(|rest| between(rest, "Location=\"", "\""));
         let certificate = |purpose: &str| {
             let key = after(sp_metadata, &format!("use=\"{purpose}\""))?;
             let text = between(key, "X509Certificate>", "<")?;
             Some(format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n"))
         };
-        self.set(json!({"acs": acs, "gateway": {"signing": certificate("signing"), "encryption": certificate("encryption")}}));
+        let gateway = json!({
+            "entity_id": between(sp_metadata, "entityID=\"", "\""), "slo": location("SingleLogoutService"),
+            "signing": certificate("signing"), "encryption": certificate("encryption"),
+        });
+        self.set(json!({"acs": location("AssertionConsumerService"), "gateway": gateway}));
     }
 
     pub fn set(&self, changes: Value) {

@@ -1,6 +1,7 @@
 //! An identity provider of pysaml2 (`tests/idp/pysaml2`) that asks nobody for a password: its settings say who signs in, under
 //! which NameID and attributes, and what is signed and encrypted. They can be changed while it runs.
 
+use super::federation::fetched;
 use super::served::{HOST, Served, Settings, address, free_port, key_pair, program};
 use super::simplesamlphp::PERSISTENT;
 use serde_json::{Value, json};
@@ -33,7 +34,7 @@ impl Pysaml2Idp {
             "authn_context": null, "honours_force_authn": true,
             "sign_response": false, "sign_assertion": true, "encrypt_assertion": false,
             "cipher": ["http://www.w3.org/2009/xmlenc11#aes256-gcm", "aes-256"],
-            "want_authn_requests_signed": false,
+            "want_authn_requests_signed": false, "logout_binding": "redirect",
         });
         let settings = Settings::new(path, settings);
         let port = free_port();
@@ -59,6 +60,17 @@ impl Pysaml2Idp {
     pub fn unsolicited(&self, sp_entity_id: &str) -> String {
         let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("sp", sp_entity_id).finish();
         format!("{}/unsolicited?{query}", self.base)
+    }
+
+    /// Where somebody signs out of it, and so of the gateway they signed in to last: of that session, or of all of theirs.
+    pub fn sign_out(&self, all: bool) -> String {
+        format!("{}/sign_out{}", self.base, if all { "?everywhere" } else { "" })
+    }
+
+    /// The sessions it knows of.
+    pub async fn sessions(&self) -> usize {
+        let page = fetched(&format!("{}/sessions", self.base)).await;
+        serde_json::from_str::<Vec<Value>>(&page).expect("a list").len()
     }
 
     /// Takes a gateway's metadata, as an administrator hands it over; later ones under the same name replace it.
