@@ -10,6 +10,8 @@ use sha2::Sha256;
 
 /// Microsoft's word for the place of a tenant.
 pub const TENANT: &str = "{tenantid}";
+/// The tenant of all private Microsoft accounts.
+pub const PRIVATE_ACCOUNTS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 /// Whom Apple's client secrets are for.
 const APPLE: &str = "https://appleid.apple.com";
 /// How long a client secret of ours counts: it is made for one call.

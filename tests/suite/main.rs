@@ -87,6 +87,7 @@ mod sync_year_samba;
 mod sync_year_slapd;
 mod token_rotation;
 mod traffic;
+mod upstream_logins;
 mod upstream_profiles;
 mod upstreams;
 mod writing;

@@ -93,7 +93,7 @@ async fn entered(logins: &Logins, site: &Site, parts: &Parts, waiting: &Waiting,
     logins.limits.count(&logins.store, &site.tenant.id, &tries, now).await?;
     used_up(logins, site, waiting).await?;
     let settings = site.settings(logins).await?;
-    let provider = logins.oidc.providers.provider(&site.connection, &settings, now).await?;
+    let provider = logins.oidc.providers.provider(&site.connection, &settings).await?;
     let code = code(&provider, waiting, &fields)?;
     let asking = said(logins, site, (&settings, &provider), waiting, (&code, fields.user.as_deref()));
     let said = tokio::time::timeout(ANSWERED_WITHIN, asking).await.unwrap_or_else(|_| {
@@ -191,10 +191,10 @@ async fn id_token(
         now,
     };
     let providers = &logins.oidc.providers;
-    let keys = providers.keys(&site.connection, (settings, provider), now, false).await?;
+    let keys = providers.keys(&site.connection, (settings, provider), false).await?;
     match verified(&token, &keys, &expected) {
         Err(refusal) if refusal.rule == Rule::UnknownKey => {
-            let keys = providers.keys(&site.connection, (settings, provider), now, true).await?;
+            let keys = providers.keys(&site.connection, (settings, provider), true).await?;
             Ok((verified(&token, &keys, &expected)?, keys))
         }
         other => Ok((other?, keys)),

@@ -49,6 +49,7 @@ pub mod simplesamlphp;
 pub mod slapd;
 pub mod stores;
 pub mod trail;
+pub mod upstream_site;
 pub mod web;
 pub mod wire;
 pub mod year;
