@@ -166,7 +166,10 @@ impl Providers {
                 }
                 return Ok(keys);
             }
-            (None, Some((at, refusal))) if now - at < AGAIN_AFTER => return Err(refusal.clone()),
+            // None, or none that count any more.
+            (known, Some((at, refusal))) if now - at < AGAIN_AFTER && known.as_ref().is_none_or(|(age, _)| !age.counts(now)) => {
+                return Err(refusal.clone());
+            }
             _ => {}
         }
         let read = read_keys(&self.outbound, settings, provider).await;
@@ -195,7 +198,7 @@ async fn read_document(outbound: &Outbound, settings: &Settings) -> Result<Provi
     let Some(issuer) = &settings.issuer else { return Err(Rule::Settings.refused()) };
     let url = discovery::address(issuer);
     let unavailable = |error: String| Rule::DiscoveryUnavailable.refused().expected(&url).received(error);
-    let answer = get(outbound, &url, settings.allow_plaintext, None).await.map_err(|error| unavailable(error.to_string()))?;
+    let answer = get(outbound, &url, settings.allow_plaintext).await.map_err(|error| unavailable(error.to_string()))?;
     match answer {
         Answer::Found { body, .. } => Provider::of_document(&body, settings),
         Answer::NotModified => Err(unavailable(String::from("304"))),
@@ -205,9 +208,143 @@ async fn read_document(outbound: &Outbound, settings: &Settings) -> Result<Provi
 async fn read_keys(outbound: &Outbound, settings: &Settings, provider: &Provider) -> Result<(KeySet, Option<u64>), Refusal> {
     let url = provider.jwks.as_deref().unwrap_or_default();
     let unavailable = |error: String| Rule::KeysUnavailable.refused().expected(url).received(error);
-    let answer = get(outbound, url, settings.allow_plaintext, None).await.map_err(|error| unavailable(error.to_string()))?;
+    let answer = get(outbound, url, settings.allow_plaintext).await.map_err(|error| unavailable(error.to_string()))?;
     match answer {
         Answer::Found { body, max_age, .. } => Ok((KeySet::parse(&body)?, max_age)),
         Answer::NotModified => Err(unavailable(String::from("304"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::discovery::tests::settings;
+    use super::*;
+    use crate::model::connection::{ConnectionKind, Options};
+    use crate::model::ids::{ConnectionId, TenantId};
+    use serde_json::json;
+    use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const MINUTE: Micros = 60 * SECOND;
+
+    /// A provider on this machine that takes eight seconds of the clock for each answer.
+    struct Slow {
+        asked: Arc<AtomicUsize>,
+        is_broken: Arc<AtomicBool>,
+        hand: Arc<AtomicI64>,
+        providers: Providers,
+        settings: Settings,
+        connection: Connection,
+    }
+
+    impl Slow {
+        async fn start() -> Self {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let url = format!("http://{}", listener.local_addr().expect("an address"));
+            let (clock, hand) = Clock::manual(0);
+            let (asked, is_broken) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+            let document =
+                json!({"issuer": url, "authorization_endpoint": url, "token_endpoint": url, "jwks_uri": url, "keys": []});
+            let (counted, broken, moved) = (Arc::clone(&asked), Arc::clone(&is_broken), Arc::clone(&hand));
+            tokio::spawn(async move {
+                while let Ok((mut stream, _)) = listener.accept().await {
+                    let _read = stream.read(&mut [0; 4_096]).await;
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    moved.fetch_add(8 * SECOND, Ordering::SeqCst);
+                    let status = if broken.load(Ordering::SeqCst) { "500 No" } else { "200 OK" };
+                    let body = document.to_string();
+                    let answer =
+                        format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+                    let _sent = stream.write_all(answer.as_bytes()).await;
+                }
+            });
+            let set = json!({"issuer": url, "allow_plaintext": true});
+            let connection = Connection {
+                tenant_id: TenantId::new("default"),
+                id: ConnectionId::new("con_1"),
+                name: String::from("acme"),
+                kind: ConnectionKind::Oidc,
+                organization_id: None,
+                options: Options::defaults(ConnectionKind::Oidc),
+                version: 1,
+                created_at: 0,
+                updated_at: 0,
+            };
+            let providers = Providers::new(&Outbound::new(&[]), clock);
+            Self { asked, is_broken, hand, providers, settings: settings(ConnectionKind::Oidc, &set), connection }
+        }
+
+        async fn provider(&self, at: Micros) -> Result<Arc<Provider>, Rule> {
+            self.hand.store(at, Ordering::SeqCst);
+            self.providers.provider(&self.connection, &self.settings).await.map_err(|refusal| refusal.rule)
+        }
+
+        async fn keys(&self, at: Micros) -> Result<Arc<KeySet>, Rule> {
+            let provider = self.provider(at).await?;
+            self.hand.store(at, Ordering::SeqCst);
+            let keys = self.providers.keys(&self.connection, (&self.settings, &provider), false).await;
+            keys.map_err(|refusal| refusal.rule)
+        }
+
+        /// Once it was asked so often, and everybody had time to ask more.
+        async fn asked(&self, times: usize) {
+            for _ in 0..500 {
+                if self.asked.load(Ordering::SeqCst) >= times {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            assert_eq!(self.asked.load(Ordering::SeqCst), times);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_document_that_ages_is_read_beside_a_login_once() {
+        let slow = Slow::start().await;
+        assert!(slow.provider(0).await.is_ok() && slow.provider(44 * MINUTE).await.is_ok());
+        slow.asked(1).await;
+        for _ in 0..3 {
+            assert!(slow.provider(46 * MINUTE).await.is_ok());
+        }
+        slow.asked(2).await;
+        assert!(slow.provider(62 * MINUTE).await.is_ok(), "as old as its second reading");
+        slow.asked(2).await;
+        assert!(slow.keys(63 * MINUTE).await.is_ok() && slow.keys(80 * MINUTE).await.is_ok());
+        slow.asked(3).await;
+        assert!(slow.keys(63 * MINUTE + 46 * MINUTE).await.is_ok(), "and keys likewise");
+        slow.asked(5).await;
+    }
+
+    #[tokio::test]
+    async fn a_good_copy_counts_while_no_newer_one_can_be_had() {
+        let slow = Slow::start().await;
+        assert!(slow.keys(0).await.is_ok());
+        slow.is_broken.store(true, Ordering::SeqCst);
+        assert!(slow.keys(50 * MINUTE).await.is_ok());
+        slow.asked(4).await;
+        assert!(slow.keys(50 * MINUTE + 30 * SECOND).await.is_ok());
+        slow.asked(4).await;
+        assert!(slow.keys(90 * MINUTE).await.is_ok(), "over time");
+        slow.asked(6).await;
+        // A day later keys count no longer, and whoever asks meanwhile calls nobody.
+        assert_eq!(slow.keys(26 * 60 * MINUTE).await.err(), Some(Rule::KeysUnavailable));
+        slow.asked(8).await;
+        assert_eq!(slow.keys(26 * 60 * MINUTE + 9 * SECOND).await.err(), Some(Rule::KeysUnavailable));
+        slow.asked(8).await;
+        slow.is_broken.store(false, Ordering::SeqCst);
+        assert!(slow.keys(27 * 60 * MINUTE).await.is_ok());
+        slow.asked(10).await;
+    }
+
+    #[tokio::test]
+    async fn whoever_can_not_be_read_is_left_alone_from_when_that_is_known() {
+        let slow = Slow::start().await;
+        slow.is_broken.store(true, Ordering::SeqCst);
+        assert_eq!(slow.provider(0).await.err(), Some(Rule::DiscoveryUnavailable));
+        assert_eq!(slow.provider(31 * SECOND).await.err(), Some(Rule::DiscoveryUnavailable));
+        slow.asked(1).await;
+        assert_eq!(slow.provider(39 * SECOND).await.err(), Some(Rule::DiscoveryUnavailable));
+        slow.asked(2).await;
     }
 }

@@ -60,6 +60,8 @@ pub struct Ask {
     pub authorization: Option<Secret<String>>,
     /// A form to be posted. What is posted is never sent anywhere else: a redirect is then an answer that can't be used.
     pub form: Option<Secret<String>>,
+    /// Asked by POST, with nothing in it.
+    pub is_post: bool,
     /// Whatever the status, the answer is wanted: errors of OAuth are told in the body.
     pub any_status: bool,
 }

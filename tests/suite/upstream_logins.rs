@@ -343,6 +343,16 @@ on_both_gateways! {
         microsoft.kept_out(&mut browser, "oidc_tenant").await;
     }
 
+    async fn the_copy_of_microsoft_is_asked_at_graph_too_where_that_is_set(store) {
+        let microsoft = Copied::start(store, ("microsoft", "waad"), "erin@tenant.example").await;
+        let graph = format!("graph_url={}/v1.0/me", microsoft.emulate.base("microsoft"));
+        microsoft.set_and_settled("acme", &[&graph, "scopes=openid profile email User.Read"]).await;
+        microsoft.log_in().await;
+        let raw = microsoft.row("SELECT login_raw FROM identities").await["login_raw"].clone();
+        let raw: Value = serde_json::from_str(raw.as_str().unwrap()).unwrap();
+        assert_eq!((&raw["extra"]["graph_me"]["id"], &raw["extra"]["graph_me"]["surname"]), (&raw["oid"], &json!("Long")), "{raw}");
+    }
+
     async fn private_accounts_at_the_copy_of_microsoft_are_known_by_their_subject(store) {
         let microsoft = Copied::start(store, ("microsoft", "windowslive"), "erin@tenant.example").await;
         microsoft.log_in().await;
