@@ -1,4 +1,4 @@
-//! Logins through real providers on both stores, by a browser that goes the whole way: a strict one of npm, one in C, and
+//! Logins through real providers on both stores, by a browser that goes the whole way: a strict one of npm, one in C, one in Perl, and
 //! the copies of Google, Microsoft, GitHub and Apple. What the first login makes of a person, what the next one changes when the provider says
 //! something else, and why, as history has it.
 
@@ -7,6 +7,7 @@ use crate::support::caller::on_both_gateways;
 use crate::support::emulate::{Emulate, TENANT, chosen, people};
 use crate::support::gateway::Store;
 use crate::support::glewlwyd::Glewlwyd;
+use crate::support::lemonldap::Lemonldap;
 use crate::support::panva::{Panva, alice, application};
 use crate::support::upstream_site::{Changed, UpstreamSite, settled};
 use serde_json::{Value, json};
@@ -238,6 +239,29 @@ on_both_gateways! {
         let external_id = site.row("SELECT external_id FROM identities").await["external_id"].as_str().unwrap().to_owned();
         site.shows(&Changed {
             user: profile["user_id"].as_str().unwrap(), external_id: &external_id, attribute: "name", before: json!("Alice Moor"),
+            now: json!("Alice Blum"), mapping: "oidc", rule: "name",
+        }).await;
+    }
+
+    async fn the_provider_in_perl_makes_the_person_and_the_next_login_brings_what_changed(store) {
+        let site = UpstreamSite::start(store).await;
+        let lemonldap = Lemonldap::start(("us", "secret"), &site.callback("acme"));
+        site.connect("acme", "oidc", ("us", "secret"), &[&format!("issuer={}", lemonldap.issuer), "max_age_seconds=60"]);
+        let mut browser = site.begin("acme").await;
+        lemonldap.sign_in(&mut browser).await;
+        let profile = site.entered(&mut browser).await;
+        for (name, value) in [
+            ("user_id", json!("oidc|acme|alice")), ("username", json!("alice")), ("name", json!("Alice Moor")),
+            ("email", json!("alice@example.org")), ("email_verified", json!(false)),
+        ] {
+            assert_eq!(profile[name], value, "{name} of {profile}");
+        }
+        lemonldap.rename("Alice Blum", "blum@example.org");
+        let mut browser = site.begin("acme").await;
+        lemonldap.sign_in(&mut browser).await;
+        assert_eq!(site.entered(&mut browser).await["email"], "blum@example.org");
+        site.shows(&Changed {
+            user: "oidc|acme|alice", external_id: "alice", attribute: "name", before: json!("Alice Moor"),
             now: json!("Alice Blum"), mapping: "oidc", rule: "name",
         }).await;
     }

@@ -25,6 +25,7 @@ pub mod form;
 pub mod gateway;
 pub mod glewlwyd;
 pub mod idp_metadata;
+pub mod lemonldap;
 pub mod login_site;
 pub mod matching;
 pub mod minted;
