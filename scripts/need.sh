@@ -30,6 +30,11 @@ has_simplesamlphp() {
     test -e /usr/share/simplesamlphp/www/saml2/idp/SSOService.php &&
         php -r 'foreach (["curl", "dom", "mbstring", "openssl"] as $name) { extension_loaded($name) || exit(1); }'
 }
+# Without some of what its OpenID Connect calls, it says no more than "Initialization failed".
+has_lemonldap() {
+    test -d /usr/share/lemonldap-ng/portal && command -v plackup &&
+        perl -e 'require Lemonldap::NG::Portal::Main; require $_ for qw(Image/Magick.pm GD/SecurityImage.pm String/Random.pm IO/String.pm Unicode/String.pm)'
+}
 has_chromium() { command -v chromium && command -v chromedriver; }
 has_postgres_15() { test -x /usr/lib/postgresql/15/bin/initdb; }
 
@@ -68,6 +73,7 @@ case $purpose in
         need "xmlsec1" command -v xmlsec1
         need "glewlwyd" command -v glewlwyd
         need "sqlite3" command -v sqlite3
+        need "lemonldap-ng libplack-perl perlmagick libgd-securityimage-perl libstring-random-perl libio-string-perl libunicode-string-perl" has_lemonldap
         # An application that people log in to.
         need "apache2-bin" test -x /usr/sbin/apache2
         need "libapache2-mod-auth-openidc" test -e /usr/lib/apache2/modules/mod_auth_openidc.so

@@ -162,7 +162,7 @@ impl App {
             places: login::Places::default(),
             avoided: login::Avoided::default(),
             saml: login::SamlDesk::new(self.refresher()),
-            oidc: login::OidcDesk::new(Providers::new(&self.outbound)),
+            oidc: login::OidcDesk::new(Providers::new(&self.outbound, self.clock.clone())),
             recorder: self.recorder.clone(),
             body_timeout: self.config.server.body_timeout,
         }

@@ -19,6 +19,21 @@ pub enum ClientAuthentication {
     Post,
 }
 
+/// Where an access token goes when a profile is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenIn {
+    Header,
+    /// Into the address, where servers write it down: only for services that know no better.
+    Query,
+}
+
+/// How a profile is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProfileMethod {
+    Get,
+    Post,
+}
+
 /// The options of one connection, each with its default filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OidcOptions {
@@ -29,7 +44,15 @@ pub struct OidcOptions {
     pub authorization_url: Option<String>,
     pub token_url: Option<String>,
     pub profile_url: Option<String>,
+    pub more_profile_urls: Vec<String>,
+    pub profile_method: ProfileMethod,
+    pub token_in: TokenIn,
     pub emails_url: Option<String>,
+    /// Unset: they are not asked for.
+    pub teams_url: Option<String>,
+    pub graph_url: Option<String>,
+    /// Without which nobody is let in.
+    pub required_scopes: Vec<String>,
     pub jwks_url: Option<String>,
     pub user_id_path: Option<String>,
     pub pkce: Pkce,
@@ -57,7 +80,13 @@ impl Default for OidcOptions {
             authorization_url: None,
             token_url: None,
             profile_url: None,
+            more_profile_urls: Vec::new(),
+            profile_method: ProfileMethod::Get,
+            token_in: TokenIn::Header,
             emails_url: None,
+            teams_url: None,
+            graph_url: None,
+            required_scopes: Vec::new(),
             jwks_url: None,
             user_id_path: None,
             pkce: Pkce::Auto,

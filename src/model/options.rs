@@ -8,7 +8,7 @@ use super::connection::{
 use super::connection_secrets;
 use super::directory::{BindMethod, Deltas, DirectoryOptions, DirectoryServer};
 use super::nearest::nearest;
-use super::oidc::{ClientAuthentication, OidcOptions, Pkce};
+use super::oidc::{ClientAuthentication, OidcOptions, Pkce, ProfileMethod, TokenIn};
 use super::saml::{CLOCK_SKEW_SECONDS_MAX, RequestBinding, SamlOptions, SignRequests, UserIdFormat};
 use serde_json::{Map, Value};
 
@@ -163,6 +163,7 @@ const WITH_ISSUER: &[ConnectionKind] = &[
 ];
 const MICROSOFT: &[ConnectionKind] = &[ConnectionKind::Waad];
 const GITHUB: &[ConnectionKind] = &[ConnectionKind::Github];
+const GENERIC: &[ConnectionKind] = &[ConnectionKind::Oauth2];
 const APPLE: &[ConnectionKind] = &[ConnectionKind::Apple];
 
 /// Every option, in the order it is documented.
@@ -427,9 +428,26 @@ fn providers() -> Vec<OptionSpec> {
         option!("profile_url" OAUTH, Text, "an https:// address, or nothing",
             "Where the gateway reads who signed in. Unset: the kind's, or what the provider's metadata says.",
             (|o, t| optional(t, web_address).map(|url| o.oidc.profile_url = url), |o| o.oidc.profile_url.clone())),
+        option!("more_profile_urls" GENERIC, Texts, "https:// addresses, up to 16",
+            "Where more is read of whoever signed in, in this order; what an earlier one says stands.",
+            (|o, t| lines(t).filter(|all| all.iter().all(|one| web_address(one).is_some())).map(|all| o.oidc.more_profile_urls = all),
+                |o| some_text(o.oidc.more_profile_urls.join(&NEXT.to_string())))),
+        option!("profile_method" GENERIC, Text, "get or post",
+            "How profiles are asked for; post: with nothing in the body.",
+            words!(oidc.profile_method: "get" => ProfileMethod::Get, "post" => ProfileMethod::Post)),
+        option!("token_in" GENERIC, Text, "header or query",
+            "Where the access token goes when a profile is read. In a query it stands in the logs of whatever lies between: \
+             only for a service that takes it nowhere else.",
+            words!(oidc.token_in: "header" => TokenIn::Header, "query" => TokenIn::Query)),
         option!("emails_url" GITHUB, Text, "an https:// address, or nothing",
             "Where a person's addresses are read. Unset: profile_url with /emails behind it.",
             (|o, t| optional(t, web_address).map(|url| o.oidc.emails_url = url), |o| o.oidc.emails_url.clone())),
+        option!("teams_url" GITHUB, Text, "an https:// address, or nothing",
+            "Where a person's teams are read: https://api.github.com/user/teams, with read:org in scopes. Unset: they are not asked for.",
+            (|o, t| optional(t, web_address).map(|url| o.oidc.teams_url = url), |o| o.oidc.teams_url.clone())),
+        option!("graph_url" MICROSOFT, Text, "an https:// address, or nothing",
+            "Where Microsoft Graph says more of a person: https://graph.microsoft.com/v1.0/me, with User.Read in scopes. Unset: it is not asked.",
+            (|o, t| optional(t, web_address).map(|url| o.oidc.graph_url = url), |o| o.oidc.graph_url.clone())),
         option!("jwks_url" WITH_ISSUER, Text, "an https:// address, or nothing",
             "Where the provider publishes its keys. Unset: what its metadata says.",
             (|o, t| optional(t, web_address).map(|url| o.oidc.jwks_url = url), |o| o.oidc.jwks_url.clone())),
@@ -447,6 +465,10 @@ fn clients() -> Vec<OptionSpec> {
         option!("scopes" OAUTH, Text, "scopes with blanks between them, or nothing",
             "What the gateway asks to be told. Unset: the kind's.",
             (|o, t| line(t).map(|text| o.oidc.scopes = text), |o| o.oidc.scopes.clone())),
+        option!("required_scopes" OAUTH, Texts, "scopes, up to 16",
+            "Which of the scopes a person has to grant: without one of them nobody is let in. Unset: what was not granted is told in the trace of the login.",
+            (|o, t| lines(t).map(|all| o.oidc.required_scopes = all),
+                |o| some_text(o.oidc.required_scopes.join(&NEXT.to_string())))),
         option!("user_id_path" OAUTH, Text, "a path like id or data.id, or nothing",
             "Which claim names a person for good. Unset: what the kind is known by; kind oauth2 has to be told.",
             (|o, t| optional(t, claim_path).map(|path| o.oidc.user_id_path = path), |o| o.oidc.user_id_path.clone())),

@@ -10,15 +10,13 @@ use super::rule::{Refusal, Rule};
 use super::settings::Settings;
 use super::token_answer::{self, TokenAnswer};
 use crate::clock::Micros;
+use crate::model::oidc::{ProfileMethod, TokenIn};
 use crate::outbound::{self, Answer, Ask, Outbound};
 use crate::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
-
-/// Addresses of one person that are kept.
-const EMAILS_MAX: usize = 100;
 
 /// Calls a provider for one connection.
 #[derive(Clone, Copy)]
@@ -37,19 +35,22 @@ pub fn wants_challenge(settings: &Settings, provider: &Provider) -> bool {
 }
 
 /// A document by GET, asked for once more if nobody answered.
-pub(super) async fn get(
-    outbound: &Outbound,
-    url: &str,
-    allow_plaintext: bool,
-    authorization: Option<Secret<String>>,
-) -> Result<Answer, outbound::Error> {
-    let any_status = authorization.is_some();
-    let ask =
-        Ask { url: url.to_owned(), allow_plaintext, accept: "application/json", authorization, any_status, ..Ask::default() };
-    match outbound.get(&ask).await {
-        Err(outbound::Error::Unreachable { .. } | outbound::Error::Broken { .. }) => outbound.get(&ask).await,
+pub(super) async fn get(outbound: &Outbound, url: &str, allow_plaintext: bool) -> Result<Answer, outbound::Error> {
+    let ask = Ask { url: url.to_owned(), allow_plaintext, accept: "application/json", ..Ask::default() };
+    got(outbound, &ask).await
+}
+
+async fn got(outbound: &Outbound, ask: &Ask) -> Result<Answer, outbound::Error> {
+    match outbound.get(ask).await {
+        Err(outbound::Error::Unreachable { .. } | outbound::Error::Broken { .. }) if !ask.is_post => outbound.get(ask).await,
         other => other,
     }
+}
+
+/// A provider that was asked too often says nothing of what a person granted.
+fn is_rate_limited(status: u16, body: &[u8]) -> bool {
+    let says_so = || String::from_utf8_lossy(body).to_ascii_lowercase().contains("rate limit");
+    status == 429 || (status == 403 && says_so())
 }
 
 impl Caller<'_> {
@@ -116,7 +117,8 @@ impl Caller<'_> {
         }
     }
 
-    /// What the provider says of whom the access token is for; `None`: it has no place for that.
+    /// What the provider says of whom the access token is for; `None`: it has no place for that. Of several places the first says who
+    /// it is: what stands there already is not changed by a later one.
     ///
     /// # Errors
     /// It could not be asked, said no, or answered something else than claims.
@@ -127,7 +129,23 @@ impl Caller<'_> {
         keys: Option<&KeySet>,
     ) -> Result<Option<Map<String, Value>>, Refusal> {
         let Some(url) = &provider.profile else { return Ok(None) };
-        let body = self.read(&self.proven(url, access_token), access_token).await?;
+        let mut claims = self.claims_at(&self.proven(url, access_token), provider, access_token, keys).await?;
+        for url in &self.settings.more_profiles {
+            for (name, value) in self.claims_at(url, provider, access_token, keys).await? {
+                claims.entry(name).or_insert(value);
+            }
+        }
+        Ok(Some(claims))
+    }
+
+    async fn claims_at(
+        &self,
+        url: &str,
+        provider: &Provider,
+        access_token: &Secret<String>,
+        keys: Option<&KeySet>,
+    ) -> Result<Map<String, Value>, Refusal> {
+        let body = self.read(url, access_token).await?;
         let malformed = |why: &str| Rule::ProfileMalformed.refused().expected("a JSON object").received(why);
         let signed = std::str::from_utf8(&body).ok().map(str::trim).filter(|text| text.starts_with("eyJ"));
         let claims = match (signed, keys) {
@@ -144,7 +162,7 @@ impl Caller<'_> {
             }
             // A person has no error; some providers tell one in an answer that went well.
             Some(error) if !error.is_null() => Err(Rule::ProfileRefused.refused().received(error.to_string())),
-            _ => Ok(Some(claims)),
+            _ => Ok(claims),
         }
     }
 
@@ -167,44 +185,36 @@ impl Caller<'_> {
         if for_us { Ok(claims) } else { Err(Rule::Audience.refused().expected(&self.settings.client_id)) }
     }
 
-    /// What is read beside the profile.
-    ///
     /// # Errors
-    /// It could not be asked.
-    pub async fn extra(&self, provider: &Provider, access_token: &Secret<String>) -> Result<Map<String, Value>, Refusal> {
-        let mut extra = Map::new();
-        if self.settings.kind.hook != Hook::GithubEmails {
-            return Ok(extra);
+    /// It could not be asked, or said no.
+    pub(super) async fn read(&self, url: &str, access_token: &Secret<String>) -> Result<Vec<u8>, Refusal> {
+        let settings = self.settings;
+        let mut ask = Ask {
+            url: url.to_owned(),
+            allow_plaintext: settings.allow_plaintext,
+            accept: "application/json",
+            is_post: settings.profile_method == ProfileMethod::Post,
+            any_status: true,
+            ..Ask::default()
+        };
+        match settings.token_in {
+            TokenIn::Header => ask.authorization = Some(Secret::new(format!("Bearer {}", access_token.expose()))),
+            TokenIn::Query => {
+                let no_address = |_| Rule::ProfileUnavailable.refused().received("profile_url is no address");
+                let mut url = Url::parse(url).map_err(no_address)?;
+                url.query_pairs_mut().append_pair("access_token", access_token.expose());
+                ask.url = url.into();
+            }
         }
-        let beside = |profile: &String| format!("{}/emails?per_page={EMAILS_MAX}", profile.trim_end_matches('/'));
-        let Some(url) = self.settings.emails_url.clone().or_else(|| provider.profile.as_ref().map(beside)) else {
-            return Ok(extra);
-        };
-        let body = match self.read(&url, access_token).await {
-            Ok(body) => body,
-            // The person did not grant it, which is theirs to do: there is no address then.
-            Err(refusal) if refusal.rule == Rule::ProfileRefused => return Ok(extra),
-            Err(refusal) => return Err(refusal),
-        };
-        let Ok(Value::Array(mut emails)) = serde_json::from_slice(&body) else {
-            return Err(Rule::ProfileMalformed.refused().expected("a list of addresses"));
-        };
-        emails.truncate(EMAILS_MAX);
-        extra.insert(String::from("emails"), Value::Array(emails));
-        Ok(extra)
-    }
-
-    async fn read(&self, url: &str, access_token: &Secret<String>) -> Result<Vec<u8>, Refusal> {
-        let bearer = Secret::new(format!("Bearer {}", access_token.expose()));
-        match get(self.outbound, url, self.settings.allow_plaintext, Some(bearer)).await {
+        let said = |rule: Rule, status: u16, why: &str| rule.refused().expected("200").received(format!("{status}{why}"));
+        match got(self.outbound, &ask).await {
             Ok(Answer::Found { status: 200, body, .. }) => Ok(body),
-            Ok(Answer::Found { status, .. }) if (400..500).contains(&status) => {
-                Err(Rule::ProfileRefused.refused().expected("200").received(status.to_string()))
+            Ok(Answer::Found { status, body, .. }) if is_rate_limited(status, &body) => {
+                Err(said(Rule::ProfileUnavailable, status, ": asked too often, it answers again later"))
             }
-            Ok(Answer::Found { status, .. }) => {
-                Err(Rule::ProfileUnavailable.refused().expected("200").received(status.to_string()))
-            }
-            Ok(Answer::NotModified) => Err(Rule::ProfileUnavailable.refused().received("304")),
+            Ok(Answer::Found { status, .. }) if (400..500).contains(&status) => Err(said(Rule::ProfileRefused, status, "")),
+            Ok(Answer::Found { status, .. }) => Err(said(Rule::ProfileUnavailable, status, "")),
+            Ok(Answer::NotModified) => Err(said(Rule::ProfileUnavailable, 304, "")),
             Err(error) => Err(Rule::ProfileUnavailable.refused().received(error.to_string())),
         }
     }
@@ -225,4 +235,21 @@ fn basic(client_id: &str, secret: &Secret<String>) -> Secret<String> {
     let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let pair = format!("{}:{}", encoded(client_id), encoded(secret.expose()));
     Secret::new(format!("Basic {}", STANDARD.encode(pair)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_questions_are_told_from_a_no() {
+        let limit = br#"{"message":"API rate limit exceeded for user ID 1."}"#;
+        assert!(is_rate_limited(429, b"") && is_rate_limited(403, limit));
+        assert!(is_rate_limited(403, br#"{"message":"You have exceeded a secondary rate limit."}"#));
+        for (status, body) in
+            [(403, &br#"{"message":"Resource not accessible by integration"}"#[..]), (404, &limit[..]), (200, b"")]
+        {
+            assert!(!is_rate_limited(status, body), "{status}");
+        }
+    }
 }

@@ -6,6 +6,8 @@ use super::rule::{Refusal, Rule};
 use super::settings::Settings;
 use serde_json::{Map, Value};
 
+/// Longest address, and longest issuer.
+const ADDRESS_BYTES_MAX: usize = 2_048;
 /// Where the document is below an issuer.
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 
@@ -99,7 +101,10 @@ impl Provider {
             (Some(set), _) => Ok(Some(set.clone())),
             (None, None) => Ok(None),
             (None, Some(url)) if is_web(url, settings.allow_plaintext) => Ok(Some(url.to_owned())),
-            (None, Some(url)) => Err(Rule::DiscoveryEndpoint.refused().expected(format!("{name}: https://")).received(url)),
+            (None, Some(url)) => Err(Rule::DiscoveryEndpoint
+                .refused()
+                .expected(format!("{name}: https://, at most {ADDRESS_BYTES_MAX} bytes"))
+                .received(url)),
         };
         let missing = |name: &str| Rule::DiscoveryEndpoint.refused().expected(name);
         let endpoints = &settings.endpoints;
@@ -127,7 +132,7 @@ fn text<'a>(document: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
 }
 
 fn is_web(url: &str, allow_plaintext: bool) -> bool {
-    url.starts_with("https://") || (allow_plaintext && url.starts_with("http://"))
+    url.len() <= ADDRESS_BYTES_MAX && (url.starts_with("https://") || (allow_plaintext && url.starts_with("http://")))
 }
 
 fn exact(settings: &Settings, issuer: String) -> Issuer {
@@ -247,7 +252,8 @@ pub(super) mod tests {
             let mut less = document();
             less.as_object_mut().expect("an object").remove(name);
             assert_eq!(read(&less, &oidc()), Err(Rule::DiscoveryEndpoint), "{name}");
-            for url in ["http://op.example/x", "javascript:alert(1)", "/x"] {
+            let long = format!("https://op.example/{}", "x".repeat(ADDRESS_BYTES_MAX));
+            for url in ["http://op.example/x", "javascript:alert(1)", "/x", &long] {
                 less[name] = url.into();
                 assert_eq!(read(&less, &oidc()), Err(Rule::DiscoveryEndpoint), "{name} {url}");
             }

@@ -10,6 +10,8 @@ use sha2::Sha256;
 
 /// Microsoft's word for the place of a tenant.
 pub const TENANT: &str = "{tenantid}";
+/// The tenant of all private Microsoft accounts.
+pub const PRIVATE_ACCOUNTS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 /// Whom Apple's client secrets are for.
 const APPLE: &str = "https://appleid.apple.com";
 /// How long a client secret of ours counts: it is made for one call.
@@ -73,6 +75,26 @@ pub fn apple_user(text: &str) -> Option<Value> {
     (!names.is_empty()).then(|| json!({ "name": names }))
 }
 
+/// What counts of the teams that GitHub lists: the rest is the same for everybody in them.
+pub fn github_team(team: &Value) -> Option<Value> {
+    let of = |value: &Value, names: &[&str]| -> Map<String, Value> {
+        names.iter().filter_map(|name| Some(((*name).to_owned(), value.get(*name)?.clone()))).collect()
+    };
+    let mut kept = of(team, &["id", "slug", "name"]);
+    kept.insert(String::from("organization"), Value::Object(of(team.get("organization")?, &["id", "login"])));
+    team.get("slug")?.is_string().then_some(Value::Object(kept))
+}
+
+/// Which picture Discord draws for an account that has none of its own: by its number, or by that behind an older name.
+pub fn discord_default_picture(profile: &Map<String, Value>) -> Option<u64> {
+    let number = |name: &str| profile.get(name).and_then(Value::as_str).and_then(|text| text.parse::<u64>().ok());
+    let id = number("id")?;
+    match number("discriminator").unwrap_or_default() {
+        0 => Some((id >> 22) % 6),
+        behind => Some(behind % 5),
+    }
+}
+
 /// What Facebook wants beside an access token, so that a stolen one alone opens nothing.
 pub fn facebook_proof(access_token: &Secret<String>, client_secret: &Secret<String>) -> String {
     let key = client_secret.expose().as_bytes();
@@ -119,6 +141,26 @@ mod tests {
             ["", "organizations", "9188040d6c674c5bb11236a304b66dad", "9188040d-6c67-4c5b-b112-36a304b66da/", "{tenantid}"]
         {
             assert!(!is_uuid(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn discord_draws_by_number() {
+        let drawn = |profile: Value| discord_default_picture(profile.as_object().expect("an object"));
+        assert_eq!(drawn(json!({"id": "80351110224678912", "discriminator": "0"})), Some((80_351_110_224_678_912 >> 22) % 6));
+        assert_eq!(drawn(json!({"id": "80351110224678912", "discriminator": "1337"})), Some(2));
+        assert_eq!(drawn(json!({"id": "4194304"})), Some(1), "a newer account says nothing of numbers");
+        assert_eq!(drawn(json!({"id": "nelly"})), None);
+        assert_eq!(drawn(json!({})), None);
+    }
+
+    #[test]
+    fn of_a_team_little_is_kept() {
+        let team = json!({"id": 1, "slug": "core", "name": "Core", "url": "https://x", "organization": {"login": "acme", "id": 2, "plan": {}}});
+        let kept = json!({"id": 1, "slug": "core", "name": "Core", "organization": {"id": 2, "login": "acme"}});
+        assert_eq!(github_team(&team), Some(kept));
+        for none in [json!({}), json!({"slug": 7, "organization": {}}), json!({"slug": "core"}), json!(7)] {
+            assert_eq!(github_team(&none), None, "{none}");
         }
     }
 

@@ -2,9 +2,10 @@
 //! header names is looked at first, then the signature, and nothing of a claim before it.
 
 use super::discovery::Issuer;
+use super::hooks::PRIVATE_ACCOUNTS;
 use super::jose::{Key, Unverified};
 use super::keys::{KeySet, PublicKey};
-use super::rule::{Refusal, Rule};
+use super::rule::{Refusal, Rule, shown};
 use crate::clock::{Micros, SECOND};
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq;
@@ -15,7 +16,7 @@ const SKEW_SECONDS: i64 = 60;
 const FUTURE_SECONDS: i64 = 600;
 
 /// What a token has to be to be the answer that is waited for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Expectation<'a> {
     pub issuer: &'a Issuer,
     pub client_id: &'a str,
@@ -29,11 +30,22 @@ pub struct Expectation<'a> {
     pub now: Micros,
 }
 
+impl std::fmt::Debug for Expectation<'_> {
+    /// Without the nonce and the access token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Expectation");
+        shown.field("issuer", self.issuer).field("client_id", &self.client_id).field("tenants", &self.tenants);
+        shown.field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
 /// Claims of a token that passed every check. [`verified`] alone makes one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerifiedIdToken {
     claims: Map<String, Value>,
     subject: String,
+    /// Algorithm and, if it was named, key.
+    signed_with: String,
 }
 
 impl VerifiedIdToken {
@@ -43,6 +55,11 @@ impl VerifiedIdToken {
 
     pub fn subject(&self) -> &str {
         &self.subject
+    }
+
+    /// For the administrator.
+    pub fn signed_with(&self) -> &str {
+        &self.signed_with
     }
 }
 
@@ -68,7 +85,8 @@ pub fn verified(token: &Unverified<'_>, keys: &KeySet, expected: &Expectation<'_
     is_of_now(&claims, expected)?;
     answers(&claims, expected)?;
     goes_with_access_token(token, &claims, expected)?;
-    Ok(VerifiedIdToken { claims, subject })
+    let kid = token.kid.as_deref().map_or(String::new(), |kid| format!(" by key {}", shown(kid)));
+    Ok(VerifiedIdToken { claims, subject, signed_with: format!("{}{kid}", token.algorithm.as_str()) })
 }
 
 fn keys_of<'a>(all: &[&'a PublicKey]) -> Vec<&'a Key> {
@@ -95,7 +113,9 @@ fn is_from(claims: &Map<String, Value>, expected: &Expectation<'_>) -> Result<()
         return Err(Rule::Issuer.refused().expected(expected.issuer.shown()).received(issuer));
     }
     let tenants = expected.tenants;
-    let allowed = |tenant: &str| tenants.iter().any(|one| one == "*" || one.eq_ignore_ascii_case(tenant));
+    // Everybody has a private account: those are no company's, and are named or not meant.
+    let is_any = |one: &str, tenant: &str| one == "*" && !tenant.eq_ignore_ascii_case(PRIVATE_ACCOUNTS);
+    let allowed = |tenant: &str| tenants.iter().any(|one| is_any(one, tenant) || one.eq_ignore_ascii_case(tenant));
     if tenants.is_empty() || tenant.is_some_and(allowed) {
         return Ok(());
     }
@@ -320,6 +340,26 @@ mod tests {
         assert!(judged(&of, &Expectation { tenants: &any, ..expected }).is_ok());
         of["tid"] = "1f0c0000-0000-4000-8000-000000000002".into();
         assert_eq!(judged(&of, &Expectation { tenants: &any, ..expected }), Err(Rule::Issuer), "issuer and tid differ");
+    }
+
+    #[test]
+    fn private_accounts_are_no_company_unless_they_are_named() {
+        let issuer = Issuer::OfTenant(String::from("https://ms.example/{tenantid}/v2.0"));
+        for spelling in [PRIVATE_ACCOUNTS.to_owned(), PRIVATE_ACCOUNTS.to_uppercase()] {
+            let mut of = claims();
+            of["iss"] = format!("https://ms.example/{spelling}/v2.0").into();
+            of["tid"] = spelling.into();
+            let (any, named) = (vec![String::from("*")], vec![String::from("*"), PRIVATE_ACCOUNTS.to_owned()]);
+            assert_eq!(judged(&of, &Expectation { tenants: &any, ..expecting(&issuer) }), Err(Rule::Tenant));
+            assert!(judged(&of, &Expectation { tenants: &named, ..expecting(&issuer) }).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_is_expected_prints_without_secrets() {
+        let issuer = issuer();
+        let printed = format!("{:?}", Expectation { nonce: "s3cret", access_token: Some("s3cret"), ..expecting(&issuer) });
+        assert!(printed.contains("op.example") && !printed.contains("s3cret"), "{printed}");
     }
 
     #[test]

@@ -16,6 +16,10 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 pub const TOKEN_BYTES_MAX: usize = 16 << 10;
 /// Longest modulus that is computed with.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
+/// Longest part of a key that is kept, in characters of base64url: twice the longest modulus.
+const PART_CHARS_MAX: usize = 2_732;
+/// Longest exponent in bytes.
+const EXPONENT_BYTES_MAX: usize = 8;
 
 /// What a token may be signed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,13 +86,17 @@ impl Key {
     /// A key as a set has it; `None`: of a sort that is not known here.
     pub fn of(jwk: &Map<String, Value>) -> Option<Self> {
         let text = |name: &str| jwk.get(name).and_then(Value::as_str);
-        let bytes = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?.trim_end_matches('=')).ok();
+        let bounded = |name: &str| text(name).filter(|text| text.len() <= PART_CHARS_MAX);
+        let bytes = |name: &str| URL_SAFE_NO_PAD.decode(bounded(name)?.trim_end_matches('=')).ok();
         let point = |size: usize| {
             let (x, y) = (bytes("x")?, bytes("y")?);
             (x.len() == size && y.len() == size).then(|| [vec![4], x, y].concat())
         };
         match (text("kty")?, text("crv")) {
-            ("RSA", _) => Some(Self::Rsa { n: stripped(bytes("n")?), e: stripped(bytes("e")?) }),
+            ("RSA", _) => {
+                let e = stripped(bytes("e")?);
+                (e.len() <= EXPONENT_BYTES_MAX).then_some(Self::Rsa { n: stripped(bytes("n")?), e })
+            }
             ("EC", Some("P-256")) => Some(Self::P256(point(32)?)),
             ("EC", Some("P-384")) => Some(Self::P384(point(48)?)),
             ("OKP", Some("Ed25519")) => bytes("x").filter(|x| x.len() == 32).map(Self::Ed25519),
@@ -147,13 +155,19 @@ fn stripped(bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// A token that was taken apart and nothing more: its claims are out of reach until a key vouched for them.
-#[derive(Debug)]
 pub struct Unverified<'a> {
     pub algorithm: Algorithm,
     pub kid: Option<String>,
     signed: &'a str,
     payload: &'a str,
     signature: Vec<u8>,
+}
+
+impl std::fmt::Debug for Unverified<'_> {
+    /// Nothing of the token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unverified").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Unverified<'a> {
@@ -191,15 +205,18 @@ impl<'a> Unverified<'a> {
         Ok(Self { algorithm, kid: text("kid").map(str::to_owned), signed: &token[..end], payload, signature })
     }
 
-    /// The claims, if one of `keys` vouches for them.
+    /// The claims, if one of `keys` vouches for them. Weak ones vouch for nothing, and take nothing from others beside them.
     ///
     /// # Errors
     /// None does, or they are no object.
     pub fn verified(&self, keys: &[&Key]) -> Result<Map<String, Value>, Refusal> {
-        for key in keys {
-            key.strong()?;
+        let mut strong = keys.iter().filter(|key| key.strong().is_ok()).peekable();
+        if strong.peek().is_none()
+            && let Some(weak) = keys.first()
+        {
+            weak.strong()?;
         }
-        if !keys.iter().any(|key| key.verifies(self.algorithm, self.signed.as_bytes(), &self.signature)) {
+        if !strong.any(|key| key.verifies(self.algorithm, self.signed.as_bytes(), &self.signature)) {
             return Err(Rule::Signature.refused());
         }
         let malformed = || Rule::TokenMalformed.refused().received("claims that are no object");
@@ -327,6 +344,36 @@ pub(super) mod tests {
             let key = key(&json!({"kty": "RSA", "n": n, "e": "AQAB"}));
             assert_eq!(key.strong().is_ok(), strong, "{bytes} bytes");
         }
+    }
+
+    #[test]
+    fn a_weak_key_beside_a_good_one_vouches_for_nothing_and_spoils_nothing() {
+        let ours = Signer::new(1);
+        let token = ours.sign(&json!({"alg": "EdDSA"}), &json!({"sub": "ann"}));
+        let parsed = Unverified::parse(&token, &Algorithm::ALL).expect("a token");
+        let n = URL_SAFE_NO_PAD.encode(vec![0x81; 128]);
+        let weak = key(&json!({"kty": "RSA", "n": n, "e": "AQAB"}));
+        let good = key(&ours.jwk(None));
+        assert!(parsed.verified(&[&weak, &good]).is_ok() && parsed.verified(&[&good, &weak]).is_ok());
+        assert_eq!(rule(parsed.verified(&[&weak])), Rule::WeakKey);
+        let other = key(&Signer::new(2).jwk(None));
+        assert_eq!(rule(parsed.verified(&[&weak, &other])), Rule::Signature);
+    }
+
+    #[test]
+    fn parts_of_keys_that_are_longer_than_any_are_not_kept() {
+        let n = |bytes: usize| URL_SAFE_NO_PAD.encode(vec![0x81; bytes]);
+        let of = |n: String, e: &str| Key::of(json!({"kty": "RSA", "n": n, "e": e}).as_object().expect("an object"));
+        assert!(of(n(2_048), "AQAB").is_some_and(|key| key.strong().is_err()), "too long to be computed with");
+        assert_eq!(of(n(2_050), "AQAB"), None);
+        assert_eq!(of(n(256), &n(9)), None);
+    }
+
+    #[test]
+    fn a_token_never_prints() {
+        let token = Signer::new(1).sign(&json!({"alg": "EdDSA", "kid": "1"}), &json!({"sub": "ann"}));
+        let printed = format!("{:?}", Unverified::parse(&token, &Algorithm::ALL).expect("a token"));
+        assert!(token.split('.').all(|part| !printed.contains(part)), "{printed}");
     }
 
     #[test]

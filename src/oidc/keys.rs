@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 
 /// Keys that are looked at.
 const KEYS_MAX: usize = 100;
+/// Longest name, algorithm or issuer of a key; what is longer is not there.
+const TEXT_BYTES_MAX: usize = 1_024;
 /// How long a set counts, whatever its server says.
 const TTL_MIN: Micros = 5 * 60 * SECOND;
 const TTL_MAX: Micros = 24 * 3_600 * SECOND;
@@ -82,7 +84,7 @@ impl PublicKey {
 }
 
 fn public_key(jwk: &Map<String, Value>) -> Option<PublicKey> {
-    let text = |name: &str| jwk.get(name).and_then(Value::as_str).map(str::to_owned);
+    let text = |name: &str| jwk.get(name).and_then(Value::as_str).filter(|text| text.len() <= TEXT_BYTES_MAX).map(str::to_owned);
     let verifies = |all: &Vec<Value>| all.iter().any(|operation| operation == "verify");
     if text("use").is_some_and(|used| used != "sig")
         || jwk.get("key_ops").and_then(Value::as_array).is_some_and(|all| !verifies(all))
@@ -99,13 +101,15 @@ pub struct Age {
     fresh_until: Micros,
     /// When it was asked for last, whatever came.
     asked_at: Micros,
+    /// When it was asked for last because a token named a key that was not there.
+    missed_at: Option<Micros>,
 }
 
 impl Age {
     pub fn read(now: Micros, max_age: Option<u64>) -> Self {
         let told = max_age.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(SECOND));
         let ttl = told.unwrap_or(TTL_USUAL).clamp(TTL_MIN, TTL_MAX);
-        Self { read_at: now, fresh_until: now.saturating_add(ttl), asked_at: now }
+        Self { read_at: now, fresh_until: now.saturating_add(ttl), asked_at: now, missed_at: None }
     }
 
     /// Somebody asked and nothing came.
@@ -113,9 +117,27 @@ impl Age {
         Self { asked_at: now, ..self }
     }
 
-    /// Whether to ask now. `unknown_key`: a token names a key that is not there.
+    /// It was asked for because of a key that was not in the one before, or was not.
+    #[must_use]
+    pub fn after(self, before: Option<Self>, now: Micros, unknown_key: bool) -> Self {
+        let missed_at = if unknown_key { Some(now) } else { before.and_then(|before| before.missed_at) };
+        Self { missed_at, ..self }
+    }
+
+    /// Whether to ask now. `unknown_key`: a token names a key that is not there. Keys may be changed right after a set was read, so
+    /// that only asking for such a reason makes the next one wait.
     pub fn is_due(self, now: Micros, unknown_key: bool) -> bool {
-        (unknown_key || now >= self.fresh_until) && now.saturating_sub(self.asked_at) >= AGAIN_AFTER
+        let since = |then: Micros| now.saturating_sub(then) >= AGAIN_AFTER;
+        match unknown_key {
+            true => self.missed_at.is_none_or(since),
+            false => now >= self.fresh_until && since(self.asked_at),
+        }
+    }
+
+    /// Whether it is time to read it beside whoever needs it: before it is due, and not right after that failed.
+    pub fn is_soon(self, now: Micros) -> bool {
+        let quarter = (self.fresh_until - self.read_at) / 4;
+        (self.fresh_until - quarter..self.fresh_until).contains(&now) && now.saturating_sub(self.asked_at) >= AGAIN_AFTER
     }
 
     /// Whether what was read counts at all.
@@ -169,10 +191,22 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_has_the_set_read_again_once_a_minute() {
+    fn a_set_is_read_beside_a_login_in_the_last_quarter_of_its_time() {
         let age = Age::read(0, None);
-        assert!(!age.is_due(MINUTE - 1, true) && age.is_due(MINUTE, true));
-        assert!(!age.failed(MINUTE).is_due(2 * MINUTE - 1, true));
+        assert!(!age.is_soon(45 * MINUTE - 1) && age.is_soon(45 * MINUTE) && !age.is_soon(60 * MINUTE), "then it is due");
+        assert!(!age.failed(45 * MINUTE).is_soon(46 * MINUTE - 1) && age.failed(45 * MINUTE).is_soon(46 * MINUTE));
+    }
+
+    #[test]
+    fn an_unknown_key_has_the_set_read_again_once_a_minute() {
+        let first = Age::read(0, None);
+        assert!(first.is_due(1, true), "right after it was read");
+        let again = Age::read(1, None).after(Some(first), 1, true);
+        assert!(!again.is_due(MINUTE, true) && again.is_due(MINUTE + 1, true));
+        let usual = Age::read(2, None).after(Some(again), 2, false);
+        assert!(!usual.is_due(MINUTE, true), "reading it in between changes nothing");
+        let failed = first.failed(1).after(Some(first), 1, true);
+        assert!(!failed.is_due(MINUTE, true));
     }
 
     #[test]

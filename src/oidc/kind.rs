@@ -55,6 +55,7 @@ pub enum Hook {
     AppleClientSecret,
     MicrosoftTenants,
     FacebookProof,
+    DiscordPicture,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -217,6 +218,7 @@ const TABLE: &[Kind] = &[
         scopes: "identify email",
         challenge: Challenge::Always,
         user_id: ID,
+        hook: Hook::DiscordPicture,
         ..USUAL_OAUTH
     },
     Kind {

@@ -8,6 +8,7 @@
 //! Refuses: tokens of anybody but the connection's issuer, algorithms the connection does not allow, keys that a token brings
 //! itself, and to keep anything a provider gave us beyond the login (decision 0046).
 
+mod beside;
 pub mod client;
 pub mod discovery;
 mod hooks;
@@ -21,6 +22,7 @@ mod rule;
 pub mod settings;
 pub mod token_answer;
 
+pub use beside::Beside;
 pub use hooks::apple_user;
 pub use jose::Algorithm;
 pub use rule::{Refusal, Rule};

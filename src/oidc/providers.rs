@@ -1,12 +1,13 @@
-//! What was read of providers, kept in memory per connection: the document for an hour, the keys as long as their server says. A
-//! good copy goes on counting while no newer one can be had. Every replica reads for itself.
+//! What was read of providers, kept in memory per connection: the document for an hour, the keys as long as their server says. In the
+//! last quarter of that time they are read again beside a login that needs them, so that nobody waits for it; who waits is the one after
+//! a quiet time. A good copy goes on counting while no newer one can be had. Every replica reads for itself.
 
 use super::client::{Caller, get};
 use super::discovery::{self, Provider};
 use super::keys::{Age, KeySet};
 use super::rule::{Refusal, Rule};
 use super::settings::Settings;
-use crate::clock::{Micros, SECOND};
+use crate::clock::{Clock, Micros, SECOND};
 use crate::model::connection::Connection;
 use crate::outbound::{Answer, Limits, Outbound};
 use std::collections::HashMap;
@@ -27,6 +28,7 @@ const LIMITS: Limits = Limits { time: Duration::from_secs(8), bytes_max: 1 << 20
 /// One per process.
 pub struct Providers {
     outbound: Outbound,
+    clock: Clock,
     kept: Mutex<HashMap<String, Arc<Kept>>>,
 }
 
@@ -42,11 +44,48 @@ struct State {
     document_failed: Option<(Micros, Refusal)>,
     keys: Option<(Age, Arc<KeySet>)>,
     keys_failed: Option<(Micros, Refusal)>,
+    /// Somebody reads it beside a login.
+    document_comes: bool,
+    keys_come: bool,
+}
+
+impl State {
+    fn has_read_document(&mut self, read: Result<Provider, Refusal>, name: &str, now: Micros) {
+        self.document_comes = false;
+        match read {
+            Ok(provider) => {
+                self.document = Some((now, Arc::new(provider)));
+                self.document_failed = None;
+            }
+            Err(refusal) => {
+                tracing::warn!(connection = name, %refusal, "what a provider says of itself can't be used");
+                self.document_failed = Some((now, refusal));
+            }
+        }
+    }
+
+    fn has_read_keys(&mut self, read: Result<(KeySet, Option<u64>), Refusal>, name: &str, (now, unknown_key): (Micros, bool)) {
+        self.keys_come = false;
+        let before = self.keys.as_ref().map(|(age, _)| *age);
+        match read {
+            Ok((keys, max_age)) => {
+                self.keys = Some((Age::read(now, max_age).after(before, now, unknown_key), Arc::new(keys)));
+                self.keys_failed = None;
+            }
+            Err(refusal) => {
+                tracing::warn!(connection = name, %refusal, "the keys of a provider can't be read");
+                if let Some((age, _)) = &mut self.keys {
+                    *age = age.failed(now).after(Some(*age), now, unknown_key);
+                }
+                self.keys_failed = Some((now, refusal));
+            }
+        }
+    }
 }
 
 impl Providers {
-    pub fn new(outbound: &Outbound) -> Self {
-        Self { outbound: outbound.clone().within(LIMITS), kept: Mutex::default() }
+    pub fn new(outbound: &Outbound, clock: Clock) -> Self {
+        Self { outbound: outbound.clone().within(LIMITS), clock, kept: Mutex::default() }
     }
 
     pub fn caller<'a>(&'a self, settings: &'a Settings) -> Caller<'a> {
@@ -70,45 +109,40 @@ impl Providers {
     ///
     /// # Errors
     /// It can't be read, or is not whom the connection expects.
-    pub async fn provider(&self, connection: &Connection, settings: &Settings, now: Micros) -> Result<Arc<Provider>, Refusal> {
+    pub async fn provider(&self, connection: &Connection, settings: &Settings) -> Result<Arc<Provider>, Refusal> {
         let kept = self.kept(connection);
         let mut state = kept.state.lock().await;
-        let known = state.document.clone();
-        let failed = state.document_failed.clone();
-        match (&known, &failed) {
-            (Some((read_at, provider)), _) if now - read_at < DOCUMENT_TTL => return Ok(Arc::clone(provider)),
-            (Some((_, provider)), Some((at, _))) if now - at < REFRESH_AFTER => return Ok(Arc::clone(provider)),
-            (None, Some((at, refusal))) if now - at < AGAIN_AFTER => return Err(refusal.clone()),
-            _ => {}
+        let now = self.clock.now();
+        let failed_at = state.document_failed.as_ref().map(|(at, _)| *at);
+        let failed_lately = |time: Micros| failed_at.is_some_and(|at| now - at < time);
+        if let Some((read_at, provider)) = state.document.clone() {
+            let is_soon = now - read_at >= DOCUMENT_TTL / 4 * 3;
+            if now - read_at < DOCUMENT_TTL || failed_lately(REFRESH_AFTER) {
+                if is_soon && !failed_lately(REFRESH_AFTER) && !state.document_comes {
+                    state.document_comes = true;
+                    self.read_document_beside(connection, settings, Arc::clone(&kept));
+                }
+                return Ok(provider);
+            }
+        } else if let Some((_, refusal)) = state.document_failed.as_ref().filter(|_| failed_lately(AGAIN_AFTER)) {
+            return Err(refusal.clone());
         }
-        match self.read_document(settings).await {
-            Ok(provider) => {
-                let provider = Arc::new(provider);
-                state.document = Some((now, Arc::clone(&provider)));
-                state.document_failed = None;
-                Ok(provider)
-            }
-            Err(refusal) => {
-                tracing::warn!(connection = connection.name, %refusal, "what a provider says of itself can't be used");
-                state.document_failed = Some((now, refusal.clone()));
-                known.map(|(_, provider)| provider).ok_or(refusal)
-            }
+        let read = read_document(&self.outbound, settings).await;
+        // Whoever hangs is left alone from when that is known.
+        state.has_read_document(read, &connection.name, self.clock.now());
+        match (&state.document, &state.document_failed) {
+            (Some((_, provider)), _) => Ok(Arc::clone(provider)),
+            (None, failed) => Err(failed.as_ref().map_or_else(|| Rule::Settings.refused(), |(_, refusal)| refusal.clone())),
         }
     }
 
-    async fn read_document(&self, settings: &Settings) -> Result<Provider, Refusal> {
-        if let Some(provider) = Provider::of_settings(settings) {
-            return Ok(provider);
-        }
-        let Some(issuer) = &settings.issuer else { return Err(Rule::Settings.refused()) };
-        let url = discovery::address(issuer);
-        let unavailable = |error: String| Rule::DiscoveryUnavailable.refused().expected(&url).received(error);
-        let answer =
-            get(&self.outbound, &url, settings.allow_plaintext, None).await.map_err(|error| unavailable(error.to_string()))?;
-        match answer {
-            Answer::Found { body, .. } => Provider::of_document(&body, settings),
-            Answer::NotModified => Err(unavailable(String::from("304"))),
-        }
+    fn read_document_beside(&self, connection: &Connection, settings: &Settings, kept: Arc<Kept>) {
+        let (outbound, clock, settings) = (self.outbound.clone(), self.clock.clone(), settings.clone());
+        let name = connection.name.clone();
+        tokio::spawn(async move {
+            let read = read_document(&outbound, &settings).await;
+            kept.state.lock().await.has_read_document(read, &name, clock.now());
+        });
     }
 
     /// The provider's keys. `unknown_key`: those that were handed out lack one.
@@ -118,43 +152,199 @@ impl Providers {
     pub async fn keys(
         &self,
         connection: &Connection,
-        (settings, provider): (&Settings, &Provider),
-        now: Micros,
+        (settings, provider): (&Settings, &Arc<Provider>),
         unknown_key: bool,
     ) -> Result<Arc<KeySet>, Refusal> {
         let kept = self.kept(connection);
         let mut state = kept.state.lock().await;
-        let known = state.keys.clone();
-        match (&known, &state.keys_failed) {
-            (Some((age, keys)), _) if !age.is_due(now, unknown_key) && age.counts(now) => return Ok(Arc::clone(keys)),
-            (None, Some((at, refusal))) if now - at < AGAIN_AFTER => return Err(refusal.clone()),
+        let now = self.clock.now();
+        match (state.keys.clone(), &state.keys_failed) {
+            (Some((age, keys)), _) if !age.is_due(now, unknown_key) && age.counts(now) => {
+                if age.is_soon(now) && !state.keys_come {
+                    state.keys_come = true;
+                    self.read_keys_beside(connection, (settings, provider), Arc::clone(&kept));
+                }
+                return Ok(keys);
+            }
+            // None, or none that count any more.
+            (known, Some((at, refusal))) if now - at < AGAIN_AFTER && known.as_ref().is_none_or(|(age, _)| !age.counts(now)) => {
+                return Err(refusal.clone());
+            }
             _ => {}
         }
-        match self.read_keys(settings, provider).await {
-            Ok((keys, max_age)) => {
-                let keys = Arc::new(keys);
-                state.keys = Some((Age::read(now, max_age), Arc::clone(&keys)));
-                state.keys_failed = None;
-                Ok(keys)
-            }
-            Err(refusal) => {
-                tracing::warn!(connection = connection.name, %refusal, "the keys of a provider can't be read");
-                state.keys = known.map(|(age, keys)| (age.failed(now), keys));
-                state.keys_failed = Some((now, refusal.clone()));
-                let old = state.keys.clone().filter(|(age, _)| age.counts(now));
-                old.map(|(_, keys)| keys).ok_or(refusal)
-            }
+        let read = read_keys(&self.outbound, settings, provider).await;
+        let now = self.clock.now();
+        state.has_read_keys(read, &connection.name, (now, unknown_key));
+        match (&state.keys, &state.keys_failed) {
+            (Some((age, keys)), _) if age.counts(now) => Ok(Arc::clone(keys)),
+            (_, failed) => Err(failed.as_ref().map_or_else(|| Rule::KeysUnavailable.refused(), |(_, refusal)| refusal.clone())),
         }
     }
 
-    async fn read_keys(&self, settings: &Settings, provider: &Provider) -> Result<(KeySet, Option<u64>), Refusal> {
-        let url = provider.jwks.as_deref().unwrap_or_default();
-        let unavailable = |error: String| Rule::KeysUnavailable.refused().expected(url).received(error);
-        let answer =
-            get(&self.outbound, url, settings.allow_plaintext, None).await.map_err(|error| unavailable(error.to_string()))?;
-        match answer {
-            Answer::Found { body, max_age, .. } => Ok((KeySet::parse(&body)?, max_age)),
-            Answer::NotModified => Err(unavailable(String::from("304"))),
+    fn read_keys_beside(&self, connection: &Connection, (settings, provider): (&Settings, &Arc<Provider>), kept: Arc<Kept>) {
+        let (outbound, clock, settings) = (self.outbound.clone(), self.clock.clone(), settings.clone());
+        let (name, provider) = (connection.name.clone(), Arc::clone(provider));
+        tokio::spawn(async move {
+            let read = read_keys(&outbound, &settings, &provider).await;
+            kept.state.lock().await.has_read_keys(read, &name, (clock.now(), false));
+        });
+    }
+}
+
+async fn read_document(outbound: &Outbound, settings: &Settings) -> Result<Provider, Refusal> {
+    if let Some(provider) = Provider::of_settings(settings) {
+        return Ok(provider);
+    }
+    let Some(issuer) = &settings.issuer else { return Err(Rule::Settings.refused()) };
+    let url = discovery::address(issuer);
+    let unavailable = |error: String| Rule::DiscoveryUnavailable.refused().expected(&url).received(error);
+    let answer = get(outbound, &url, settings.allow_plaintext).await.map_err(|error| unavailable(error.to_string()))?;
+    match answer {
+        Answer::Found { body, .. } => Provider::of_document(&body, settings),
+        Answer::NotModified => Err(unavailable(String::from("304"))),
+    }
+}
+
+async fn read_keys(outbound: &Outbound, settings: &Settings, provider: &Provider) -> Result<(KeySet, Option<u64>), Refusal> {
+    let url = provider.jwks.as_deref().unwrap_or_default();
+    let unavailable = |error: String| Rule::KeysUnavailable.refused().expected(url).received(error);
+    let answer = get(outbound, url, settings.allow_plaintext).await.map_err(|error| unavailable(error.to_string()))?;
+    match answer {
+        Answer::Found { body, max_age, .. } => Ok((KeySet::parse(&body)?, max_age)),
+        Answer::NotModified => Err(unavailable(String::from("304"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::discovery::tests::settings;
+    use super::*;
+    use crate::model::connection::{ConnectionKind, Options};
+    use crate::model::ids::{ConnectionId, TenantId};
+    use serde_json::json;
+    use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const MINUTE: Micros = 60 * SECOND;
+
+    /// A provider on this machine that takes eight seconds of the clock for each answer.
+    struct Slow {
+        asked: Arc<AtomicUsize>,
+        is_broken: Arc<AtomicBool>,
+        hand: Arc<AtomicI64>,
+        providers: Providers,
+        settings: Settings,
+        connection: Connection,
+    }
+
+    impl Slow {
+        async fn start() -> Self {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let url = format!("http://{}", listener.local_addr().expect("an address"));
+            let (clock, hand) = Clock::manual(0);
+            let (asked, is_broken) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+            let document =
+                json!({"issuer": url, "authorization_endpoint": url, "token_endpoint": url, "jwks_uri": url, "keys": []});
+            let (counted, broken, moved) = (Arc::clone(&asked), Arc::clone(&is_broken), Arc::clone(&hand));
+            tokio::spawn(async move {
+                while let Ok((mut stream, _)) = listener.accept().await {
+                    let _read = stream.read(&mut [0; 4_096]).await;
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    moved.fetch_add(8 * SECOND, Ordering::SeqCst);
+                    let status = if broken.load(Ordering::SeqCst) { "500 No" } else { "200 OK" };
+                    let body = document.to_string();
+                    let answer =
+                        format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+                    let _sent = stream.write_all(answer.as_bytes()).await;
+                }
+            });
+            let set = json!({"issuer": url, "allow_plaintext": true});
+            let connection = Connection {
+                tenant_id: TenantId::new("default"),
+                id: ConnectionId::new("con_1"),
+                name: String::from("acme"),
+                kind: ConnectionKind::Oidc,
+                organization_id: None,
+                options: Options::defaults(ConnectionKind::Oidc),
+                version: 1,
+                created_at: 0,
+                updated_at: 0,
+            };
+            let providers = Providers::new(&Outbound::new(&[]), clock);
+            Self { asked, is_broken, hand, providers, settings: settings(ConnectionKind::Oidc, &set), connection }
         }
+
+        async fn provider(&self, at: Micros) -> Result<Arc<Provider>, Rule> {
+            self.hand.store(at, Ordering::SeqCst);
+            self.providers.provider(&self.connection, &self.settings).await.map_err(|refusal| refusal.rule)
+        }
+
+        async fn keys(&self, at: Micros) -> Result<Arc<KeySet>, Rule> {
+            let provider = self.provider(at).await?;
+            self.hand.store(at, Ordering::SeqCst);
+            let keys = self.providers.keys(&self.connection, (&self.settings, &provider), false).await;
+            keys.map_err(|refusal| refusal.rule)
+        }
+
+        /// Once it was asked so often, and everybody had time to ask more.
+        async fn asked(&self, times: usize) {
+            for _ in 0..500 {
+                if self.asked.load(Ordering::SeqCst) >= times {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            assert_eq!(self.asked.load(Ordering::SeqCst), times);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_document_that_ages_is_read_beside_a_login_once() {
+        let slow = Slow::start().await;
+        assert!(slow.provider(0).await.is_ok() && slow.provider(44 * MINUTE).await.is_ok());
+        slow.asked(1).await;
+        for _ in 0..3 {
+            assert!(slow.provider(46 * MINUTE).await.is_ok());
+        }
+        slow.asked(2).await;
+        assert!(slow.provider(62 * MINUTE).await.is_ok(), "as old as its second reading");
+        slow.asked(2).await;
+        assert!(slow.keys(63 * MINUTE).await.is_ok() && slow.keys(80 * MINUTE).await.is_ok());
+        slow.asked(3).await;
+        assert!(slow.keys(63 * MINUTE + 46 * MINUTE).await.is_ok(), "and keys likewise");
+        slow.asked(5).await;
+    }
+
+    #[tokio::test]
+    async fn a_good_copy_counts_while_no_newer_one_can_be_had() {
+        let slow = Slow::start().await;
+        assert!(slow.keys(0).await.is_ok());
+        slow.is_broken.store(true, Ordering::SeqCst);
+        assert!(slow.keys(50 * MINUTE).await.is_ok());
+        slow.asked(4).await;
+        assert!(slow.keys(50 * MINUTE + 30 * SECOND).await.is_ok());
+        slow.asked(4).await;
+        assert!(slow.keys(90 * MINUTE).await.is_ok(), "over time");
+        slow.asked(6).await;
+        // A day later keys count no longer, and whoever asks meanwhile calls nobody.
+        assert_eq!(slow.keys(26 * 60 * MINUTE).await.err(), Some(Rule::KeysUnavailable));
+        slow.asked(8).await;
+        assert_eq!(slow.keys(26 * 60 * MINUTE + 9 * SECOND).await.err(), Some(Rule::KeysUnavailable));
+        slow.asked(8).await;
+        slow.is_broken.store(false, Ordering::SeqCst);
+        assert!(slow.keys(27 * 60 * MINUTE).await.is_ok());
+        slow.asked(10).await;
+    }
+
+    #[tokio::test]
+    async fn whoever_can_not_be_read_is_left_alone_from_when_that_is_known() {
+        let slow = Slow::start().await;
+        slow.is_broken.store(true, Ordering::SeqCst);
+        assert_eq!(slow.provider(0).await.err(), Some(Rule::DiscoveryUnavailable));
+        assert_eq!(slow.provider(31 * SECOND).await.err(), Some(Rule::DiscoveryUnavailable));
+        slow.asked(1).await;
+        assert_eq!(slow.provider(39 * SECOND).await.err(), Some(Rule::DiscoveryUnavailable));
+        slow.asked(2).await;
     }
 }

@@ -46,6 +46,8 @@ rules! {
     TokenAnswerMalformed = "oidc_token_answer_malformed",
     NoAccessToken = "oidc_no_access_token",
     NoIdToken = "oidc_no_id_token",
+    /// The person granted less than the connection requires.
+    ScopeNotGranted = "oidc_scope_not_granted",
     // The ID token.
     TokenTooLarge = "oidc_token_too_large",
     TokenMalformed = "oidc_token_malformed",

@@ -5,7 +5,7 @@ use super::jose::Algorithm;
 use super::kind::{self, Challenge, Hook, Kind, Place, Shown, UserId};
 use crate::model::connection::Connection;
 use crate::model::connection_secrets::ConnectionSecrets;
-use crate::model::oidc::{ClientAuthentication, Pkce};
+use crate::model::oidc::{ClientAuthentication, Pkce, ProfileMethod, TokenIn};
 use crate::secret::Secret;
 
 /// Where Microsoft's documents are, by tenant.
@@ -65,11 +65,18 @@ pub struct Settings {
     pub issuer: Option<String>,
     /// By the connection, else by the kind.
     pub endpoints: Endpoints,
+    /// Read after the profile, in this order.
+    pub more_profiles: Vec<String>,
+    pub profile_method: ProfileMethod,
+    pub token_in: TokenIn,
     pub emails_url: Option<String>,
+    pub teams_url: Option<String>,
+    pub graph_url: Option<String>,
     pub client_id: String,
     pub client_secret: Option<Secret<String>>,
     pub apple: Option<AppleKey>,
     pub scopes: Vec<String>,
+    pub required_scopes: Vec<String>,
     pub challenge: Challenge,
     pub shown: Shown,
     pub id_rule: IdRule,
@@ -125,12 +132,18 @@ impl Settings {
         let settings = Self {
             kind,
             issuer,
+            more_profiles: options.more_profile_urls.clone(),
+            profile_method: options.profile_method,
+            token_in: options.token_in,
             emails_url: options.emails_url.clone(),
+            teams_url: options.teams_url.clone(),
+            graph_url: options.graph_url.clone(),
             endpoints,
             client_id: options.client_id.clone().unwrap_or_default(),
             client_secret,
             apple,
             scopes: options.scopes.as_deref().unwrap_or(kind.scopes).split_whitespace().map(str::to_owned).collect(),
+            required_scopes: options.required_scopes.clone(),
             challenge: match options.pkce {
                 Pkce::Auto => kind.challenge,
                 Pkce::Always => Challenge::Always,
@@ -150,6 +163,18 @@ impl Settings {
         };
         if settings.kind.is_oidc() && settings.kind.hook != Hook::AppleClientSecret && !settings.scopes.iter().any(is_openid) {
             wrong.is("scopes lacks openid", "Without it no ID token comes: put openid in front, or take the option back.");
+        }
+        if settings.required_scopes.iter().any(|scope| !settings.scopes.contains(scope)) {
+            wrong.is(
+                "required_scopes names one that scopes lacks",
+                "What is not asked for is not granted: put it into scopes too.",
+            );
+        }
+        if settings.teams_url.is_some() && !settings.scopes.iter().any(|scope| scope.ends_with(":org")) {
+            wrong.is(
+                "teams_url is set and scopes lacks read:org",
+                "Set scopes to read:user user:email read:org, or take teams_url back.",
+            );
         }
         if wrong.0.is_empty() { Ok(settings) } else { Err(wrong.0) }
     }
@@ -366,6 +391,11 @@ mod tests {
         ] {
             assert!(oidc(more.clone()).is_err(), "{more}");
         }
+        assert!(oidc(json!({"required_scopes": ["groups"]})).is_err(), "nobody asks for it");
+        assert!(oidc(json!({"scopes": "openid groups", "required_scopes": ["groups"]})).is_ok());
         assert!(settings(ConnectionKind::Oauth2, json!({"client_id": "c"}), true).is_err());
+        let teams = |scopes: &str| json!({"client_id": "c", "teams_url": "https://api.github.com/user/teams", "scopes": scopes});
+        assert!(settings(ConnectionKind::Github, teams("read:user user:email"), true).is_err());
+        assert!(settings(ConnectionKind::Github, teams("read:user user:email read:org"), true).is_ok());
     }
 }

@@ -52,6 +52,27 @@ pub fn parse(status: u16, body: &[u8]) -> Result<TokenAnswer, Refusal> {
     })
 }
 
+impl TokenAnswer {
+    /// Which of these scopes the person did not grant, if the answer says what they granted (RFC 6749 §5.1).
+    pub fn not_granted<'a>(&self, asked: &'a [String]) -> Vec<&'a str> {
+        let Some(granted) = &self.scopes else { return Vec::new() };
+        let is_granted = |wanted: &str| granted.iter().any(|scope| covers(scope, wanted));
+        asked.iter().map(String::as_str).filter(|wanted| !is_granted(wanted)).collect()
+    }
+}
+
+/// Whether a scope that was granted is the one that was asked for, as providers spell and bundle them.
+fn covers(granted: &str, asked: &str) -> bool {
+    let is_of_google = || granted.strip_prefix("https://www.googleapis.com/auth/userinfo.") == Some(asked);
+    let is_of_microsoft = || granted.strip_prefix("https://graph.microsoft.com/") == Some(asked);
+    let is_of_github = || match granted {
+        "user" => matches!(asked, "read:user" | "user:email"),
+        "admin:org" | "write:org" => asked == "read:org",
+        _ => false,
+    };
+    granted.eq_ignore_ascii_case(asked) || is_of_google() || is_of_microsoft() || is_of_github()
+}
+
 fn fields(body: &[u8]) -> Option<Map<String, Value>> {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace())?;
     if matches!(first, b'{' | b'[' | b'"' | b'<') {
@@ -140,6 +161,21 @@ mod tests {
         assert_eq!(refused(200, r#"{"access_token":"a","token_type":"mac"}"#).0, Rule::TokenAnswerMalformed);
         let long = format!("{{\"access_token\":\"a\",\"id_token\":\"{}\"}}", "x".repeat(TOKEN_BYTES_MAX + 1));
         assert_eq!(refused(200, &long).0, Rule::TokenTooLarge);
+    }
+
+    #[test]
+    fn what_was_not_granted_is_known_where_the_answer_says_what_was() {
+        let not_granted = |scope: &str, asked: &[&str]| {
+            let asked: Vec<String> = asked.iter().map(|scope| (*scope).to_owned()).collect();
+            let body = format!("{{\"access_token\":\"a\"{scope}}}");
+            parse(200, body.as_bytes()).expect("tokens").not_granted(&asked).join(" ")
+        };
+        assert_eq!(not_granted("", &["email"]), "", "it does not say");
+        assert_eq!(not_granted(r#","scope":"read:user""#, &["read:user", "user:email"]), "user:email");
+        assert_eq!(not_granted(r#","scope":"user,admin:org""#, &["read:user", "user:email", "read:org"]), "");
+        let google = r#","scope":"openid https://www.googleapis.com/auth/userinfo.email""#;
+        assert_eq!(not_granted(google, &["openid", "email", "profile"]), "profile");
+        assert_eq!(not_granted(r#","scope":"https://graph.microsoft.com/User.Read""#, &["User.Read"]), "");
     }
 
     #[test]

@@ -82,7 +82,7 @@ async fn over(
 
 fn request(target: &Target, ask: &Ask) -> Result<Request<Full<Bytes>>, Error> {
     let no_request = |why: String| Error::NoUrl { why };
-    let method = if ask.form.is_some() { Method::POST } else { Method::GET };
+    let method = if ask.form.is_some() || ask.is_post { Method::POST } else { Method::GET };
     let mut builder = Request::builder()
         .method(method)
         .uri(target.path())

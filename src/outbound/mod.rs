@@ -60,6 +60,8 @@ pub struct Ask {
     pub authorization: Option<Secret<String>>,
     /// A form to be posted. What is posted is never sent anywhere else: a redirect is then an answer that can't be used.
     pub form: Option<Secret<String>>,
+    /// Asked by POST, with nothing in it.
+    pub is_post: bool,
     /// Whatever the status, the answer is wanted: errors of OAuth are told in the body.
     pub any_status: bool,
 }
@@ -71,7 +73,7 @@ pub struct Validators {
     pub last_modified: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Answer {
     Found {
         body: Vec<u8>,
@@ -83,6 +85,21 @@ pub enum Answer {
     },
     /// It is what the validators stood for.
     NotModified,
+}
+
+impl std::fmt::Debug for Answer {
+    /// Without the body: tokens come in some.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Found { body, media_type, status, .. } => f
+                .debug_struct("Found")
+                .field("status", status)
+                .field("media_type", media_type)
+                .field("bytes", &body.len())
+                .finish_non_exhaustive(),
+            Self::NotModified => f.write_str("NotModified"),
+        }
+    }
 }
 
 type Resolved = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;

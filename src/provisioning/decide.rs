@@ -3,12 +3,14 @@
 //! design §3.
 
 pub mod login;
+mod login_trace;
 mod outcome;
 mod rows;
 #[cfg(test)]
 pub(in crate::provisioning) mod tests;
 pub mod undo;
 
+pub use login_trace::LoginTrace;
 pub use outcome::PROFILE_BYTES_MAX;
 
 use super::plan::{Decision, IdentityWrite, ProfileWrite, Refusal, UserPlan, ValueDiff};

@@ -3,7 +3,7 @@
 //! knows nothing of cookies or protocols, and of sessions only whose end.
 
 use super::decide::login::{self as decide, Denial};
-use super::decide::{Desk, Known, Newcomer};
+use super::decide::{Desk, Known, LoginTrace, Newcomer};
 use super::plan::{ProfileWrite, UserPlan};
 use super::push::JoinKeys;
 use super::rounds::Rounds;
@@ -54,6 +54,8 @@ pub struct LoggedIn {
     pub session: Map<String, Value>,
     /// This login made the profile.
     pub is_new: bool,
+    /// What became of each attribute.
+    pub trace: Option<LoginTrace>,
 }
 
 /// What else is stored for somebody who gets in, in the same batch.
@@ -263,6 +265,7 @@ impl Provisioner {
         let identity = plan.identity.identity();
         let identity_id = identity.id.clone();
         let session = session(identity);
+        let trace = plan.trace;
         let user = match plan.profile {
             ProfileWrite::Insert(user) | ProfileWrite::Update { user, .. } => Some(user),
             ProfileWrite::None | ProfileWrite::Remove { .. } => before,
@@ -270,7 +273,7 @@ impl Provisioner {
         let user = user.expect("whoever gets in has a profile");
         let groups = groups::of_profile(&self.store, &connection.tenant_id, &user.id).await?;
         let profile = Profile::parse(&user.doc).ok_or(store::Error::Corrupt { what: "users.doc is not a JSON object" })?;
-        Ok(LoggedIn { profile_id: user.id, user_id: user.user_id, identity_id, profile, groups, session, is_new })
+        Ok(LoggedIn { profile_id: user.id, user_id: user.user_id, identity_id, profile, groups, session, is_new, trace })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Decided changes, as values: they can be printed, compared, refused, and turned into one batch by
 //! [`super::apply`]. Nothing here reads or writes.
 
+use super::decide::LoginTrace;
 use crate::model::event::{Announcement, History, InboxEntry, LogEntry};
 use crate::model::group::{Group, Member};
 use crate::model::identity::Identity;
@@ -194,6 +195,8 @@ pub struct UserPlan {
     pub forgets: bool,
     /// The record was not taken and its reasons; all that is written is that its source bars the person.
     pub rejected: Option<Vec<(String, String)>>,
+    /// What became of each attribute, if this is a login.
+    pub trace: Option<LoginTrace>,
 }
 
 #[derive(Debug, PartialEq)]

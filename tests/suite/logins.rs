@@ -406,7 +406,12 @@ on_both_gateways! {
         let idp = site.connect("idp", json!({"join": "hr", "join_on": "external_id", "create_on_login": false})).await;
         let entered = site.log_in(&idp, "e-1", claims(1)).await.expect("joins, which makes no profile");
         assert_eq!((entered.user_id.as_str(), entered.is_new), ("scim|hr|e-1", false));
-        site.log_in(&idp, "e-1", claims(2)).await.expect("gets in");
+        let line = entered.trace.as_ref().expect("a trace").line();
+        assert!(line.starts_with("somebody known by another connection, joined now: words version 1"), "{line}");
+        let again = site.log_in(&idp, "e-1", claims(2)).await.expect("gets in");
+        let trace = again.trace.expect("a trace").to_json();
+        let name = json!({"attribute": "name", "line": 2, "outcome": "kept", "because": "secondary identity"});
+        assert!(trace["attributes"].as_array().expect("attributes").contains(&name), "{trace}");
         let shown = site.shown("scim|hr|e-1");
         assert_eq!((&shown["name"], &shown["logins_count"]), (&json!("Ann of HR"), &json!(2)), "the primary owns the roots");
         assert_eq!(shown["identities"][1]["profileData"]["name"], "Name 2");

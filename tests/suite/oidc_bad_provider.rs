@@ -170,14 +170,20 @@ on_both_gateways! {
 
     async fn rotated_keys_are_read_again_once(store) {
         let site = OidcSite::start(store, &[]).await;
-        site.provider.act(|act| act.keys = vec![jwk("second")]);
-        // The first set lacks the key of the first token.
-        site.refused("oidc_unknown_key").await;
-        assert_eq!(site.provider.asked("jwks"), 1, "a set that was just read is not read again");
+        assert_eq!(site.log_in(&mut site.browser()).await.status, 303);
+        // Right after they were read.
+        site.provider.act(|act| {
+            act.keys = vec![jwk("second")];
+            act.signs_with = String::from("second");
+            act.header = json!({"alg": "RS256", "kid": "second"});
+        });
+        assert_eq!(site.log_in(&mut site.browser()).await.status, 303);
+        assert_eq!(site.provider.asked("jwks"), 2);
+        site.provider.act(|act| act.header = json!({"alg": "RS256", "kid": "third"}));
         for _ in 0..3 {
             site.refused("oidc_unknown_key").await;
         }
-        assert_eq!(site.provider.asked("jwks"), 1, "whoever sends tokens with unknown keys calls nobody");
+        assert_eq!(site.provider.asked("jwks"), 2, "whoever sends tokens with unknown keys calls nobody");
     }
 
     async fn discovery_of_another_issuer(store) {

@@ -38,9 +38,8 @@ pub async fn check(context: &Context, tenant: &Tenant, connection: &Connection, 
 }
 
 async fn provider(context: &Context, connection: &Connection, settings: &Settings, report: &mut Report) {
-    let providers = Providers::new(&Outbound::new(&context.config.outbound.allow));
-    let now = context.clock.now();
-    let provider = match providers.provider(connection, settings, now).await {
+    let providers = Providers::new(&Outbound::new(&context.config.outbound.allow), context.clock.clone());
+    let provider = match providers.provider(connection, settings).await {
         Ok(provider) => provider,
         Err(refusal) => return report.failed("provider", refusal.to_string(), advice(&refusal)),
     };
@@ -59,7 +58,7 @@ async fn provider(context: &Context, connection: &Connection, settings: &Setting
     if provider.jwks.is_none() || provider.issuer.is_none() {
         return report.skipped("keys", "no ID tokens: the kind signs people in without");
     }
-    match providers.keys(connection, (settings, &provider), now, false).await {
+    match providers.keys(connection, (settings, &provider), false).await {
         Ok(keys) if keys.is_empty() => {
             report.failed("keys", "none that can be used", "The provider has to sign with RSA, ECDSA (P-256, P-384) or Ed25519.");
         }

@@ -481,6 +481,7 @@ async fn update(context: &Context, args: UpdateArgs) -> anyhow::Result<()> {
     }
     // Checked first, so that taking back an option that doesn't exist is a mistake and not silence.
     parse_options(stored.connection.kind, &set)?;
+    let whom_before = whom(&stored.connection);
     let moves_metadata = set.keys().any(|name| metadata::MOVED_BY.contains(&name.as_str()));
     for (name, value) in set {
         if value.is_null() {
@@ -507,7 +508,22 @@ async fn update(context: &Context, args: UpdateArgs) -> anyhow::Result<()> {
     }
     context.apply(batch, || String::from("the organization is gone")).await?;
     stored.connection.updated_at = audit.at;
+    if whom(&stored.connection) != whom_before
+        && connections::has_identities(&context.store, &tenant.id, &stored.connection.id).await?
+    {
+        eprintln!(
+            "warning: people came in through connection {} already, and are known by ids that the provider gave then. Whoever has the \
+             same id under the new setting signs in as them; whoever has another is somebody new. If that is not meant, set it back, and \
+             make a connection of its own for the other provider.",
+            stored.connection.name
+        );
+    }
     print_learned(context, &stored, &secrets, moves_metadata, args.json).await
+}
+
+/// What people of a connection by OAuth are known by: whose ids, and which.
+fn whom(connection: &Connection) -> (Option<String>, Option<String>) {
+    (connection.options.oidc.issuer.clone(), connection.options.oidc.user_id_path.clone())
 }
 
 async fn delete(context: &Context, args: DeleteArgs) -> anyhow::Result<ExitCode> {

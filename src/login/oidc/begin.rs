@@ -26,7 +26,7 @@ pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result
     let now = logins.clock.now();
     // A provider that hangs keeps those who wait for it busy, and not the gateway.
     let _place = logins.place(&site.connection)?;
-    let provider = logins.oidc.providers.provider(&site.connection, &settings, now).await?;
+    let provider = logins.oidc.providers.provider(&site.connection, &settings).await?;
     let waiting = Waiting {
         state: waiting::random(&logins.entropy),
         at: now,

@@ -5,7 +5,7 @@
 //! whatever comes of it.
 
 use super::posted::{self, Fields};
-use super::refuse::{self, Stopped};
+use super::refuse::{self, Noted, Stopped};
 use super::waiting::{self, Waiting};
 use super::{Logins, Site};
 use crate::clock::SECOND;
@@ -20,8 +20,10 @@ use crate::oidc::keys::KeySet;
 use crate::oidc::record::{Said, record};
 use crate::oidc::settings::Settings;
 use crate::oidc::token_answer::TokenAnswer;
-use crate::oidc::{Refusal, Rule, apple_user, unverified};
+use crate::oidc::{Beside, Refusal, Rule, apple_user, unverified};
 use crate::profile::verified::{LoginRecord, Verified, Verify};
+use crate::provisioning::decide::LoginTrace;
+use crate::provisioning::decide::login::Denial;
 use crate::provisioning::login::Entering;
 use crate::secret::Secret;
 use crate::store::{self, Batch, login_used};
@@ -30,7 +32,7 @@ use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use serde_json::Map;
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -49,8 +51,8 @@ pub(super) async fn answer(logins: &Logins, site: &Site, parts: &Parts, body: Bo
         return refuse::refuse(logins, site, parts, started, Rule::StateUnknown.refused().into()).await;
     };
     let mut response = match entered(logins, site, parts, &waiting, fields).await {
-        Ok(response) => {
-            refuse::note(logins, site, parts, started, response.status(), None);
+        Ok((response, noted)) => {
+            refuse::note(logins, site, parts, started, response.status(), noted);
             response
         }
         Err(stopped) => refuse::refuse(logins, site, parts, started, stopped).await,
@@ -82,7 +84,13 @@ async fn read(logins: &Logins, site: &Site, parts: &Parts, body: Body) -> Result
     }
 }
 
-async fn entered(logins: &Logins, site: &Site, parts: &Parts, waiting: &Waiting, fields: Fields) -> Result<Response, Stopped> {
+async fn entered(
+    logins: &Logins,
+    site: &Site,
+    parts: &Parts,
+    waiting: &Waiting,
+    fields: Fields,
+) -> Result<(Response, Noted), Stopped> {
     let now = logins.clock.now();
     if now > waiting.until() {
         return Err(Rule::StateExpired.refused().into());
@@ -93,16 +101,21 @@ async fn entered(logins: &Logins, site: &Site, parts: &Parts, waiting: &Waiting,
     logins.limits.count(&logins.store, &site.tenant.id, &tries, now).await?;
     used_up(logins, site, waiting).await?;
     let settings = site.settings(logins).await?;
-    let provider = logins.oidc.providers.provider(&site.connection, &settings, now).await?;
+    let provider = logins.oidc.providers.provider(&site.connection, &settings).await?;
     let code = code(&provider, waiting, &fields)?;
     let asking = said(logins, site, (&settings, &provider), waiting, (&code, fields.user.as_deref()));
-    let said = tokio::time::timeout(ANSWERED_WITHIN, asking).await.unwrap_or_else(|_| {
+    let (said, facts) = tokio::time::timeout(ANSWERED_WITHIN, asking).await.unwrap_or_else(|_| {
         let took = format!("no end within {} s of all that is asked", ANSWERED_WITHIN.as_secs());
         Err(Rule::ProfileUnavailable.refused().received(took))
     })?;
     logins.limits.take_back(&logins.store, &site.tenant.id, &tries).await?;
     let verified = Verified::by(Check { said: &said, settings: &settings }).await?;
-    let_in(logins, site, parts, &verified, waiting).await
+    let (response, trace) = let_in(logins, site, parts, &verified, waiting).await?;
+    let left_out = facts.get("left_out").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let left_out: String = left_out.map(|what| format!("; not read: {what}")).collect();
+    let detail = trace.as_ref().map(|trace| format!("{}{left_out}", trace.line()));
+    let trace = trace.map(|trace| json!({ "provider": facts, "login": trace.to_json() }));
+    Ok((response, Noted { cause: None, detail, trace }))
 }
 
 /// Nobody can answer this login again, at whichever replica.
@@ -142,18 +155,23 @@ fn code(provider: &Provider, waiting: &Waiting, fields: &Fields) -> Result<Secre
     code.map(Secret::new).ok_or_else(|| Rule::Callback.refused().received("neither code nor error"))
 }
 
-/// What the provider says of the person, each part of it checked.
+/// What the provider says of the person, each part of it checked; and what an administrator may want to know of how.
 async fn said(
     logins: &Logins,
     site: &Site,
     (settings, provider): (&Settings, &Arc<Provider>),
     waiting: &Waiting,
     (code, user): (&Secret<String>, Option<&str>),
-) -> Result<Said, Refusal> {
+) -> Result<(Said, Map<String, Value>), Refusal> {
     let caller = logins.oidc.providers.caller(settings);
     let verifier = waiting.verifier.as_deref();
     let now = logins.clock.now();
     let answer = caller.exchange(provider, (code, verifier), &waiting.redirect_uri, now).await?;
+    let required = answer.not_granted(&settings.required_scopes);
+    if !required.is_empty() {
+        let granted = answer.scopes.as_deref().unwrap_or_default().join(" ");
+        return Err(Rule::ScopeNotGranted.refused().expected(required.join(" ")).received(granted));
+    }
     let (id_token, keys) = match settings.kind.is_oidc() {
         true => {
             let (token, keys) = id_token(logins, site, (settings, provider), waiting, &answer).await?;
@@ -162,12 +180,22 @@ async fn said(
         false => (None, None),
     };
     let profile = caller.profile(provider, &answer.access_token, keys.as_deref()).await?;
-    let mut extra = caller.extra(provider, &answer.access_token).await?;
+    let Beside { mut extra, left_out } = caller.beside(provider, &answer, (id_token.as_ref(), profile.as_ref())).await?;
     if settings.apple.is_some() {
         let user = user.and_then(apple_user);
         extra.extend(user.map(|user| (String::from("apple_user"), user)).into_iter().collect::<Map<_, _>>());
     }
-    Ok(Said { id_token, profile, extra })
+    let mut facts = Map::new();
+    let mut fact = |name: &str, value: Value| _ = facts.insert(name.to_owned(), value);
+    if let Some(token) = &id_token {
+        fact("issuer", token.claims().get("iss").cloned().unwrap_or_default());
+        fact("signed_with", token.signed_with().into());
+    }
+    fact("profile_read", profile.is_some().into());
+    fact("read_beside", extra.keys().cloned().collect());
+    fact("left_out", left_out.into());
+    fact("not_granted", answer.not_granted(&settings.scopes).into());
+    Ok((Said { id_token, profile, extra }, facts))
 }
 
 async fn id_token(
@@ -191,10 +219,10 @@ async fn id_token(
         now,
     };
     let providers = &logins.oidc.providers;
-    let keys = providers.keys(&site.connection, (settings, provider), now, false).await?;
+    let keys = providers.keys(&site.connection, (settings, provider), false).await?;
     match verified(&token, &keys, &expected) {
         Err(refusal) if refusal.rule == Rule::UnknownKey => {
-            let keys = providers.keys(&site.connection, (settings, provider), now, true).await?;
+            let keys = providers.keys(&site.connection, (settings, provider), true).await?;
             Ok((verified(&token, &keys, &expected)?, keys))
         }
         other => Ok((other?, keys)),
@@ -222,19 +250,27 @@ async fn let_in(
     parts: &Parts,
     verified: &Verified<LoginRecord>,
     waiting: &Waiting,
-) -> Result<Response, Stopped> {
+) -> Result<(Response, Option<LoginTrace>), Stopped> {
     let login = logins.login(&site.connection, parts);
     let beginning = Beginning::new(logins, &site.tenant.id, parts);
     let begin = |entering: &Entering<'_>, batch: &mut Batch| beginning.store(entering, batch);
     let entered = logins.provisioner.login_storing(&login, verified, &begin).await.map_err(|error| stopped(&error))?;
     // Why somebody whom the provider knows is not let in is logged there, and theirs to ask an administrator.
-    if let Err(denial) = entered {
-        return Err(Stopped::Denied(denial.code()));
-    }
+    let entered = match entered {
+        Ok(entered) => entered,
+        Err(denial) => return Err(Stopped::Denied(denial.code(), told(&denial))),
+    };
     let target = waiting.return_to.clone().unwrap_or_else(|| return_to::DEFAULT.to_owned());
     let mut response = goes_to(&target);
     debug_assert_eq!(response.status(), StatusCode::SEE_OTHER);
     let session = cookie::keep(&logins.public_url, &beginning.secret, beginning.lasts() / SECOND);
     response.headers_mut().append(SET_COOKIE, session);
-    Ok(response)
+    Ok((response, entered.trace))
+}
+
+/// Why, for the administrator.
+fn told(denial: &Denial) -> String {
+    let mut detail = denial.detail();
+    detail.remove("reason");
+    if detail.is_empty() { denial.code().to_owned() } else { format!("{}; {}", denial.code(), Value::Object(detail)) }
 }

@@ -13,6 +13,8 @@ use axum::http::header::{ALLOW, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use bytes::Bytes;
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,8 +26,8 @@ const NOT_LET_IN: &str = "access_denied";
 pub(super) enum Stopped {
     /// What the provider says, or does not say.
     Said(Refusal),
-    /// The roster keeps the person out, by this code; its own log row says more.
-    Denied(&'static str),
+    /// The roster keeps the person out, by this code and for these reasons, which its own log row has too.
+    Denied(&'static str, String),
     /// Nothing is said of the provider or the person.
     Other(Refused),
 }
@@ -61,7 +63,12 @@ fn cause(rule: Rule) -> Cause {
         | R::KeysMalformed => Cause::OidcProvider,
         R::Callback | R::StateUnknown | R::StateExpired | R::StateUsed => Cause::OidcState,
         R::CallbackIssuer | R::ProviderError | R::Cancelled => Cause::OidcAnswer,
-        R::ExchangeFailed | R::ExchangeRefused | R::TokenAnswerMalformed | R::NoAccessToken | R::NoIdToken => Cause::OidcExchange,
+        R::ExchangeFailed
+        | R::ExchangeRefused
+        | R::TokenAnswerMalformed
+        | R::NoAccessToken
+        | R::NoIdToken
+        | R::ScopeNotGranted => Cause::OidcExchange,
         R::ProfileUnavailable
         | R::ProfileMalformed
         | R::ProfileRefused
@@ -102,12 +109,13 @@ pub(super) async fn refuse(logins: &Logins, site: &Site, parts: &Parts, started:
             }
             Some(Told { code, cause: cause(refusal.rule), detail: refusal.to_string() })
         }
-        Stopped::Denied(code) => Some(Told { code, cause: Cause::LoginDenied, detail: (*code).to_owned() }),
+        Stopped::Denied(code, reasons) => Some(Told { code, cause: Cause::LoginDenied, detail: reasons.clone() }),
         _ => None,
     };
     let response = page(logins, parts, stopped);
     if let Some(told) = &told {
-        note(logins, site, parts, started, response.status(), Some((told.cause, &told.detail)));
+        let noted = Noted { cause: Some(told.cause), detail: Some(told.detail.clone()), trace: None };
+        note(logins, site, parts, started, response.status(), noted);
         tracing::debug!(code = told.code, connection = site.connection.name, "a login was refused");
     }
     response
@@ -123,15 +131,18 @@ async fn logs(logins: &Logins, site: &Site, parts: &Parts) -> bool {
     counting.is_ok()
 }
 
+/// What an administrator reads of a login besides.
+#[derive(Default)]
+pub(super) struct Noted {
+    pub(super) cause: Option<Cause>,
+    pub(super) detail: Option<String>,
+    /// Of somebody who was let in: what their provider said and what became of each attribute. It stands where other requests have
+    /// their answer.
+    pub(super) trace: Option<Value>,
+}
+
 /// Puts what was asked and answered into the connection's recorded traffic; nothing of a code or a token.
-pub(super) fn note(
-    logins: &Logins,
-    site: &Site,
-    parts: &Parts,
-    started: Instant,
-    status: StatusCode,
-    told: Option<(Cause, &str)>,
-) {
+pub(super) fn note(logins: &Logins, site: &Site, parts: &Parts, started: Instant, status: StatusCode, noted: Noted) {
     let took = started.elapsed();
     let at = logins.clock.now() - i64::try_from(took.as_micros()).unwrap_or_default();
     // As it was asked for: routers see what is left below their prefix.
@@ -139,8 +150,9 @@ pub(super) fn note(
     let mut asked = Asked::new(at, request_id(parts).to_owned(), &parts.method, uri, &parts.headers);
     // A query holds the code.
     asked.target = asked.target.split('?').next().unwrap_or_default().to_owned();
-    let (cause, detail) = (told.map(|(cause, _)| cause), told.map(|(_, detail)| detail.to_owned()));
-    let answered = Answered { status: status.as_u16(), scim_type: None, cause, detail, body: None, body_bytes: 0, took };
+    let Noted { cause, detail, trace } = noted;
+    let body = trace.map(|trace| Bytes::from(trace.to_string()));
+    let answered = Answered { status: status.as_u16(), scim_type: None, cause, detail, body, body_bytes: 0, took };
     // Somebody who began no login can have caused it: what is kept of those must not push out what is worth keeping.
     if cause == Some(Cause::OidcState) {
         let named = site.connection.id.as_str().to_owned();
@@ -177,7 +189,7 @@ pub(super) fn page(logins: &Logins, parts: &Parts, stopped: Stopped) -> Response
             };
             shown(StatusCode::FORBIDDEN, "Sign-in did not work", text, rule.code())
         }
-        Stopped::Denied(_) => {
+        Stopped::Denied(..) => {
             let text = "Whoever signs you in knows you, but you can't sign in here.";
             shown(StatusCode::FORBIDDEN, "You can't sign in here", text, NOT_LET_IN)
         }

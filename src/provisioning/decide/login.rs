@@ -2,6 +2,7 @@
 //! not get in. The policy is the connection's (design §3, "Who may write what"). Refuses to move blocks, to bring
 //! anybody back who left, and to make a person where a push keeps them out.
 
+use super::login_trace::{self, Met, Whom};
 use super::outcome::{self, GroupsBefore, Membership, ProfileOutcome, Results, Stored};
 use super::rows::{self, email_elsewhere};
 use super::{Desk, Joined, Known, Moment, Newcomer, UserEvent, hash, input, same, unknown};
@@ -135,21 +136,28 @@ pub fn known(desk: &Desk<'_>, known: Known, record: &Verified<LoginRecord>) -> R
     let results = Results { mapped: &mapped, previous: previous.as_ref() };
     let changes = outcome::changes(desk, &identity, results, Some((&stored.doc, &stored.provenance)))?;
     passes(&mapped, changes.blocked)?;
+    let groups = groups(&mapped, previous.as_ref());
+    let is_primary = identity.position == 0;
+    let (stored_doc, groups_change) = (Some(&stored.doc), groups.is_some());
+    let met = Met { whom: Whom::Known, is_primary, is_same, stored: stored_doc, changes: &changes, groups_change };
+    let trace = login_trace::of(desk, &mapped, &met);
     identity.last_seen = desk.moment.now;
     identity.last_source = desk.side.as_str().into();
     let mut outcome = ProfileOutcome::nothing(desk);
     if is_same {
         identity.login = old;
         let write = IdentityWrite::Seen(identity);
-        return Ok(rows::finish(desk, UserEvent::LoggedIn, write, ValueDiff::default(), outcome, 0));
+        let plan = rows::finish(desk, UserEvent::LoggedIn, write, ValueDiff::default(), outcome, 0);
+        return Ok(UserPlan { trace: Some(trace), ..plan });
     }
     identity.login = Some(side(desk, raw, raw_hash, &mapped, previous.as_ref()));
     identity.updated_at = desk.moment.now;
     outcome.changes = changes;
-    outcome.groups = groups(&mapped, previous.as_ref());
+    outcome.groups = groups;
     outcome::written(desk, UserEvent::LoggedIn, &identity, stored, &mapped, &mut outcome)?;
     let write = IdentityWrite::Login { expected: identity.version, identity };
-    Ok(rows::finish(desk, UserEvent::LoggedIn, write, ValueDiff::default(), outcome, 0))
+    let plan = rows::finish(desk, UserEvent::LoggedIn, write, ValueDiff::default(), outcome, 0);
+    Ok(UserPlan { trace: Some(trace), ..plan })
 }
 
 /// Somebody this connection has never named logs in; `mapped` is [`map`]'s.
@@ -176,8 +184,13 @@ pub fn first(
     let results = Results { mapped, previous: None };
     let mut outcome = ProfileOutcome::nothing(desk);
     outcome.groups = groups(mapped, None);
+    let groups_change = outcome.groups.is_some();
+    let met = |whom, stored, changes| {
+        let is_primary = whom == Whom::New;
+        login_trace::of(desk, mapped, &Met { whom, is_primary, is_same: false, stored, changes, groups_change })
+    };
     let mut suggested = None;
-    match joined {
+    let trace = match joined {
         Some(Joined { user, position, blocks }) => {
             if user.blocked {
                 return Err(blocked(blocks.iter().map(|block| block.kind)));
@@ -188,17 +201,22 @@ pub fn first(
             let stored = Stored::read(user, blocks);
             outcome.changes = outcome::changes(desk, &identity, results, Some((&stored.doc, &stored.provenance)))?;
             passes(mapped, outcome.changes.blocked)?;
+            let trace = met(Whom::Joined, Some(&stored.doc), &outcome.changes);
             outcome::written(desk, UserEvent::LoggedIn, &identity, stored, mapped, &mut outcome)?;
+            trace
         }
         None => {
             outcome.changes = outcome::changes(desk, &identity, results, None)?;
             passes(mapped, outcome.changes.blocked)?;
             suggested = by_email.filter(|_| outcome::is_trusted(desk, mapped));
+            let trace = met(Whom::New, None, &outcome.changes);
             outcome::made(desk, UserEvent::LoggedIn, &mut identity, mapped, user_id, &mut outcome)?;
+            trace
         }
-    }
+    };
     let write = IdentityWrite::Insert(identity);
-    let mut plan = rows::finish(desk, UserEvent::LoggedIn, write, ValueDiff::default(), outcome, 0);
+    let plan = rows::finish(desk, UserEvent::LoggedIn, write, ValueDiff::default(), outcome, 0);
+    let mut plan = UserPlan { trace: Some(trace), ..plan };
     if let Some((profile_id, user_id)) = suggested {
         suggest(desk, &mut plan, record.external_id(), &profile_id, &user_id);
     }

@@ -102,6 +102,7 @@ pub(super) fn finish(
         leaves_groups: event == UserEvent::Revived && counted > 0,
         forgets: false,
         rejected: outcome.rejected,
+        trace: None,
         identity,
     }
 }

@@ -104,6 +104,7 @@ function made(settings) {
       revocation: { enabled: true },
       introspection: { enabled: true },
       rpInitiatedLogout: { enabled: true },
+      jwtUserinfo: { enabled: true },
     },
   });
   provider.on("server_error", (context, error) => console.error(error));

@@ -81,6 +81,10 @@ pub struct Act {
     pub gives_id_token: bool,
     pub profile: Value,
     pub emails: Value,
+    /// What it has at further addresses, by the last part of the path.
+    pub beside: BTreeMap<&'static str, Value>,
+    /// What it says was granted.
+    pub scope: Option<&'static str>,
     pub names_issuer: bool,
     /// Whoever asks for tokens, as long as a secret comes along.
     pub takes_any_secret: bool,
@@ -121,6 +125,8 @@ impl BadProvider {
             gives_id_token: true,
             profile: json!({"sub": "ann", "email": "ann@corp.example", "email_verified": true, "name": "Ann Lee"}),
             emails: json!([]),
+            beside: BTreeMap::new(),
+            scope: None,
             names_issuer: true,
             takes_any_secret: false,
             at: BTreeMap::new(),
@@ -183,6 +189,7 @@ async fn answer(State(act): State<Arc<Mutex<Act>>>, request: Request) -> Respons
             let value = parts.headers.get(&name).and_then(|value| value.to_str().ok());
             fields.extend(value.map(|value| (name.to_string(), value.to_owned())));
         }
+        fields.insert(String::from("method"), parts.method.to_string());
         act.asked.push((what.clone(), fields.clone()));
         let is_sent_on = parts.uri.path().starts_with("/elsewhere");
         match act.at.get(what.as_str()).cloned().unwrap_or_default() {
@@ -220,13 +227,15 @@ fn told(value: &Value) -> Response {
 
 fn right(act: &mut Act, what: &str, fields: &BTreeMap<String, String>, headers: &HeaderMap) -> Response {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let is_ours = bearer == Some(&format!("Bearer {ACCESS_TOKEN}"));
+    let in_query = fields.get("access_token").is_some_and(|token| token == ACCESS_TOKEN);
+    let is_ours = bearer == Some(&format!("Bearer {ACCESS_TOKEN}")) || (bearer.is_none() && in_query);
     match what {
         "openid-configuration" => told(&Value::Object(act.document.clone())),
         "jwks" => told(&json!({ "keys": act.keys })),
         "token" => token(act, fields),
         "userinfo" if is_ours => told(&act.profile),
         "emails" if is_ours => told(&act.emails),
+        what if act.beside.contains_key(what) && is_ours => told(&act.beside[what]),
         "userinfo" | "emails" => said(401, "application/json", "{}"),
         _ => said(404, "text/plain", "nothing"),
     }
@@ -251,6 +260,9 @@ fn token(act: &mut Act, fields: &BTreeMap<String, String>) -> Response {
         return refused("invalid_grant");
     }
     let mut answer = json!({"access_token": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": "3600"});
+    if let Some(scope) = act.scope {
+        answer["scope"] = scope.into();
+    }
     if act.gives_id_token {
         let made = || id_token(act, asked.get("nonce"));
         answer["id_token"] = act.token.clone().unwrap_or_else(made).into();

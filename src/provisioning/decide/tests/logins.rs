@@ -68,6 +68,34 @@ async fn the_option_decides_what_the_first_and_the_next_login_write() {
 }
 
 #[tokio::test]
+async fn a_login_tells_of_each_attribute_which_line_set_it_or_why_it_was_left() {
+    fn fate(plan: &UserPlan, name: &str) -> String {
+        let trace = plan.trace.as_ref().expect("a login has one").to_json();
+        let one = trace["attributes"].as_array().and_then(|all| all.iter().find(|one| one["attribute"] == name)).cloned();
+        let one = one.unwrap_or_default();
+        assert!(one["line"].as_u64().is_some(), "{trace}");
+        [&one["outcome"], &one["because"]].into_iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+    }
+    for (option, first, next) in [
+        (OnEachLogin, "set", "set"),
+        (OnFirstLogin, "set", "kept create"),
+        (NeverOnLogin, "kept set_user_root_attributes", "kept set_user_root_attributes"),
+    ] {
+        let mut world = World::of_login();
+        let plan = world.log_in(option, json!({"name": "Anna", "nickname": "Ann"})).await.expect("gets in");
+        assert_eq!((fate(&plan, "name").as_str(), fate(&plan, "nickname").as_str()), (first, "set"), "{option:?}");
+        assert!(plan.trace.expect("a trace").line().starts_with("somebody new: "));
+        let plan = world.log_in(option, json!({"name": "Anne", "nickname": "Ann"})).await.expect("gets in");
+        assert_eq!((fate(&plan, "name").as_str(), fate(&plan, "nickname").as_str()), (next, "same"), "{option:?}");
+        let plan = world.log_in(option, json!({"name": "Anne", "nickname": "Ann"})).await.expect("gets in");
+        assert_eq!(plan.trace.expect("a trace").line(), "somebody known: said what was said the last time");
+    }
+    let mut pushed = World::of_login();
+    pushed.post(&anna(true));
+    assert!(pushed.log_in(OnEachLogin, json!({"name": "Anne"})).await.expect("gets in").trace.is_some());
+}
+
+#[tokio::test]
 async fn an_unchanged_record_moves_no_version_and_a_new_version_of_the_mapping_does() {
     let mut world = World::of_login();
     world.log_in(OnEachLogin, json!({"name": "Anna"})).await.expect("gets in");
