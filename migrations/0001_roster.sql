@@ -474,7 +474,7 @@ CREATE TABLE codes (
 );
 CREATE INDEX codes_age ON codes (tenant_id, expires_at);
 CREATE INDEX codes_client ON codes (tenant_id, client_id);
-CREATE INDEX codes_profile ON codes (tenant_id, profile_id);
+CREATE INDEX codes_profile ON codes (tenant_id, profile_id, client_id, expires_at);
 
 -- What a person let an application have. Its tokens go with it. One that is not offline counts for as long as its session does,
 -- and none for somebody who is blocked or left.

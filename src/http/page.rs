@@ -2,6 +2,7 @@
 //! message on them.
 
 use crate::clock::Entropy;
+use crate::model::look::Look;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -18,7 +19,7 @@ const STYLE: &str = ":root{color-scheme:light dark;--ink:#1a2029;--soft:#525d6b;
     h1{font-size:1.5rem;line-height:1.25;margin:0 0 .4rem}p{margin:0 0 1.5rem;color:var(--soft)}\
     button,.way{display:flex;align-items:center;justify-content:center;width:100%;min-height:2.9rem;padding:.6rem 1rem;font:inherit;\
     font-weight:600;border-radius:.55rem;cursor:pointer;text-align:center;text-decoration:none}\
-    button{border:0;background:var(--act);color:var(--on)}button:hover{background:var(--over)}\
+    button{border:0;background:var(--own,var(--act));color:var(--own-on,var(--on))}button:hover{background:var(--own,var(--over))}\
     .way{border:1px solid var(--line);color:inherit}.way:hover{border-color:var(--act)}\
     ul{list-style:none;padding:0;margin:0 0 1.5rem;display:grid;gap:.7rem}\
     fieldset{border:0;margin:0;padding:0;min-width:0}legend{padding:0;margin:0 0 .7rem;font-weight:600}\
@@ -27,7 +28,7 @@ const STYLE: &str = ":root{color-scheme:light dark;--ink:#1a2029;--soft:#525d6b;
     background:var(--card);border:1px solid var(--line);border-radius:.55rem}\
     form{margin:0 0 1.5rem}ul+form,form+form{border-top:1px solid var(--edge);padding-top:1.5rem}\
     :focus-visible{outline:3px solid var(--act);outline-offset:2px}\
-    .told{font-size:.875rem;border-top:1px solid var(--edge);padding-top:1rem}code{display:block;font-size:.85rem}";
+    .logo{display:block;max-width:100%;max-height:3.5rem;margin:0 0 1.25rem}.told{font-size:.875rem;border-top:1px solid var(--edge);padding-top:1rem}code{display:block;font-size:.85rem}";
 
 /// What may stand on a page: texts of ours, and what [`html`] made of others.
 pub struct Page<'a> {
@@ -39,8 +40,28 @@ pub struct Page<'a> {
     pub form: &'a str,
 }
 
+/// Whose people the page is for: their colour and their picture.
+#[derive(Clone, Copy)]
+pub struct Dress<'a> {
+    pub look: &'a Look,
+    /// What the picture shows, for whoever does not see it.
+    pub name: &'a str,
+}
+
 impl Page<'_> {
     pub fn into_response(self, status: StatusCode, entropy: &Entropy) -> Response {
+        self.dressed(None, status, entropy)
+    }
+
+    /// As an organization has it.
+    pub fn dressed(self, dress: Option<Dress<'_>>, status: StatusCode, entropy: &Entropy) -> Response {
+        let color = dress.and_then(|dress| dress.look.color);
+        let own = color.map_or(String::new(), |color| format!(":root{{--own:{color};--own-on:{}}}", color.ink()));
+        let logo = dress.and_then(|dress| Some((dress.look.logo.as_ref()?, dress.name)));
+        let picture = logo.map_or(String::new(), |(logo, name)| {
+            format!("<img class=\"logo\" src=\"{}\" alt=\"{}\">", html(logo.as_str()), html(name))
+        });
+        let pictures = logo.map_or(String::new(), |(logo, _)| format!("img-src {}; ", logo.origin()));
         let nonce = nonce(entropy);
         let reference = self.reference.map_or(String::new(), |(code, id)| {
             format!(
@@ -54,12 +75,13 @@ impl Page<'_> {
         let body = format!(
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{title}</title>\
-             <style nonce=\"{nonce}\">{STYLE}</style></head>\
-             <body><main><h1>{title}</h1><p>{text}</p>{form}{reference}</main></body></html>"
+             <style nonce=\"{nonce}\">{STYLE}{own}</style></head>\
+             <body><main>{picture}<h1>{title}</h1><p>{text}</p>{form}{reference}</main></body></html>"
         );
         // The one form of ours leads on to an identity provider, and a browser holds redirects to the same restriction.
         let forms = if form.is_empty() { "form-action 'none'; " } else { "" };
-        let mut response = answer(status, body, &format!("default-src 'none'; style-src 'nonce-{nonce}'; {forms}{FRAMES}"));
+        let mut response =
+            answer(status, body, &format!("default-src 'none'; style-src 'nonce-{nonce}'; {pictures}{forms}{FRAMES}"));
         if !form.is_empty() {
             // Without any referrer a browser says of its form that it comes from nowhere.
             response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));

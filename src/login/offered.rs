@@ -6,7 +6,7 @@ use super::{Logins, cookie, session};
 use crate::model::connection::{Connection, ConnectionKind};
 use crate::model::ids::{ConnectionId, OrganizationId};
 use crate::model::session::SignedIn;
-use crate::model::tenant::{DEFAULT_TENANT, Tenant, domain_key};
+use crate::model::tenant::{DEFAULT_TENANT, Organization, Tenant, domain_key};
 use crate::saml::addresses::base_url;
 use crate::store::{connections, organizations};
 use axum::http::HeaderValue;
@@ -95,6 +95,11 @@ impl Logins {
             None => organizations::find_by_name(&self.store, &tenant.id, named).await,
         };
         Ok(found.map_err(|error| answer(error.into()))?.map(|organization| organization.id))
+    }
+
+    /// An organization of that id, as its people see it.
+    pub async fn organization_of(&self, tenant: &Tenant, id: &OrganizationId) -> Result<Option<Organization>, Box<Response>> {
+        organizations::find(&self.store, &tenant.id, id).await.map_err(|error| answer(error.into()))
     }
 
     /// The organization that has proven the domain of an e-mail address.

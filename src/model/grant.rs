@@ -17,6 +17,9 @@ pub const REFRESH_GRACE: Micros = 30 * SECOND;
 /// What one person let one application have at a time; the oldest goes for one more.
 pub const GRANTS_MAX: i64 = 100;
 
+/// Tokens of one sort that one of these has at a time, used ones with them.
+pub const TOKENS_MAX: i64 = 100;
+
 /// What was authorised: the row of a code that waits, and of a grant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grant {

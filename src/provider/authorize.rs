@@ -128,7 +128,7 @@ async fn go_on(call: &Call, parameters: &Parameters, said: Option<&str>) -> Resu
         }
     };
     let now = call.provider.now();
-    let since = parameters.one(SINCE).and_then(|text| since(&call.provider, &client, text));
+    let since = parameters.one(SINCE).and_then(|text| since(&call.provider, (&client, &request), text));
     let session = signed_in.as_ref().map(|signed_in| {
         let named = |asked: &String| *asked == signed_in.connection || *asked == signed_in.connection_id.as_str();
         Session {
@@ -153,7 +153,11 @@ async fn go_on(call: &Call, parameters: &Parameters, said: Option<&str>) -> Resu
             }
         }
         Step::Refuse(told) => Err(stop(told)),
-        Step::Ask(question) => Ok(ask::page(call, &client, &request, parameters, question)),
+        Step::Ask(question) => {
+            let own = signed_in.as_ref().and_then(|signed_in| signed_in.organization_id.as_ref());
+            let own = call.organization(own).await?;
+            Ok(ask::page(call, (&client, own.as_ref()), &request, parameters, question))
+        }
         Step::SignIn { anew, prove } => {
             let mut again = parameters.only(&KEPT);
             if let (Some(meant), true) = (&meant, request.id_token_hint.is_some()) {
@@ -162,7 +166,7 @@ async fn go_on(call: &Call, parameters: &Parameters, said: Option<&str>) -> Resu
             let since = since.filter(|since| (0..SINCE_LASTS).contains(&(now - since)));
             if anew || since.is_some() {
                 let at = since.unwrap_or(now);
-                again = again.with(SINCE, &logins.keys.seal_text(&at.to_be_bytes(), &place(&client), &logins.entropy));
+                again = again.with(SINCE, &logins.keys.seal_text(&at.to_be_bytes(), &place(&client, &request), &logins.entropy));
             }
             let ways = Ways::of(call, &client, &request, organization).await?;
             chooser::page(call, &client, &again, &ways, chooser::How { asks: request.prompt.select, prove })
@@ -187,7 +191,13 @@ async fn open_question(
         tracing::warn!(%error, "what somebody said of an application could not be read");
         Stopped::Back(back.clone(), UNAVAILABLE)
     })?;
-    Ok(decide::question(client, &back.redirect_uri, request.prompt, &request.scope, given.as_deref()))
+    Ok(decide::question(
+        client,
+        &back.redirect_uri,
+        request.prompt,
+        &claims::words(&request.scope, &request.asked),
+        given.as_deref(),
+    ))
 }
 
 /// A subject in a few letters.
@@ -203,12 +213,13 @@ async fn organization(call: &Call, request: &Request, back: &Back) -> Result<Opt
     found.map(Some).ok_or(Stopped::Back(back.clone(), told))
 }
 
-fn place(client: &Client) -> String {
-    format!("authorize {} {}", client.tenant_id, client.id)
+/// Of this one request: in another it says nothing.
+fn place(client: &Client, request: &Request) -> String {
+    format!("authorize {} {} {}", client.tenant_id, client.id, request.challenge)
 }
 
-fn since(provider: &Provider, client: &Client, text: &str) -> Option<Micros> {
-    let opened = provider.logins.keys.open_text(text, &place(client)).ok()?;
+fn since(provider: &Provider, (client, request): (&Client, &Request), text: &str) -> Option<Micros> {
+    let opened = provider.logins.keys.open_text(text, &place(client, request)).ok()?;
     Some(Micros::from_be_bytes(opened.expose().as_slice().try_into().ok()?))
 }
 
@@ -250,7 +261,8 @@ async fn issue(
     codes::insert(&mut batch, &stored, &logins.keys.hash_token(code.expose()));
     events::insert_log(&mut batch, &call.tenant.id, &[logged(call, client, signed_in, now)]);
     if consented && client.options.asks_consent {
-        consents::put(&mut batch, &call.tenant.id, (&session.profile_id, &client.id), &request.scope, now);
+        let knows = claims::words(&request.scope, &request.asked);
+        consents::put(&mut batch, &call.tenant.id, (&session.profile_id, &client.id), &knows, now);
     }
     match logins.store.apply(batch).await {
         Ok(()) => Ok(told_back(call, back, &[("code", code.expose())])),

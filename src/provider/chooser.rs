@@ -3,14 +3,15 @@
 //! Refuses: to tell strangers who our customers are. The ways in of an organization are shown to whom an application sent there, or
 //! who gave an address of a domain that the organization has proven.
 
-use super::Call;
 use super::authorize::{goes_to, hidden};
 use super::parameters::Parameters;
 use super::request::Request;
+use super::{Call, dress};
 use crate::http::page::Page;
 use crate::login::{RETURN_TO_BYTES_MAX, WayIn};
 use crate::model::client::Client;
 use crate::model::ids::OrganizationId;
+use crate::model::tenant::Organization;
 use axum::http::StatusCode;
 use axum::response::Response;
 use rosterd_saml::write::html;
@@ -20,11 +21,12 @@ use url::form_urlencoded;
 const SHOWN_MAX: usize = 50;
 
 /// The ways in that are open for a request.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ways {
     shown: Vec<WayIn>,
     /// Whether an address would show more.
     has_more: bool,
+    /// Whose they are.
+    of: Option<Organization>,
 }
 
 impl Ways {
@@ -35,16 +37,33 @@ impl Ways {
         organization: Option<OrganizationId>,
     ) -> Result<Self, Box<Response>> {
         let logins = &call.provider.logins;
+        let mut hinted = false;
         let mut organization = organization;
         if let (None, Some(address)) = (&organization, &request.login_hint) {
             organization = logins.home_of(&call.tenant, address).await?;
+            hinted = organization.is_some();
         }
+        let ways = Self::of_organization(call, client, request, organization.as_ref()).await?;
+        // Where an address leads nowhere it is as if none was given.
+        if hinted && ways.shown.is_empty() {
+            return Self::of_organization(call, client, request, None).await;
+        }
+        Ok(ways)
+    }
+
+    async fn of_organization(
+        call: &Call,
+        client: &Client,
+        request: &Request,
+        organization: Option<&OrganizationId>,
+    ) -> Result<Self, Box<Response>> {
+        let logins = &call.provider.logins;
         let mut all = Vec::new();
         let mut is_elsewhere = false;
         match &request.connection {
             Some(named) => all.extend(logins.way_in(&call.tenant, named).await?),
             None if client.options.connections.is_empty() => {
-                all = logins.ways_in(&call.tenant, organization.as_ref()).await?;
+                all = logins.ways_in(&call.tenant, organization).await?;
                 is_elsewhere = organization.is_none() && logins.has_way_in_of_an_organization(&call.tenant).await?;
             }
             None => {
@@ -53,8 +72,9 @@ impl Ways {
                 }
             }
         }
-        let mut ways = select(all, organization.as_ref(), request.connection.as_deref(), |name| client.options.takes(name));
+        let mut ways = select(all, organization, request.connection.as_deref(), |name| client.options.takes(name));
         ways.has_more |= is_elsewhere;
+        ways.of = call.organization(organization).await?;
         Ok(ways)
     }
 }
@@ -67,7 +87,7 @@ fn select(all: Vec<WayIn>, organization: Option<&OrganizationId>, named: Option<
         (Some(named), Some(organization)) => is_called(way, named) && way.organization.as_ref() == Some(organization),
         (None, organization) => way.organization.as_ref() == organization,
     };
-    Ways { shown: taken.into_iter().filter(is_shown).take(SHOWN_MAX).collect(), has_more }
+    Ways { shown: taken.into_iter().filter(is_shown).take(SHOWN_MAX).collect(), has_more, of: None }
 }
 
 fn is_called(way: &WayIn, named: &str) -> bool {
@@ -86,7 +106,9 @@ pub(super) struct How {
 /// The page, or at once the only way there is. `None`: a browser could not carry the request. `again` is the request that is come back to.
 pub(super) fn page(call: &Call, client: &Client, again: &Parameters, ways: &Ways, how: How) -> Option<Response> {
     let back = format!("{}?{}", call.path("/authorize"), again.to_query());
-    if back.len() > RETURN_TO_BYTES_MAX && ways.shown.iter().any(|way| !way.asks_password) {
+    // A form of ours carries twice as much.
+    let is_long = |way: &WayIn| back.len() > RETURN_TO_BYTES_MAX * if way.asks_password { 2 } else { 1 };
+    if ways.shown.iter().any(is_long) {
         return None;
     }
     let way_to = |way: &WayIn| {
@@ -136,7 +158,7 @@ pub(super) fn page(call: &Call, client: &Client, again: &Parameters, ways: &Ways
         false => (format!("Choose how you sign in to {}.", client.name), StatusCode::OK),
     };
     let page = Page { title: "Sign in", text: &text, reference: None, form: &form };
-    Some(page.into_response(status, &call.provider.logins.entropy))
+    Some(page.dressed(dress(ways.of.as_ref()), status, &call.provider.logins.entropy))
 }
 
 #[cfg(test)]

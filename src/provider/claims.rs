@@ -68,6 +68,14 @@ impl Asked {
     }
 }
 
+/// The words of scopes that give what `scope` and what was `asked` for besides come to: what a person is asked about.
+pub(super) fn words(scope: &str, asked: &Asked) -> String {
+    let is_given = |word: &str| scope.split(' ').any(|given| given == word);
+    let is_asked =
+        |word: &str| of_scope(word).iter().any(|name| asked.id_token.contains(*name) || asked.userinfo.contains(*name));
+    SCOPES.into_iter().filter(|word| is_given(word) || is_asked(word)).collect::<Vec<_>>().join(" ")
+}
+
 /// Which claims `scope` and what was `asked` for besides come to.
 pub(super) fn wanted(scope: &str, asked: &BTreeSet<String>) -> BTreeSet<String> {
     let of_scopes = scope.split(' ').flat_map(of_scope).map(|name| (*name).to_owned());
@@ -166,6 +174,13 @@ mod tests {
         for text in ["x", "[]", r#"{"userinfo":[]}"#] {
             assert_eq!(Asked::parse(Some(text)), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_claim_that_is_asked_for_alone_is_asked_about_like_its_scope() {
+        let asked = Asked::parse(Some(r#"{"userinfo":{"email":null},"id_token":{"groups":null}}"#)).expect("an object");
+        assert_eq!(words("openid", &asked), "openid email groups");
+        assert_eq!(words("openid offline_access", &Asked::default()), "openid offline_access");
     }
 
     #[test]

@@ -84,6 +84,8 @@ fn basic(line: &str) -> Option<Presented> {
     let text = String::from_utf8(bytes).ok()?;
     let (id, secret) = text.split_once(':')?;
     let decoded = |half: &str| form_urlencoded::parse(format!("x={half}").as_bytes()).next().map(|(_, text)| text.into_owned());
+    // No database stores U+0000.
+    let decoded = |half: &str| decoded(half).filter(|text| !text.contains('\0'));
     Some(Presented { id: decoded(id)?, secret: Some(Secret::new(decoded(secret)?)) })
 }
 
@@ -111,6 +113,7 @@ mod tests {
         assert_eq!(of(None, "client_id=a&client_id=a"), Err("invalid_request"));
         assert_eq!(of(None, ""), Err("invalid_client"));
         assert_eq!(of(Some("nothing"), ""), Err("invalid_client"));
+        assert_eq!(of(Some("a%00:b"), ""), Err("invalid_client"));
         assert_eq!(of(None, "client_id=a&client_assertion=x"), Err("invalid_client"));
     }
 }

@@ -72,7 +72,7 @@ fn described(issuer: &str) -> Value {
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
         "claims_parameter_supported": true,
-        "prompt_values_supported": ["none", "login", "select_account"],
+        "prompt_values_supported": ["none", "login", "select_account", "consent"],
         "ui_locales_supported": ["en"],
     })
 }

@@ -117,7 +117,7 @@ impl From<super::keys::KeysError> for Refusal {
     fn from(error: super::keys::KeysError) -> Self {
         match error {
             super::keys::KeysError::Store(error) => error.into(),
-            error => {
+            error @ super::keys::KeysError::NotMade => {
                 tracing::error!(%error, "the keys for tokens can't be used");
                 Self::INTERNAL
             }

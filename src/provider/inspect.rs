@@ -103,10 +103,11 @@ async fn tell(call: &Call, body: Body) -> Result<Option<Value>, Refusal> {
             "iss": call.issuer,
         })
     };
-    let about = |mut told: Value, person: &crate::model::grant::Person| {
+    let about = |mut told: Value, person: &crate::model::grant::Person, scope: &str| {
         told["sub"] = claims::subject(&person.user_id).into();
         let doc: Value = serde_json::from_str(&person.doc).unwrap_or_default();
-        if let Some(name) = doc.get("username").and_then(Value::as_str) {
+        let is_told = scope.split(' ').any(|word| word == "profile");
+        if let Some(name) = doc.get("username").and_then(Value::as_str).filter(|_| is_told) {
             told["username"] = name.into();
         }
         told
@@ -115,7 +116,7 @@ async fn tell(call: &Call, body: Body) -> Result<Option<Value>, Refusal> {
         Some(TokenKind::Access) => {
             let own = userinfo::find(call, text).await?.filter(|token| token.grant.client_id == client.id);
             own.map(|token| {
-                let mut told = about(common(&token.scope, token.expires_at, token.created_at), &token.person);
+                let mut told = about(common(&token.scope, token.expires_at, token.created_at), &token.person, &token.scope);
                 told["jti"] = token.id.into();
                 told
             })
@@ -125,7 +126,8 @@ async fn tell(call: &Call, body: Body) -> Result<Option<Value>, Refusal> {
             let own =
                 found.filter(|found| found.grant.client_id == client.id && found.used_at.is_none() && now < found.expires_at);
             own.map(|found| {
-                let mut told = about(common(&found.grant.scope, found.expires_at, found.created_at), &found.person);
+                let mut told =
+                    about(common(&found.grant.scope, found.expires_at, found.created_at), &found.person, &found.grant.scope);
                 told["token_type"] = "refresh_token".into();
                 told
             })

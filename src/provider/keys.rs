@@ -182,7 +182,7 @@ fn opened(ring: &KeyRing, tenant: &TenantId, stored: &StoredKey) -> Option<Key> 
     let signs = ring.open(&stored.key, &place(tenant, kid)).ok();
     let signs = signs.and_then(|der| SigningKey::from_der(stored.life.alg, der.expose()));
     if signs.is_none() {
-        tracing::error!(%tenant, kid, "a key for tokens can't be opened, and another takes its place: was the server's key lost?");
+        tracing::error!(%tenant, kid, "a key for tokens can't be opened here, and another signs: has this process another secrets.key than the rest?");
     }
     Some(Key { life: stored.life.clone(), jwk, verifies, signs })
 }

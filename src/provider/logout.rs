@@ -1,15 +1,16 @@
 //! `/oidc/logout` (OpenID Connect RP-Initiated Logout): ends the session here, and sends the person on to an address that the
 //! application registered for that. Whoever comes without proof of who is meant is asked first: any page can lead here.
 
-use super::Call;
 use super::authorize::{goes_to, hidden, request_id};
 use super::claims;
 use super::id_token;
 use super::parameters::Parameters;
+use super::{Call, dress};
 use crate::http::page::Page;
 use crate::model::event::LogEntry;
 use crate::model::ids::ClientId;
 use crate::model::session::SignedIn;
+use crate::model::tenant::Organization;
 use crate::store::{Batch, clients, events, grants, sessions};
 use axum::body::Body;
 use axum::http::header::{ALLOW, SET_COOKIE};
@@ -48,13 +49,16 @@ pub(super) async fn answer(call: Call, body: Body) -> Response {
 
 async fn leave(call: &Call, parameters: &Parameters, is_confirmed: bool) -> Result<Response, Box<Response>> {
     let leaving = leaving(call, parameters).await?;
-    let Some(signed_in) = call.provider.logins.who(&call.parts).await? else { return Ok(gone(call, leaving.to.as_deref())) };
+    let Some(signed_in) = call.provider.logins.who(&call.parts).await? else {
+        return Ok(gone(call, leaving.to.as_deref(), None));
+    };
+    let own = call.organization(signed_in.organization_id.as_ref()).await?;
     let is_meant = leaving.sub.is_some_and(|sub| sub == claims::subject(&signed_in.user_id));
     if !is_meant && !is_confirmed {
-        return Ok(ask(call, parameters));
+        return Ok(ask(call, parameters, own.as_ref()));
     }
     end(call, &signed_in).await?;
-    Ok(gone(call, leaving.to.as_deref()))
+    Ok(gone(call, leaving.to.as_deref(), own.as_ref()))
 }
 
 async fn leaving(call: &Call, parameters: &Parameters) -> Result<Leaving, Box<Response>> {
@@ -129,19 +133,19 @@ async fn end(call: &Call, signed_in: &SignedIn) -> Result<(), Box<Response>> {
     logins.store.apply(batch).await.map_err(|error| failed(error.into()))
 }
 
-fn gone(call: &Call, to: Option<&str>) -> Response {
+fn gone(call: &Call, to: Option<&str>, own: Option<&Organization>) -> Response {
     let mut response = match to {
         Some(to) => goes_to(to),
         None => {
             let page = Page { title: "Signed out", text: "You are signed out.", reference: None, form: "" };
-            page.into_response(StatusCode::OK, &call.provider.logins.entropy)
+            page.dressed(dress(own), StatusCode::OK, &call.provider.logins.entropy)
         }
     };
     response.headers_mut().append(SET_COOKIE, call.provider.logins.forgets());
     response
 }
 
-fn ask(call: &Call, parameters: &Parameters) -> Response {
+fn ask(call: &Call, parameters: &Parameters, own: Option<&Organization>) -> Response {
     let fields = parameters.without(&[CONFIRMED]).with(CONFIRMED, "yes");
     let form = format!(
         "<form method=\"post\" action=\"{}\">{}<button type=\"submit\">Sign out</button></form>",
@@ -149,7 +153,7 @@ fn ask(call: &Call, parameters: &Parameters) -> Response {
         hidden(fields.iter())
     );
     let page = Page { title: "Sign out", text: "Do you want to sign out?", reference: None, form: &form };
-    page.into_response(StatusCode::OK, &call.provider.logins.entropy)
+    page.dressed(dress(own), StatusCode::OK, &call.provider.logins.entropy)
 }
 
 fn refused(call: &Call, code: &str) -> Response {

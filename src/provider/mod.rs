@@ -23,8 +23,10 @@ mod told;
 mod userinfo;
 
 use crate::clock::Micros;
+use crate::http::page::Dress;
 use crate::login::Logins;
-use crate::model::tenant::Tenant;
+use crate::model::ids::OrganizationId;
+use crate::model::tenant::{Organization, Tenant};
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{
@@ -78,6 +80,22 @@ impl Call {
         let kind = self.parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
     }
+}
+
+impl Call {
+    /// The organization that a page is shown for.
+    async fn organization(&self, id: Option<&OrganizationId>) -> Result<Option<Organization>, Box<Response>> {
+        match id {
+            Some(id) => self.provider.logins.organization_of(&self.tenant, id).await,
+            None => Ok(None),
+        }
+    }
+}
+
+fn dress(organization: Option<&Organization>) -> Option<Dress<'_>> {
+    let organization = organization?;
+    let name = organization.display_name.as_deref().unwrap_or(&organization.name);
+    Some(Dress { look: &organization.look, name })
 }
 
 /// A route that `serve` answers.

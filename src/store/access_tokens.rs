@@ -4,7 +4,7 @@ use super::statements::statements;
 use super::{Batch, Error, Row, Store};
 use crate::args;
 use crate::model::client::ClientOptions;
-use crate::model::grant::{Grant, Person};
+use crate::model::grant::{Grant, Person, TOKENS_MAX};
 use crate::model::ids::{ClientId, GrantId, IdentityId, OrganizationId, ProfileId, SessionId, TenantId};
 use crate::secret::TokenHash;
 
@@ -21,6 +21,9 @@ statements! {
         WHERE a.tenant_id = $1 AND a.hash = $2 AND a.expires_at > $3 AND (g.offline OR s.id IS NOT NULL)";
     INSERT_ACCESS_TOKEN = "INSERT INTO access_tokens (tenant_id, hash, id, grant_id, scope, created_at, expires_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    /// Those of a grant beyond the newest so many.
+    DELETE_OLDEST_ACCESS_TOKENS = "DELETE FROM access_tokens WHERE tenant_id = $1 AND grant_id = $2 AND created_at < coalesce((SELECT created_at \
+        FROM access_tokens WHERE tenant_id = $1 AND grant_id = $2 ORDER BY created_at DESC LIMIT 1 OFFSET $3), 0)";
     DELETE_ACCESS_TOKEN = "DELETE FROM access_tokens WHERE tenant_id = $1 AND hash = $2";
     OLD_ACCESS_TOKENS = "SELECT hash FROM access_tokens WHERE tenant_id = $1 AND expires_at < $2 ORDER BY expires_at LIMIT $3";
 }
@@ -75,8 +78,9 @@ pub async fn find(store: &Store, tenant: &TenantId, hash: &TokenHash, now: i64) 
     rows.first().map(read).transpose()
 }
 
-/// A new one of `grant`.
+/// A new one of `grant`, whose oldest go beyond [`TOKENS_MAX`].
 pub fn insert(batch: &mut Batch, grant: &Grant, (id, scope): (&str, &str), hash: &TokenHash, (now, until): (i64, i64)) {
+    batch.any(DELETE_OLDEST_ACCESS_TOKENS, args![&grant.tenant_id, &grant.id, TOKENS_MAX - 1]);
     batch.one(INSERT_ACCESS_TOKEN, args![&grant.tenant_id, &hash.as_bytes()[..], id, &grant.id, scope, now, until]);
 }
 

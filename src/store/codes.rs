@@ -3,7 +3,7 @@
 use super::statements::statements;
 use super::{Batch, Error, Store};
 use crate::args;
-use crate::model::grant::{Grant, Person};
+use crate::model::grant::{GRANTS_MAX, Grant, Person};
 use crate::model::ids::{ClientId, GrantId, IdentityId, OrganizationId, ProfileId, SessionId, TenantId};
 use crate::secret::TokenHash;
 
@@ -15,6 +15,9 @@ statements! {
         LEFT JOIN identities i ON i.tenant_id = s.tenant_id AND i.id = s.identity_id AND i.profile_id = s.profile_id AND i.state = 'active' \
         LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id AND NOT u.blocked \
         WHERE c.tenant_id = $1 AND c.hash = $2";
+    /// Those of a person and an application beyond the newest so many.
+    DELETE_OLDEST_CODES = "DELETE FROM codes WHERE tenant_id = $1 AND profile_id = $2 AND client_id = $3 AND expires_at < coalesce((SELECT \
+        expires_at FROM codes WHERE tenant_id = $1 AND profile_id = $2 AND client_id = $3 ORDER BY expires_at DESC LIMIT 1 OFFSET $4), 0)";
     INSERT_CODE = "INSERT INTO codes (tenant_id, hash, client_id, grant_id, session_id, profile_id, identity_id, redirect_uri, \
         challenge, nonce, scope, asked, auth_time, expires_at, organization_id) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
@@ -73,6 +76,7 @@ pub async fn find(store: &Store, tenant: &TenantId, hash: &TokenHash, now: i64) 
 pub fn insert(batch: &mut Batch, new: &StoredCode, hash: &TokenHash) {
     let Grant { tenant_id, id, client_id, session_id, profile_id, identity_id, scope, asked, auth_time, expires_at, .. } =
         &new.grant;
+    batch.any(DELETE_OLDEST_CODES, args![tenant_id, profile_id, client_id, GRANTS_MAX - 1]);
     batch.one(
         INSERT_CODE,
         args![

@@ -14,6 +14,8 @@ statements! {
     DELETE_OLDEST_GRANTS = "DELETE FROM grants WHERE tenant_id = $1 AND profile_id = $2 AND client_id = $3 AND id <= coalesce((SELECT id \
         FROM grants WHERE tenant_id = $1 AND profile_id = $2 AND client_id = $3 ORDER BY id DESC LIMIT 1 OFFSET $4), '')";
     /// What hung on a session hangs on the one that takes its place, if that is the same identity's.
+    MOVE_CODES = "UPDATE codes SET session_id = $5 WHERE tenant_id = $1 AND profile_id = $2 AND identity_id = $3 AND session_id = \
+        (SELECT id FROM sessions WHERE tenant_id = $1 AND hash = $4 LIMIT 1)";
     MOVE_GRANTS = "UPDATE grants SET session_id = $5 WHERE tenant_id = $1 AND profile_id = $2 AND identity_id = $3 AND session_id = \
         (SELECT id FROM sessions WHERE tenant_id = $1 AND hash = $4 LIMIT 1)";
     DELETE_GRANT = "DELETE FROM grants WHERE tenant_id = $1 AND id = $2";
@@ -70,7 +72,9 @@ pub fn move_to_session(
     from: &TokenHash,
     to: &SessionId,
 ) {
-    batch.any(MOVE_GRANTS, args![tenant, profile, identity, &from.as_bytes()[..], to]);
+    for moves in [MOVE_GRANTS, MOVE_CODES] {
+        batch.any(moves, args![tenant, profile, identity, &from.as_bytes()[..], to]);
+    }
 }
 
 /// Ends it, with all of its tokens.

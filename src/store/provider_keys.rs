@@ -7,7 +7,7 @@ use crate::model::ids::TenantId;
 use crate::model::provider_key::{KeyLife, KeyState, SigningAlg};
 
 statements! {
-    LIST_PROVIDER_KEYS = "SELECT kid, alg, state, created_at, state_since, public, key, number FROM provider_keys WHERE tenant_id = $1 ORDER BY created_at, kid LIMIT 100";
+    LIST_PROVIDER_KEYS = "SELECT kid, alg, state, created_at, state_since, public, key, number FROM provider_keys WHERE tenant_id = $1 ORDER BY CASE state WHEN 'retired' THEN 1 ELSE 0 END, number DESC, kid LIMIT 200";
     /// Of two replicas that make one, the second is a conflict.
     INSERT_PROVIDER_KEY = "INSERT INTO provider_keys (tenant_id, kid, alg, number, state, public, key, created_at, state_since) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -25,7 +25,7 @@ pub struct StoredKey {
     pub key: Vec<u8>,
 }
 
-/// A tenant's keys, the oldest first; at first there are none.
+/// A tenant's keys, those in use first; at first there are none.
 pub async fn list(store: &Store, tenant: &TenantId) -> Result<Vec<StoredKey>, Error> {
     let read = |row: &Row| {
         let alg = SigningAlg::parse(&row.text(1)?).ok_or(Error::Corrupt { what: "provider_keys.alg is no algorithm" })?;

@@ -3,7 +3,7 @@
 use super::statements::statements;
 use super::{Batch, Error, Row, Store};
 use crate::args;
-use crate::model::grant::{Grant, Person};
+use crate::model::grant::{Grant, Person, TOKENS_MAX};
 use crate::model::ids::TenantId;
 use crate::secret::TokenHash;
 
@@ -20,6 +20,9 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6)";
     /// Whoever comes second touches no row.
     USE_REFRESH_TOKEN = "UPDATE refresh_tokens SET used_at = $3, successor = $4 WHERE tenant_id = $1 AND hash = $2 AND used_at IS NULL";
+    /// Those of a family beyond the newest so many: whoever still shows one of these has slept through all of it.
+    DELETE_OLDEST_REFRESH_TOKENS = "DELETE FROM refresh_tokens WHERE tenant_id = $1 AND grant_id = $2 AND created_at < coalesce((SELECT created_at \
+        FROM refresh_tokens WHERE tenant_id = $1 AND grant_id = $2 ORDER BY created_at DESC LIMIT 1 OFFSET $3), 0)";
     /// Whoever has the successor has no use for its predecessor any more.
     FORGET_SUCCESSOR = "UPDATE refresh_tokens SET successor = NULL WHERE tenant_id = $1 AND hash = $2";
     OLD_REFRESH_TOKENS = "SELECT hash FROM refresh_tokens WHERE tenant_id = $1 AND expires_at < $2 ORDER BY expires_at LIMIT $3";
@@ -60,6 +63,7 @@ pub async fn find(store: &Store, tenant: &TenantId, hash: &TokenHash, now: i64) 
 /// A new one of `grant`; `parent` was used for it.
 pub fn insert(batch: &mut Batch, grant: &Grant, hash: &TokenHash, parent: Option<&TokenHash>, (now, until): (i64, i64)) {
     let parent = parent.map(|hash| hash.as_bytes().to_vec());
+    batch.any(DELETE_OLDEST_REFRESH_TOKENS, args![&grant.tenant_id, &grant.id, TOKENS_MAX - 1]);
     batch.one(INSERT_REFRESH_TOKEN, args![&grant.tenant_id, &hash.as_bytes()[..], &grant.id, parent, now, until]);
 }
 

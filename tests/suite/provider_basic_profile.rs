@@ -37,7 +37,8 @@ async fn with_all_claims(store: Store) -> SamlSite {
 
 /// Everybody signed in so many seconds before they did.
 async fn began_earlier(site: &SamlSite, seconds: i64) {
-    site.change(&format!("UPDATE sessions SET created_at = created_at - {}", seconds * SECOND)).await;
+    let by = seconds * SECOND;
+    site.change(&format!("UPDATE sessions SET created_at = created_at - {by}, auth_time = auth_time - {by}")).await;
 }
 
 /// Where a person is sent to sign in; they do, and come back.

@@ -26,6 +26,13 @@ fn proved(login: minted::Login, seconds: i64) -> minted::Login {
     login.with(&format!("AuthnInstant=\"{}\"", minted::at(-5)), &format!("AuthnInstant=\"{}\"", minted::at(seconds)))
 }
 
+/// A parameter of an address of ours.
+fn returned_from(address: &str, name: &str) -> String {
+    let url = url::Url::parse(&format!("https://x{address}")).expect("an address");
+    let mut all = url.query_pairs().filter(|(found, _)| found == name);
+    all.next().unwrap_or_else(|| panic!("no {name} in {address}")).1.into_owned()
+}
+
 /// Where somebody is sent who asks for this.
 async fn way(app: &Application<'_>, browser: &mut Browser<'_>, changes: &[(&str, &str)]) -> String {
     let answer = browser.send("GET", &app.request(changes), None).await;
@@ -128,6 +135,70 @@ on_both_gateways! {
         let tokens = app.tokens(&mut browser, &[]).await;
         let claims = app.verified(text(&tokens, "id_token")).await;
         assert!(!claims.contains_key("org_id") && claims["groups"].as_array().is_some_and(|groups| !groups.is_empty()));
+    }
+
+    async fn pages_wear_what_an_organization_chose_for_its_people(store) {
+        let site = SamlSite::without_connection(store, &[]).await;
+        let logo = "https://cdn.acme.example/logo.svg?a=1&b=2";
+        let line = ["organization", "create", "acme", "--display-name", "Acme & Co", "--color", "#FFDD00", "--logo-url", logo];
+        site.gateway.cli(&line);
+        let metadata = minted::metadata(&[minted::rsa()], "");
+        for name in ["acme", "second"] {
+            site.connect(name, &metadata, &["organization=acme"]);
+        }
+        let app = Application::register(&site, "app", &[]);
+        let page = site.browser().send("GET", &app.request(&[("organization", "acme")]), None).await;
+        assert!(page.text.contains("--own:#ffdd00;--own-on:#000000"), "{}", page.text);
+        assert!(page.text.contains("src=\"https://cdn.acme.example/logo.svg?a=1&amp;b=2\" alt=\"Acme &amp; Co\""), "{}", page.text);
+        let policy = page.header("content-security-policy").expect("a policy");
+        assert!(policy.contains("img-src https://cdn.acme.example;"), "{policy}");
+        // Nobody else's page, and none once it was taken away.
+        let plain = site.browser().send("GET", &app.request(&[]), None).await;
+        assert!(!plain.text.contains("--own:") && !plain.header("content-security-policy").expect("a policy").contains("img-src"));
+        let mut alice = signed_in(&site).await;
+        assert!(alice.send("GET", "/oidc/logout", None).await.text.contains("--own:#ffdd00"), "asked whether to sign out");
+        assert!(alice.send("POST", "/oidc/logout", Some(&[("confirmed", "yes")])).await.text.contains("logo.svg"), "signed out");
+        site.gateway.cli(&["organization", "update", "acme", "--color", "", "--logo-url", ""]);
+        let page = site.browser().send("GET", &app.request(&[("organization", "acme")]), None).await;
+        assert!(page.status == 200 && !page.text.contains("--own:") && !page.text.contains("logo.svg"), "{}", page.text);
+    }
+
+    async fn attack_a_claim_by_name_is_no_way_around_the_question(store) {
+        let site = SamlSite::start(store, &[]).await;
+        let app = Application::register(&site, "survey", &["--ask-consent"]);
+        let mut browser = signed_in(&site).await;
+        let wanted = [("scope", "openid"), ("claims", r#"{"userinfo":{"email":null}}"#)];
+        let asked = browser.send("GET", &app.request(&wanted), None).await;
+        assert!(asked.text.contains("your e-mail address") && !asked.text.contains("your groups"), "{}", asked.text);
+        site.change("INSERT INTO consents (tenant_id, profile_id, client_id, scope, given_at) SELECT u.tenant_id, u.id, c.id, 'openid', 0 \
+            FROM users u JOIN clients c ON c.tenant_id = u.tenant_id").await;
+        let silent = app.authorize(&mut browser, &[wanted[0], wanted[1], ("prompt", "none")]).await;
+        assert_eq!(silent["error"], "consent_required");
+        assert!(app.authorize(&mut browser, &[wanted[0], ("prompt", "none")]).await.contains_key("code"));
+    }
+
+    async fn attack_a_sign_in_of_before_is_none_for_another_request(store) {
+        let site = SamlSite::start(store, &[]).await;
+        let app = Application::register(&site, "app", &[]);
+        let mut browser = signed_in(&site).await;
+        rests(&site, 100).await;
+        let way = way(&app, &mut browser, &[("prompt", "login")]).await;
+        let back = by_way(&site, &mut browser, &way, |login| login).await;
+        let since = returned_from(&back, "rosterd_since");
+        rests(&site, 30).await;
+        let other = app.request(&[("prompt", "login"), ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"), ("rosterd_since", &since)]);
+        let same = [("prompt", "login"), ("rosterd_since", &*since), ("code_challenge", "0000000000000000000000000000000000000000000")];
+        for request in [other, app.request(&same)] {
+            let answer = browser.send("GET", &request, None).await;
+            assert!(answer.header("location").is_some_and(|to| to.starts_with("/login/acme?")), "{}", answer.text);
+        }
+        // Nor is one that goes by without being asked for a new proof.
+        let mut old = site.browser();
+        let way = self::way(&app, &mut old, &[("prompt", "login")]).await;
+        let request = old.begin_at(&way.replace("&force=1", "")).await;
+        let login = proved(minted::login(&site.whom(Some(&request))), -4_000);
+        let back = old.hand_over(&login.signed_assertion(minted::rsa())).await.header("location").expect("back").to_owned();
+        assert_eq!(returned(&old.send("GET", &back, None).await)["error"], "login_required");
     }
 
     async fn attack_a_program_on_the_machine_gets_no_code_unseen(store) {

@@ -4,7 +4,7 @@ use super::refuse::Stopped;
 use super::waiting::{self, Waiting};
 use super::{Logins, Site};
 use crate::login::answer::{Refused, goes_to};
-use crate::login::visit::{is_a_visit, return_to_of};
+use crate::login::visit::{is_a_visit, is_forced, return_to_of};
 use crate::oidc::Rule;
 use crate::oidc::client::wants_challenge;
 use crate::oidc::discovery::Provider;
@@ -21,8 +21,18 @@ pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result
     if !is_a_visit(parts) {
         return Err(Stopped::Other(Refused::CrossOrigin));
     }
-    let return_to = return_to_of(logins, parts.uri.query().unwrap_or_default())?;
+    let query = parts.uri.query().unwrap_or_default();
+    let return_to = return_to_of(logins, query)?;
     let settings = site.settings(logins).await?;
+    let forced = is_forced(query);
+    if forced && !settings.kind.is_oidc() {
+        // Plain OAuth has no word for it, and nothing would say whether it was done.
+        return Err(Rule::AuthTimeMissing
+            .refused()
+            .expected("a new proof of who it is")
+            .received("a kind without ID tokens")
+            .into());
+    }
     let now = logins.clock.now();
     // A provider that hangs keeps those who wait for it busy, and not the gateway.
     let _place = logins.place(&site.connection)?;
@@ -36,6 +46,7 @@ pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result
         redirect_uri: site.callback.clone(),
         token_endpoint: provider.token.clone(),
         issuer: provider.issuer.as_ref().map(|issuer| issuer.shown().to_owned()),
+        forced,
     };
     let mut response = goes_to(&address(&settings, &provider, &waiting)?);
     let sealing = (&logins.keys, &logins.entropy);
@@ -71,10 +82,16 @@ fn address(settings: &Settings, provider: &Provider, waiting: &Waiting) -> Resul
     if let Some(mode) = kind.response_mode {
         query.append_pair("response_mode", mode);
     }
-    if let Some(seconds) = settings.max_age_seconds {
+    let seconds = if waiting.forced { Some(0) } else { settings.max_age_seconds };
+    if let Some(seconds) = seconds {
         query.append_pair("max_age", &seconds.to_string());
     }
-    for (name, value) in &settings.authorize_params {
+    if waiting.forced {
+        query.append_pair("prompt", "login");
+    }
+    let given =
+        settings.authorize_params.iter().filter(|(name, _)| !(waiting.forced && matches!(name.as_str(), "prompt" | "max_age")));
+    for (name, value) in given {
         query.append_pair(name, value);
     }
     drop(query);

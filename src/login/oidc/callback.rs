@@ -8,7 +8,7 @@ use super::posted::{self, Fields};
 use super::refuse::{self, Noted, Stopped};
 use super::waiting::{self, Waiting};
 use super::{Logins, Site};
-use crate::clock::SECOND;
+use crate::clock::{Micros, SECOND};
 use crate::http::body;
 use crate::login::answer::{Refused, goes_to};
 use crate::login::enter::stopped;
@@ -110,7 +110,7 @@ async fn entered(
     })?;
     logins.limits.take_back(&logins.store, &site.tenant.id, &tries).await?;
     let verified = Verified::by(Check { said: &said, settings: &settings }).await?;
-    let (response, trace) = let_in(logins, site, parts, &verified, waiting).await?;
+    let (response, trace) = let_in(logins, site, parts, (&verified, proved_at(&said)), waiting).await?;
     let left_out = facts.get("left_out").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let left_out: String = left_out.map(|what| format!("; not read: {what}")).collect();
     let detail = trace.as_ref().map(|trace| format!("{}{left_out}", trace.line()));
@@ -214,7 +214,7 @@ async fn id_token(
         nonce: &waiting.nonce,
         echoes_nonce: settings.kind.echoes_nonce,
         access_token: Some(answer.access_token.expose()),
-        max_age_seconds: settings.max_age_seconds,
+        max_age_seconds: if waiting.forced { Some(since(waiting.at, now)) } else { settings.max_age_seconds },
         tenants: &settings.tenants,
         now,
     };
@@ -227,6 +227,17 @@ async fn id_token(
         }
         other => Ok((other?, keys)),
     }
+}
+
+/// Whole seconds; a proof that is older is from before the login.
+fn since(at: Micros, now: Micros) -> u32 {
+    u32::try_from(now.saturating_sub(at).max(0) / SECOND).unwrap_or(u32::MAX)
+}
+
+/// When the provider saw a proof of who it is, if it says so.
+fn proved_at(said: &Said) -> Option<Micros> {
+    let seconds = said.id_token.as_ref()?.claims().get("auth_time")?.as_i64()?;
+    Some(seconds.saturating_mul(SECOND))
 }
 
 /// Whom a login is about. What was said came over TLS for a code of this login, and its ID token was verified.
@@ -248,11 +259,11 @@ async fn let_in(
     logins: &Logins,
     site: &Site,
     parts: &Parts,
-    verified: &Verified<LoginRecord>,
+    (verified, proved_at): (&Verified<LoginRecord>, Option<Micros>),
     waiting: &Waiting,
 ) -> Result<(Response, Option<LoginTrace>), Stopped> {
     let login = logins.login(&site.connection, parts);
-    let beginning = Beginning::new(logins, &site.tenant.id, parts);
+    let beginning = Beginning::new(logins, &site.tenant.id, parts).proved_at(proved_at);
     let begin = |entering: &Entering<'_>, batch: &mut Batch| beginning.store(entering, batch);
     let entered = logins.provisioner.login_storing(&login, verified, &begin).await.map_err(|error| stopped(&error))?;
     // Why somebody whom the provider knows is not let in is logged there, and theirs to ask an administrator.

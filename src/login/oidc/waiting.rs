@@ -23,6 +23,9 @@ pub(super) struct Waiting {
     /// Whom the browser was sent to: a code goes to nobody else.
     pub(super) token_endpoint: String,
     pub(super) issuer: Option<String>,
+    /// The person is to prove who they are, and not go on by a session they have there.
+    #[serde(default)]
+    pub(super) forced: bool,
 }
 
 impl Waiting {
@@ -117,6 +120,7 @@ mod tests {
             redirect_uri: String::from("https://id.example.com/login/callback/x"),
             token_endpoint: String::from("https://op.example/token"),
             issuer: None,
+            forced: false,
         }
     }
 

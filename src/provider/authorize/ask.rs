@@ -4,16 +4,27 @@ use super::decide::Question;
 use super::{CONFIRMED, hidden};
 use crate::http::page::Page;
 use crate::model::client::Client;
+use crate::model::tenant::Organization;
 use crate::provider::Call;
 use crate::provider::parameters::Parameters;
 use crate::provider::request::Request;
+use crate::provider::{claims, dress};
 use axum::http::StatusCode;
 use axum::response::Response;
 use rosterd_saml::write::html;
 
-pub(super) fn page(call: &Call, client: &Client, request: &Request, parameters: &Parameters, question: Question) -> Response {
+pub(super) fn page(
+    call: &Call,
+    (client, organization): (&Client, Option<&Organization>),
+    request: &Request,
+    parameters: &Parameters,
+    question: Question,
+) -> Response {
     let (text, knows) = match question {
-        Question::MayItKnow => (format!("{} wants to know of you:", client.name), known(&request.scope)),
+        Question::MayItKnow => (
+            format!("{} wants to know of you:", client.name),
+            known(&claims::words(&request.scope, &request.asked), client.options.claims_mapping.is_some()),
+        ),
         Question::IsItYours | Question::None => {
             let text = "A program on this device asks to sign you in. Go on only if you have just opened it yourself.";
             (text.to_owned(), String::new())
@@ -27,11 +38,11 @@ pub(super) fn page(call: &Call, client: &Client, request: &Request, parameters: 
     );
     let title = format!("Continue to {}?", client.name);
     let page = Page { title: &title, text: &text, reference: None, form: &form };
-    page.into_response(StatusCode::OK, &call.provider.logins.entropy)
+    page.dressed(dress(organization), StatusCode::OK, &call.provider.logins.entropy)
 }
 
 /// Scopes in words.
-fn known(scope: &str) -> String {
+fn known(scope: &str, has_own_claims: bool) -> String {
     let word = |scope: &str| match scope {
         "openid" => Some("who you are here"),
         "profile" => Some("your name, picture and language"),
@@ -41,7 +52,8 @@ fn known(scope: &str) -> String {
         "offline_access" => Some("and to stay signed in when you are away"),
         _ => None,
     };
-    let items: String = scope.split(' ').filter_map(word).map(|text| format!("<li>{text}</li>")).collect();
+    let own = has_own_claims.then_some("what your administrator set up for it");
+    let items: String = scope.split(' ').filter_map(word).chain(own).map(|text| format!("<li>{text}</li>")).collect();
     format!("<ul>{items}</ul>")
 }
 
@@ -53,7 +65,7 @@ mod tests {
     #[test]
     fn each_scope_is_said_in_words() {
         for scope in SCOPES {
-            assert!(known(scope).contains("<li>"), "{scope}");
+            assert!(known(scope, false).contains("<li>"), "{scope}");
         }
     }
 }

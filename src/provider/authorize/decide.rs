@@ -65,7 +65,7 @@ pub(in crate::provider) fn decide(
     let anew = match (session, since) {
         (Some(session), Some(since)) => session.began_at < since,
         (Some(session), None) => asks || is_older(session, now, 0),
-        (None, _) => since.is_some() || asks,
+        (None, _) => since.is_some() || asks || request.max_age_seconds == Some(0),
     };
     let prove = anew && (request.prompt.login || request.max_age_seconds.is_some());
     let sign_in = |anew| match request.prompt.none {
@@ -77,7 +77,8 @@ pub(in crate::provider) fn decide(
         return sign_in(true);
     }
     // They signed in anew, and yet by what they had proved before: it will not be otherwise the next time.
-    if since.is_some_and(|since| is_older(session, since, SKEW)) {
+    let is_from_before = |since: Micros| request.prompt.login && session.auth_time < since.saturating_sub(SKEW);
+    if since.is_some_and(|since| is_older(session, since, SKEW) || is_from_before(since)) {
         return Step::Refuse(NOT_ANEW);
     }
     // Not another one's code for whom the application knows.
@@ -173,6 +174,7 @@ mod tests {
         assert_eq!(by(NOW - SKEW - 1, "max_age=0"), Step::Refuse(NOT_ANEW));
         assert_eq!(by(NOW - SKEW - 1, "max_age=10"), Step::Issue);
         assert_eq!(by(0, "prompt=select_account"), Step::Issue);
+        assert_eq!((by(NOW - SKEW, "prompt=login"), by(NOW - SKEW - 1, "prompt=login")), (Step::Issue, Step::Refuse(NOT_ANEW)));
         let old = Session { auth_time: 0, ..session(NOW) };
         let step = decide(&request("max_age=10"), Some(&old), None, Question::None, NOW);
         assert_eq!(step, Step::SignIn { anew: true, prove: true }, "of a session that began just now");

@@ -24,18 +24,19 @@ pub(super) enum Change {
     Forget { key: KeyLife },
 }
 
-/// `keys`: each with whether it can be opened. What can't, signs no more: the next one does, or one that is made.
+/// `keys`: each with whether it can be opened here. What can't is left to whoever can, and signs nothing here: a process that was
+/// given another key than the rest must not take theirs away. It retires by age, as if it had been followed.
 pub(super) fn decide(keys: &[(&KeyLife, bool)], now: Micros) -> Vec<Change> {
-    let is_lost = |(key, opens): &&(&KeyLife, bool)| !opens && key.state != KeyState::Retired;
-    let lost: Vec<Change> =
-        keys.iter().filter(is_lost).map(|(key, _)| Change::Move { key: (*key).clone(), to: KeyState::Retired }).collect();
-    if !lost.is_empty() {
-        return lost;
-    }
-    let mut changes = Vec::new();
+    let is_left = |(key, opens): &&(&KeyLife, bool)| {
+        !opens && key.state != KeyState::Retired && now.saturating_sub(key.state_since) >= SIGNS_FOR + KEPT_FOR
+    };
+    let left = keys.iter().filter(is_left).map(|(key, _)| Change::Move { key: (*key).clone(), to: KeyState::Retired });
+    let mut changes: Vec<Change> = left.collect();
     for alg in SigningAlg::ALL {
         let own = || keys.iter().map(|(key, _)| *key).filter(move |key| key.alg == alg);
-        let of = |state: KeyState| own().find(|key| key.state == state);
+        let of = |state: KeyState| {
+            keys.iter().find(|(key, opens)| *opens && key.alg == alg && key.state == state).map(|(key, _)| *key)
+        };
         let number = own().map(|key| key.number).max().unwrap_or(0) + 1;
         let since = |key: &KeyLife| now.saturating_sub(key.state_since);
         match (of(KeyState::Active), of(KeyState::Next)) {
@@ -96,14 +97,21 @@ mod tests {
     }
 
     #[test]
-    fn one_that_cant_be_opened_signs_no_more_and_the_next_one_does_or_a_new_one() {
+    fn one_that_cant_be_opened_here_is_left_alone_and_another_signs_here() {
         let (active, next) = (key(1, KeyState::Active, 0), key(2, KeyState::Next, 0));
-        let retire = |key: &KeyLife| Change::Move { key: key.clone(), to: KeyState::Retired };
-        assert_eq!(decide(&[(&active, false), (&next, true)], 0), [retire(&active)]);
-        assert_eq!(decide(&[(&active, false), (&next, false)], 0), [retire(&active), retire(&next)]);
-        let retired = [key(1, KeyState::Retired, 0), key(2, KeyState::Retired, 0)];
-        assert_eq!(of(&retired, 0), [Change::Make { alg: SigningAlg::Rs256, number: 3, state: KeyState::Active }]);
-        assert_eq!(of(&[retired[0].clone(), next.clone()], 0), [Change::Move { key: next, to: KeyState::Active }]);
+        let of = |keys: &[(&KeyLife, bool)], now| -> Vec<Change> {
+            let is_own = |change: &Change| !matches!(change, Change::Make { alg, .. } if *alg != SigningAlg::Rs256);
+            decide(keys, now).into_iter().filter(is_own).collect()
+        };
+        let make = |number| Change::Make { alg: SigningAlg::Rs256, number, state: KeyState::Active };
+        assert_eq!(of(&[(&active, false)], 0), [make(2)]);
+        assert_eq!(of(&[(&active, false), (&next, false)], 0), [make(3)], "of a number nobody has");
+        assert_eq!(of(&[(&active, false), (&key(2, KeyState::Active, 0), true)], 0), []);
+        let late = SIGNS_FOR + KEPT_FOR;
+        let mine = key(2, KeyState::Active, late);
+        let retired = Change::Move { key: active.clone(), to: KeyState::Retired };
+        assert_eq!(of(&[(&active, false), (&mine, true)], late), [retired], "nobody followed it");
+        assert_eq!(of(&[(&active, false), (&mine, true)], late - 1), []);
     }
 
     #[test]
