@@ -27,7 +27,7 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use decide::{Question, SINCE_LASTS, Session, Step, decide};
+use decide::{Question, Session, Step, decide, still};
 use rosterd_saml::write::html;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -163,7 +163,7 @@ async fn go_on(call: &Call, parameters: &Parameters, said: Option<&str>) -> Resu
             if let (Some(meant), true) = (&meant, request.id_token_hint.is_some()) {
                 again = again.without(&[MEANT]).with(MEANT, meant);
             }
-            let since = since.filter(|since| (0..SINCE_LASTS).contains(&(now - since)));
+            let since = still(since, now);
             if anew || since.is_some() {
                 let at = since.unwrap_or(now);
                 again = again.with(SINCE, &logins.keys.seal_text(&at.to_be_bytes(), &place(&client, &request), &logins.entropy));

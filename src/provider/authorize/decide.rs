@@ -6,7 +6,7 @@ use crate::model::client::Client;
 use crate::provider::request::{Prompt, Request, Told};
 
 /// How long a sign-in may take until it no longer counts as the one that was asked for.
-pub(in crate::provider) const SINCE_LASTS: Micros = 15 * 60 * SECOND;
+const SINCE_LASTS: Micros = 15 * 60 * SECOND;
 /// How far the clock of an identity provider may be behind.
 const SKEW: Micros = 180 * SECOND;
 
@@ -48,6 +48,11 @@ pub(in crate::provider) enum Step {
     Refuse(Told),
 }
 
+/// Since when somebody was sent to sign in anew, if that was lately enough to count.
+pub(in crate::provider) fn still(since: Option<Micros>, now: Micros) -> Option<Micros> {
+    since.filter(|since| (0..SINCE_LASTS).contains(&now.saturating_sub(*since)))
+}
+
 /// `since` = this request was here before, and whoever was to sign in anew was sent to then. `question` = what is still open.
 pub(in crate::provider) fn decide(
     request: &Request,
@@ -56,7 +61,7 @@ pub(in crate::provider) fn decide(
     question: Question,
     now: Micros,
 ) -> Step {
-    let since = since.filter(|since| (0..SINCE_LASTS).contains(&now.saturating_sub(*since)));
+    let since = still(since, now);
     let asks = request.prompt.login || request.prompt.select;
     let is_older = |session: &Session, at: Micros, by: Micros| {
         let age = at.saturating_sub(session.auth_time);
