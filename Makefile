@@ -3,10 +3,10 @@
 .DEFAULT_GOAL := help
 # The workspace, and what stands beside it with a lock file of its own.
 PACKAGES := . fuzz benches/mapping benches/saml crates/saml/oracle
-.PHONY: help run test soak fuzz conformance bench micro fmt fmt-check lock lint deny mapping-bench saml-bench saml-rules
+.PHONY: help run test soak fuzz conformance bench provider-bench micro fmt fmt-check lock lint deny mapping-bench saml-bench saml-rules
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build and start the gateway on SQLite (state in .run/); prints addresses and a token. LISTEN=127.0.0.1:9090 moves it
 	@scripts/run.sh
@@ -22,6 +22,9 @@ conformance: ## scim2-tester and scim-sanity against a running gateway: make con
 
 bench: ## Measure the gateway against the floor server on both stores. ARGS="--help" lists the options
 	@benches/run.sh $(ARGS)
+
+provider-bench: ## Measure what applications ask of the gateway against the floor server. ARGS="--help" lists the options
+	@benches/provider.sh $(ARGS)
 
 mapping-bench: ## Measure the mapping language against V8 and hand-written Rust. ARGS="--write" puts the table into BENCHMARKS.md
 	@benches/mapping/run.sh $(ARGS)

@@ -1,6 +1,7 @@
 //! The floor: the least a server can do for the requests of the benchmark, on the same axum, tokio, sqlx and rusqlite
 //! as the gateway. It parses the JSON, does the statement and answers. No token, no schema, no log, no event, no ETag:
-//! what the gateway costs beyond this is what it does beyond this.
+//! what the gateway costs beyond this is what it does beyond this. `/token` stands for tokens that are given: a row, and a
+//! signature by RS256, the least that an ID token needs.
 //!
 //! `floor ADDRESS postgres://…` or `floor ADDRESS sqlite:FILE [each]`. On SQLite writers share commits, as in the
 //! gateway; with `each` every write has a commit of its own. Both flush at commit (`synchronous=FULL`).
@@ -18,8 +19,15 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use openssl::hash::MessageDigest;
+use openssl::pkey::{PKey, Private};
+use openssl::rsa::Rsa;
+use openssl::sign::Signer;
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::sync::LazyLock;
 
 const BASE: &str = "/scim/v2/connections/scim";
 
@@ -71,6 +79,7 @@ async fn main() {
     let routes = Router::new()
         .route("/Users", post(create).get(list))
         .route("/Users/{id}", get(find).patch(set_active))
+        .route("/token", post(give_tokens))
         .route("/Groups", post(create_group))
         .route("/Groups/{id}", patch(add_member))
         .with_state(database);
@@ -101,6 +110,22 @@ async fn create(State(database): State<Database>, body: Bytes) -> Result<Respons
     let (id, doc) = stored(&mut resource, "User");
     on!(database, create(id, name, doc.clone()))?;
     Ok(scim(StatusCode::CREATED, doc))
+}
+
+static KEY: LazyLock<PKey<Private>> = LazyLock::new(|| PKey::from_rsa(Rsa::generate(2_048).expect("a key")).expect("a key"));
+
+async fn give_tokens(State(database): State<Database>, body: Bytes) -> Result<Response, Refusal> {
+    let (id, doc) = stored(&mut json!({ "grant": String::from_utf8_lossy(&body) }), "Token");
+    on!(database, create(id.clone(), id.clone(), doc))?;
+    let claims = json!({"iss": "http://localhost", "sub": id, "aud": "load", "iat": 0, "exp": 0, "auth_time": 0, "at_hash": id});
+    let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","kid":"1","typ":"JWT"}"#);
+    let signed = format!("{head}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let signature =
+        Signer::new(MessageDigest::sha256(), &KEY).and_then(|mut signer| signer.sign_oneshot_to_vec(signed.as_bytes()));
+    let signature = signature.map_err(|error| Refusal::Failed(error.to_string()))?;
+    let id_token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
+    let tokens = json!({"access_token": id, "token_type": "Bearer", "expires_in": 3_600, "id_token": id_token});
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], tokens.to_string()).into_response())
 }
 
 async fn find(State(database): State<Database>, Path(id): Path<String>) -> Result<Response, Refusal> {
