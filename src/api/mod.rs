@@ -1,12 +1,14 @@
 //! The management API of one tenant: `/api/v2/…`, a folder per resource and a file per verb.
 //!
 //! Owns: who may call (a management token and its scopes), pages, and every refusal as the problem body that SDKs parse.
-//! Authenticates before anything else, so that a path tells nothing to strangers; another tenant's things are not there.
-//! Refuses: SCIM tokens.
+//! Each call is an [`Endpoint`], and what is served is what is described. Authenticates before anything else, so that a path
+//! tells nothing to strangers; another tenant's things are not there. Refuses: SCIM tokens.
 
 mod call;
 mod clients;
 mod connections;
+mod endpoint;
+mod openapi;
 mod page;
 mod problem;
 
@@ -19,12 +21,15 @@ use crate::store::Store;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
+use axum::routing::{any, get};
 use call::Call;
+use endpoint::Endpoint;
 use problem::Problem;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,76 +45,105 @@ pub struct Api {
 }
 
 /// What a call comes to.
-enum Answer {
-    Ok(Value),
-    Created(Value),
-    NoContent,
+struct Answer {
+    status: StatusCode,
+    content: Content,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+enum Content {
+    None,
+    Json(Value),
+    /// Bytes of another kind, or a stream, with the type of its own.
+    Raw(HeaderValue, Body),
+}
+
+impl Answer {
+    fn new(status: StatusCode, content: Content) -> Self {
+        Self { status, content, headers: Vec::new() }
+    }
+
+    /// 200.
+    fn ok(value: Value) -> Self {
+        Self::new(StatusCode::OK, Content::Json(value))
+    }
+
+    /// 201.
+    fn created(value: Value) -> Self {
+        Self::new(StatusCode::CREATED, Content::Json(value))
+    }
+
+    /// 204.
+    fn no_content() -> Self {
+        Self::new(StatusCode::NO_CONTENT, Content::None)
+    }
+
+    fn into_response(self) -> Response {
+        let mut response = match self.content {
+            Content::None => self.status.into_response(),
+            Content::Json(value) => problem::json(self.status, &value),
+            Content::Raw(media_type, body) => (self.status, [(CONTENT_TYPE, media_type)], body).into_response(),
+        };
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+/// Every call there is: one line per resource.
+fn endpoints() -> Vec<Endpoint> {
+    [clients::endpoints(), connections::endpoints()].into_iter().flatten().collect()
 }
 
 /// The routes, to be nested at `/api/v2`.
 pub fn router(api: Arc<Api>) -> Router {
-    Router::new()
-        .route("/connections/{id}/traffic", any(traffic))
-        .route("/clients", any(all_clients))
-        .route("/clients/{id}", any(one_client))
-        .route("/clients/{id}/rotate-secret", any(secret_of_client))
-        .fallback(elsewhere)
-        .with_state(api)
+    let mut by_path: BTreeMap<&str, Vec<Endpoint>> = BTreeMap::new();
+    for endpoint in endpoints() {
+        by_path.entry(endpoint.path).or_default().push(endpoint);
+    }
+    let mut router = Router::new().route("/openapi.json", get(description));
+    for (path, endpoints) in by_path {
+        let endpoints: Arc<[Endpoint]> = endpoints.into();
+        let answer = async move |State(api): State<Arc<Api>>, request: Request| answered(&api, request, &endpoints).await;
+        router = router.route(path, any(answer));
+    }
+    router.fallback(elsewhere).with_state(api)
 }
 
-async fn traffic(State(api): State<Arc<Api>>, request: Request) -> Response {
-    answered(&api, request, &[Method::GET], async |call, _| connections::traffic::list(call).await.map(Answer::Ok)).await
-}
-
-async fn all_clients(State(api): State<Arc<Api>>, request: Request) -> Response {
-    answered(&api, request, &[Method::GET, Method::POST], async |call, body| match call.method {
-        Method::POST => clients::create::create(call, body).await,
-        _ => clients::list::list(call).await,
-    })
-    .await
-}
-
-async fn one_client(State(api): State<Arc<Api>>, request: Request) -> Response {
-    answered(&api, request, &[Method::GET, Method::PATCH, Method::DELETE], async |call, body| match call.method {
-        Method::PATCH => clients::update::update(call, body).await,
-        Method::DELETE => clients::delete::delete(call).await,
-        _ => clients::show::show(call).await,
-    })
-    .await
-}
-
-async fn secret_of_client(State(api): State<Arc<Api>>, request: Request) -> Response {
-    answered(&api, request, &[Method::POST], async |call, body| clients::rotate_secret::rotate(call, body).await).await
+async fn description() -> Response {
+    problem::json(StatusCode::OK, &openapi::document(&endpoints(), "/api/v2"))
 }
 
 async fn elsewhere(State(api): State<Arc<Api>>, request: Request) -> Response {
-    answered(&api, request, &[], async |_, _| Err(Problem::not_found())).await
+    answered(&api, request, &[]).await
 }
 
-/// Authenticates, checks the method (none listed: any goes on), and gives the outcome its form and headers.
-async fn answered(
-    api: &Api,
-    request: Request,
-    methods: &[Method],
-    handle: impl AsyncFnOnce(&Call<'_>, Body) -> Result<Answer, Problem>,
-) -> Response {
+/// Authenticates, then has that one of `endpoints`, which share a path, answer whose method it is. None: nothing is there.
+async fn answered(api: &Api, request: Request, endpoints: &[Endpoint]) -> Response {
     let (parts, body) = request.into_parts();
     let (principal, allowance) = match api.authenticator.admit(&parts.headers).await {
         Ok(admitted) => admitted,
         Err(error) => return with_allowance(Problem::from(error).into_response(), api, None),
     };
     let outcome = match Call::new(api, principal, &parts) {
+        Ok(call) => called(&call, body, endpoints).await,
         Err(problem) => Err(problem),
-        Ok(_) if !methods.is_empty() && !methods.contains(&parts.method) => Err(Problem::method_not_allowed(methods)),
-        Ok(call) => handle(&call, body).await,
     };
-    let response = match outcome {
-        Ok(Answer::Ok(value)) => problem::json(StatusCode::OK, &value),
-        Ok(Answer::Created(value)) => problem::json(StatusCode::CREATED, &value),
-        Ok(Answer::NoContent) => StatusCode::NO_CONTENT.into_response(),
-        Err(problem) => problem.into_response(),
-    };
+    let response = outcome.map_or_else(Problem::into_response, Answer::into_response);
     with_allowance(response, api, Some(allowance))
+}
+
+async fn called(call: &Call<'_>, body: Body, endpoints: &[Endpoint]) -> Result<Answer, Problem> {
+    if endpoints.is_empty() {
+        return Err(Problem::not_found());
+    }
+    let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.method == call.method) else {
+        let methods: Vec<Method> = endpoints.iter().map(|endpoint| endpoint.method.clone()).collect();
+        return Err(Problem::method_not_allowed(&methods));
+    };
+    if !endpoint.scopes.is_empty() {
+        call.needs(endpoint.scopes)?;
+    }
+    (endpoint.handler)(call, body).await
 }
 
 /// `x-ratelimit-*` on every answer, errors too: integers, the reset as unix seconds. It is the second in which the next request is

@@ -174,6 +174,20 @@ impl From<store::Error> for Problem {
     }
 }
 
+/// The form of every refusal, for the description.
+pub(super) fn schema() -> Value {
+    json!({
+        "type": "object",
+        "required": ["statusCode", "error", "message", "errorCode"],
+        "properties": {
+            "statusCode": { "type": "integer" },
+            "error": { "type": "string" },
+            "message": { "type": "string" },
+            "errorCode": { "type": "string" },
+        },
+    })
+}
+
 /// A JSON answer that no cache keeps.
 pub(super) fn json(status: StatusCode, body: &Value) -> Response {
     let mut response = (status, body.to_string()).into_response();

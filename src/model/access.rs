@@ -42,8 +42,57 @@ pub const EVERY_SCOPE: &str = "*";
 pub const CONSOLE_SCOPE: &str = "console:sign-in";
 
 /// What calls of the management API ask for. A token may be given others too: they are those of other versions.
-pub const API_SCOPES: [&str; 6] =
-    ["read:connections", "read:raw", "read:clients", "create:clients", "update:clients", "delete:clients"];
+pub const API_SCOPES: [&str; 45] = [
+    "read:users",
+    "create:users",
+    "update:users",
+    "update:users_app_metadata",
+    "delete:users",
+    "read:user_idp_tokens",
+    "read:connections",
+    "create:connections",
+    "update:connections",
+    "delete:connections",
+    "read:scim_config",
+    "create:scim_config",
+    "update:scim_config",
+    "delete:scim_config",
+    "read:scim_token",
+    "create:scim_token",
+    "delete:scim_token",
+    "read:raw",
+    "read:groups",
+    "read:group_members",
+    "delete:groups",
+    "read:organizations",
+    "read:tenant_settings",
+    "read:clients",
+    "create:clients",
+    "update:clients",
+    "delete:clients",
+    "read:logs",
+    "read:logs_users",
+    "read:conflicts",
+    "update:conflicts",
+    "read:events",
+    "read:webhooks",
+    "create:webhooks",
+    "update:webhooks",
+    "delete:webhooks",
+    "read:mappings",
+    "update:mappings",
+    "read:runs",
+    "update:runs",
+    "read:sessions",
+    "delete:sessions",
+    "read:refresh_tokens",
+    "delete:refresh_tokens",
+    "erase:users",
+];
+
+/// What an access token that a person's application got may be given: for that person's own profile and no other.
+pub const OWN_SCOPES: [&str; 4] =
+    ["read:current_user", "create:current_user_metadata", "update:current_user_metadata", "update:current_user_identities"];
 
 /// What a SCIM token may be given; without a choice it gets all of them.
 pub const SCIM_SCOPES: [&str; 10] = [

@@ -1,26 +1,74 @@
 //! `/clients/…`: applications that log people in, and machines that call this API. What may be said of one is `registration`'s to
 //! decide; here are the words of the wire, and that nobody gives a machine more than they have themselves.
 
-pub(super) mod body;
-pub(super) mod create;
-pub(super) mod delete;
-pub(super) mod list;
-pub(super) mod rotate_secret;
-pub(super) mod show;
-pub(super) mod update;
+mod body;
+mod create;
+mod delete;
+mod list;
+mod rotate_secret;
+mod schema;
+mod show;
+mod update;
 
 use super::call::Call;
+use super::endpoint::{CHECKPOINT, DRY_RUN, Endpoint, FIELDS, OFFSET, handler};
 use super::problem::Problem;
 use crate::clock::SECOND;
 use crate::model::ids::ClientId;
 use crate::registration::{self, Planned};
 use crate::store::clients::{self, StoredClient};
+use axum::http::Method;
 use serde_json::{Map, Value};
 
 const READ: &str = "read:clients";
 const CREATE: &str = "create:clients";
 const UPDATE: &str = "update:clients";
 const DELETE: &str = "delete:clients";
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let (all, one) = ("/clients", "/clients/{id}");
+    vec![
+        Endpoint::new(Method::GET, all, "list_clients", &[READ], handler!(list::list, nobody))
+            .does("Applications and machines, by name, without secrets")
+            .with(&OFFSET)
+            .with(&CHECKPOINT)
+            .with(&FIELDS)
+            .answers(200, "a bare array, or an object with totals or a checkpoint", schema::list),
+        Endpoint::new(Method::POST, all, "create_client", &[CREATE], handler!(create::create))
+            .does("Registers an application or a machine; its secret is shown this once")
+            .with(&DRY_RUN)
+            .takes(schema::new)
+            .answers(200, "what would be done (`dry_run`)", schema::plan)
+            .answers(201, "what was registered", schema::client)
+            .refuses(409, "another application has the name"),
+        Endpoint::new(Method::GET, one, "show_client", &[READ], handler!(show::show, nobody))
+            .does("One application, without its secret")
+            .with(&FIELDS)
+            .answers(200, "the application", schema::client),
+        Endpoint::new(Method::PATCH, one, "update_client", &[UPDATE], handler!(update::update))
+            .does("Changes what is mentioned")
+            .with(&DRY_RUN)
+            .takes(schema::wanted)
+            .answers(200, "the application, or what would be done (`dry_run`)", schema::client)
+            .refuses(409, "another application has the name"),
+        Endpoint::new(Method::DELETE, one, "delete_client", &[DELETE], handler!(delete::delete, nobody))
+            .does("Takes it away, with everything people let it have")
+            .with(&DRY_RUN)
+            .answers(200, "what would be done (`dry_run`)", schema::plan)
+            .answers_nothing(204, "it is gone"),
+        Endpoint::new(
+            Method::POST,
+            "/clients/{id}/rotate-secret",
+            "rotate_client_secret",
+            &[UPDATE],
+            handler!(rotate_secret::rotate),
+        )
+        .does("A new secret, shown this once; the former one works on for a while")
+        .with(&DRY_RUN)
+        .takes(schema::rotate)
+        .answers(200, "the application with its secret, or what would be done (`dry_run`)", schema::client),
+    ]
+}
 
 /// How often it is looked again when somebody else was quicker.
 const ROUNDS: usize = 3;

@@ -1,7 +1,7 @@
 //! `POST /clients/{id}/rotate-secret`: a new secret, shown this once; the one until now works on for `overlap_seconds`.
 
+use super::Wish;
 use super::body::unknown;
-use super::{UPDATE, Wish};
 use crate::api::Answer;
 use crate::api::call::Call;
 use crate::api::problem::Problem;
@@ -10,14 +10,13 @@ use axum::body::Body;
 use serde_json::{Map, Value};
 
 pub(in crate::api) async fn rotate(call: &Call<'_>, sent: Body) -> Result<Answer, Problem> {
-    call.needs(&[UPDATE])?;
     let wish = Wish::RotateSecret { overlap_seconds: overlap_seconds(&call.object(sent).await?)? };
     let (planned, dry_run) = super::changed(call, wish).await?;
     if dry_run {
-        return Ok(Answer::Ok(shown::plan(&planned)));
+        return Ok(Answer::ok(shown::plan(&planned)));
     }
     let after = planned.after.as_ref().ok_or_else(Problem::no_client)?;
-    Ok(Answer::Ok(shown::client(after, planned.secret.as_ref())))
+    Ok(Answer::ok(shown::client(after, planned.secret.as_ref())))
 }
 
 fn overlap_seconds(members: &Map<String, Value>) -> Result<i64, Problem> {

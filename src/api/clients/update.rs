@@ -1,6 +1,6 @@
 //! `PATCH /clients/{id}`: what is not mentioned stays.
 
-use super::{UPDATE, Wish};
+use super::Wish;
 use crate::api::Answer;
 use crate::api::call::Call;
 use crate::api::problem::Problem;
@@ -8,12 +8,11 @@ use crate::registration::shown;
 use axum::body::Body;
 
 pub(in crate::api) async fn update(call: &Call<'_>, sent: Body) -> Result<Answer, Problem> {
-    call.needs(&[UPDATE])?;
     let wish = Wish::Update(call.object(sent).await?);
     let (planned, dry_run) = super::changed(call, wish).await?;
     if dry_run {
-        return Ok(Answer::Ok(shown::plan(&planned)));
+        return Ok(Answer::ok(shown::plan(&planned)));
     }
     let after = planned.after.as_ref().ok_or_else(Problem::no_client)?;
-    Ok(Answer::Ok(shown::client(after, None)))
+    Ok(Answer::ok(shown::client(after, None)))
 }

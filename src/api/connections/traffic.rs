@@ -1,21 +1,19 @@
 //! `GET /connections/{id}/traffic`: the newest requests of a connection's SCIM client, each refusal with what to change on the
 //! identity provider's side, and who the client seems to be.
 
+use crate::api::Answer;
 use crate::api::call::Call;
 use crate::api::page::Page;
 use crate::api::problem::Problem;
 use crate::store::traffic::{self as rows, Wanted};
 use crate::traffic::{shown, source};
-use serde_json::{Value, json};
+use serde_json::json;
 
-/// What opens it.
-const SCOPE: &str = "read:connections";
 /// Bodies and queries hold what the source says about people: for them this one as well.
 const CONTENT_SCOPE: &str = "read:raw";
 
 /// `from`, `take`, `refused`; the newest first.
-pub(in crate::api) async fn list(call: &Call<'_>) -> Result<Value, Problem> {
-    call.needs(&[SCOPE])?;
+pub(in crate::api) async fn list(call: &Call<'_>) -> Result<Answer, Problem> {
     let connection = call.connection().await?;
     let refused_only = call.flag("refused")?;
     let list = format!("traffic {} {refused_only}", connection.id);
@@ -36,5 +34,5 @@ pub(in crate::api) async fn list(call: &Call<'_>) -> Result<Value, Problem> {
     if let Some(last) = found.last().filter(|_| more) {
         answer["next"] = Page::next(call, &list, &last.id).into();
     }
-    Ok(answer)
+    Ok(Answer::ok(answer))
 }
