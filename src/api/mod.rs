@@ -11,6 +11,7 @@ mod endpoint;
 mod openapi;
 mod page;
 mod problem;
+mod users;
 
 use crate::clock::{Clock, Entropy};
 use crate::http::authenticate::Authenticator;
@@ -32,6 +33,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+pub use users::shown as shown_user;
 
 /// What the API works with.
 pub struct Api {
@@ -91,7 +93,7 @@ impl Answer {
 
 /// Every call there is: one line per resource.
 fn endpoints() -> Vec<Endpoint> {
-    [clients::endpoints(), connections::endpoints()].into_iter().flatten().collect()
+    [clients::endpoints(), connections::endpoints(), users::endpoints()].into_iter().flatten().collect()
 }
 
 /// The routes, to be nested at `/api/v2`.

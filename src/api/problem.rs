@@ -68,6 +68,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "inexistent_client", "The client does not exist.")
     }
 
+    /// 404, the same for what never was and for another tenant's.
+    pub(super) fn no_user() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "inexistent_user", "The user does not exist.")
+    }
+
     /// 400: the path can't be read.
     pub(super) fn uri() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_uri", "the path holds bytes that are no text")

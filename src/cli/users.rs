@@ -2,14 +2,14 @@
 
 use super::context::{Context, PAGE, TenantArg};
 use super::{Global, output, why};
+use crate::api::shown_user as shown;
 use crate::clock::rfc3339;
-use crate::model::connection::ConnectionKind;
 use crate::model::ids::TenantId;
 use crate::store::groups;
 use crate::store::users_read::{self, BlockRecord, IdentityRecord, UserRecord};
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::process::ExitCode;
 
 /// Profiles shown when a name means several.
@@ -79,45 +79,15 @@ pub async fn find_user(context: &Context, tenant: &TenantId, name: &str) -> anyh
     }
 }
 
-/// The user as the management API shows it.
+/// The user as the management API shows it, and of each identity where it stands.
 fn as_json(user: &UserRecord, identities: &[IdentityRecord]) -> Value {
-    let mut object = Map::new();
-    object.insert(String::from("user_id"), Value::String(user.user_id.clone()));
-    if let Value::Object(doc) = &user.doc {
-        object.extend(doc.iter().filter(|(name, _)| *name != "user_id").map(|(name, value)| (name.clone(), value.clone())));
-    }
-    if user.blocked {
-        object.insert(String::from("blocked"), Value::Bool(true));
-    }
-    object.insert(String::from("created_at"), Value::String(rfc3339(user.created_at)));
-    object.insert(String::from("updated_at"), Value::String(rfc3339(user.updated_at)));
-    if let Some(at) = user.last_login_at {
-        object.insert(String::from("last_login"), Value::String(rfc3339(at)));
-        object.insert(String::from("logins_count"), Value::from(user.logins_count));
-    }
-    object.insert(String::from("identities"), identities.iter().map(|identity| identity_json(user, identity)).collect());
-    Value::Object(object)
-}
-
-fn identity_json(user: &UserRecord, identity: &IdentityRecord) -> Value {
-    let own = match (identity.position, user.user_id.split_once('|')) {
-        (0, Some((_, rest))) => rest.to_owned(),
-        _ => identity.external_id.clone().unwrap_or_else(|| identity.id.to_string()),
-    };
-    let mut object = json!({
-        "connection": identity.connection,
-        "provider": identity.kind,
-        "user_id": own,
-        "isSocial": ConnectionKind::parse(&identity.kind).is_some_and(ConnectionKind::is_social),
-        "id": identity.id,
-        "connection_id": identity.connection_id,
-        "state": identity.state,
-        "active": identity.active,
-        "last_source": identity.last_source,
-    });
-    if identity.position > 0 {
-        let mapped = if identity.mapped.is_null() { &identity.login_mapped } else { &identity.mapped };
-        object["profileData"] = mapped.clone();
+    let mut object = shown::user(user, identities);
+    for (shown, identity) in object["identities"].as_array_mut().into_iter().flatten().zip(identities) {
+        shown["id"] = json!(identity.id);
+        shown["connection_id"] = json!(identity.connection_id);
+        shown["state"] = json!(identity.state);
+        shown["active"] = json!(identity.active);
+        shown["last_source"] = json!(identity.last_source);
     }
     object
 }

@@ -1,11 +1,13 @@
 //! Profiles as administrators look at them: by whatever name they know, with identities, blocks and history.
 
+use super::dialect::{in_list, pad_list};
 use super::statements::statements;
-use super::{Error, Row, Store};
+use super::{Error, Row, Store, Value};
 use crate::args;
 use crate::model::fold::fold;
 use crate::model::ids::{ConnectionId, IdentityId, ProfileId, TenantId};
 use serde_json::Value as Json;
+use std::collections::HashMap;
 
 statements! {
     USER_BY_USER_ID = "SELECT id, user_id, organization_id, blocked, doc, provenance, version, created_at, updated_at, \
@@ -35,6 +37,11 @@ statements! {
         h.created_at FROM history h LEFT JOIN connections c ON c.tenant_id = h.tenant_id AND c.id = h.connection_id \
         WHERE h.tenant_id = $1 AND h.profile_id = $2 ORDER BY h.version DESC, h.id DESC LIMIT $3";
 }
+
+/// Profiles whose identities are read at once.
+pub const IDS_MAX: usize = 256;
+/// Identities of all of them.
+const IDENTITIES_MAX: usize = 10_000;
 
 /// A profile as it is stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,6 +178,16 @@ pub async fn find(store: &Store, tenant: &TenantId, name: &str, limit: i64) -> R
     Ok(Vec::new())
 }
 
+/// The profile that applications know by `user_id`.
+pub async fn find_by_user_id(store: &Store, tenant: &TenantId, user_id: &str) -> Result<Option<UserRecord>, Error> {
+    store.read(USER_BY_USER_ID, args![tenant, user_id]).await?.first().map(user).transpose()
+}
+
+/// The profiles with an address that folds to `email_key`, the oldest first; at most `limit`.
+pub async fn find_by_email(store: &Store, tenant: &TenantId, email_key: &str, limit: i64) -> Result<Vec<UserRecord>, Error> {
+    store.read(USERS_BY_EMAIL, args![tenant, email_key, limit]).await?.iter().map(user).collect()
+}
+
 /// Up to `limit` profiles whose ids come after `after` (at first "").
 pub async fn list(store: &Store, tenant: &TenantId, after: &str, limit: i64) -> Result<Vec<UserRecord>, Error> {
     store.read(LIST_USERS, args![tenant, after, limit]).await?.iter().map(user).collect()
@@ -179,6 +196,36 @@ pub async fn list(store: &Store, tenant: &TenantId, after: &str, limit: i64) -> 
 /// The identities of a profile, the primary one first.
 pub async fn identities(store: &Store, tenant: &TenantId, profile: &ProfileId) -> Result<Vec<IdentityRecord>, Error> {
     store.read(IDENTITIES_OF_USER, args![tenant, profile]).await?.iter().map(identity).collect()
+}
+
+/// The same of several profiles, without what was sent of them (`raw`). At most [`IDS_MAX`] profiles, and as many identities of
+/// all of them as [`IDENTITIES_MAX`].
+pub async fn identities_of(
+    store: &Store,
+    tenant: &TenantId,
+    profiles: &[ProfileId],
+) -> Result<HashMap<ProfileId, Vec<IdentityRecord>>, Error> {
+    let mut found: HashMap<ProfileId, Vec<IdentityRecord>> = HashMap::new();
+    if profiles.is_empty() {
+        return Ok(found);
+    }
+    let mut args = args![tenant];
+    pad_list(&mut args, profiles.iter().map(Value::from));
+    for row in &store.read_built(identities_text(profiles.len()), args).await? {
+        found.entry(ProfileId::new(row.text(19)?)).or_default().push(identity(row)?);
+    }
+    Ok(found)
+}
+
+fn identities_text(profiles: usize) -> String {
+    format!(
+        "SELECT i.id, c.id, c.name, c.kind, i.position, i.external_id, i.user_name, i.state, i.active, CAST(NULL AS TEXT), \
+         i.mapped, i.mapping, i.mapping_version, i.login_mapped, i.login_mapping, i.login_mapping_version, i.last_source, \
+         i.first_seen, i.last_seen, i.profile_id FROM identities i JOIN connections c ON c.tenant_id = i.tenant_id \
+         AND c.id = i.connection_id WHERE i.tenant_id = $1 AND i.profile_id IN ({}) \
+         ORDER BY i.profile_id, i.position, i.id LIMIT {IDENTITIES_MAX}",
+        in_list(2, profiles)
+    )
 }
 
 pub async fn blocks(store: &Store, tenant: &TenantId, profile: &ProfileId) -> Result<Vec<BlockRecord>, Error> {
