@@ -152,6 +152,14 @@ CREATE TABLE users (
 );
 CREATE INDEX users_email ON users (tenant_id, email_key);
 CREATE INDEX users_username ON users (tenant_id, username_key);
+-- What the management API sorts and searches by, beside user_values.
+CREATE INDEX users_by_email ON users (tenant_id, coalesce(email_key, ''), id);
+CREATE INDEX users_created ON users (tenant_id, created_at, id);
+CREATE INDEX users_updated ON users (tenant_id, updated_at, id);
+CREATE INDEX users_last_login ON users (tenant_id, coalesce(last_login_at, 0), id);
+CREATE INDEX users_logins ON users (tenant_id, logins_count, id);
+CREATE INDEX users_organization ON users (tenant_id, organization_id, id) WHERE organization_id IS NOT NULL;
+CREATE INDEX users_blocked ON users (tenant_id, id) WHERE blocked;
 
 -- One user at one connection. raw = what the connection says now (for a push the merged SCIM resource
 -- without id, meta, groups, password); mapped = the mapping's result over the whole of it. An identity
@@ -203,10 +211,11 @@ CREATE UNIQUE INDEX identities_listed ON identities (tenant_id, connection_id, i
 -- Those the client gave no external id, in the order of creation: the end of a list that is sorted by it.
 CREATE INDEX identities_unnamed ON identities (tenant_id, connection_id, external_id, id) WHERE listed AND external_id IS NULL;
 CREATE INDEX identities_profile ON identities (tenant_id, profile_id);
+CREATE INDEX identities_people ON identities (tenant_id, connection_id, profile_id) WHERE profile_id IS NOT NULL;
 CREATE INDEX identities_dn ON identities (tenant_id, connection_id, dn_key) WHERE dn_key IS NOT NULL;
 
--- Searchable values of identities (SCIM filters) and of users (API search): folded unless the attribute
--- is case-exact, capped at 512 bytes plus a hash.
+-- Searchable values of identities (SCIM filters) and of users (API search; model::user_search says which): folded unless the
+-- attribute is case-exact, capped at 512 bytes plus a hash.
 CREATE TABLE identity_values (
     tenant_id TEXT NOT NULL,
     connection_id TEXT NOT NULL,
@@ -692,7 +701,7 @@ CREATE TABLE run_items (
     FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
 );
 
--- Totals in slots, so that creates do not queue for one row. scope = connection id.
+-- Totals in slots, so that creates do not queue for one row. scope = connection id; '' for the profiles of the tenant.
 CREATE TABLE counters (
     tenant_id TEXT NOT NULL,
     scope TEXT NOT NULL,

@@ -12,7 +12,7 @@ targets=(mapping_syntax mapping_format mapping_eval mapping_import saml_response
 if [ "${1:-}" = --gateway ]; then
     shift
     features=(--features gateway)
-    targets+=(scim_filter scim_patch ldap_controls oidc_login)
+    targets+=(scim_filter scim_patch user_search ldap_controls oidc_login)
 fi
 [ $# -eq 0 ] || targets=("$@")
 

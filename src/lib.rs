@@ -25,6 +25,7 @@ pub mod provisioning;
 pub mod registration;
 pub mod saml;
 pub mod scim;
+pub mod search;
 pub mod secret;
 pub mod store;
 pub mod sync;

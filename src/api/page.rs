@@ -78,6 +78,11 @@ impl Offset {
         Ok(Some(Self { page, per_page, totals: call.flag("include_totals")? }))
     }
 
+    /// Whether the number of all is asked for.
+    pub(super) const fn has_totals(self) -> bool {
+        self.totals
+    }
+
     pub(super) const fn start(self) -> i64 {
         self.page * self.per_page
     }

@@ -47,6 +47,11 @@ impl Problem {
         Self::body(format!("Payload validation error: '{says}' on property {path}"))
     }
 
+    /// 503: what is asked takes too long to find.
+    pub(super) fn search_timeout(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "search_timeout", message).with(RETRY_AFTER, RETRY_SECONDS.to_string())
+    }
+
     /// 400: more than offsets reach.
     pub(super) fn paging(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_paging", message)

@@ -26,3 +26,4 @@ pub mod tenant;
 pub mod traffic;
 pub mod user;
 pub mod user_id;
+pub mod user_search;

@@ -18,6 +18,8 @@ pub struct User {
     pub blocked: bool,
     /// JSON text of [`crate::profile::Profile`].
     pub doc: String,
+    /// What the document was when it was read; `None` of somebody new. By that a write knows which searchable values move.
+    pub was: Option<String>,
     /// JSON text of `provisioning::provenance::Provenance`.
     pub provenance: String,
     pub version: i64,

@@ -234,6 +234,7 @@ fn user(tenant: &TenantId, row: &Row, at: usize) -> Result<Option<User>, Error> 
         email_trusted: row.bool(at + 5)?,
         username_key: row.opt_text(at + 6)?,
         blocked: row.bool(at + 7)?,
+        was: Some(row.text(at + 8)?),
         doc: row.text(at + 8)?,
         provenance: row.text(at + 9)?,
         version: row.int(at + 10)?,

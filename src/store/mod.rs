@@ -46,6 +46,7 @@ pub mod sync_state;
 pub mod tenants;
 pub mod tokens;
 pub mod traffic;
+pub mod user_search;
 pub mod users;
 pub mod users_read;
 pub mod value;

@@ -511,7 +511,7 @@ const VISIBLE: &str = "(EXISTS (SELECT 1 FROM identities WHERE identities.tenant
     AND nested.id = members.member_id AND nested.listed))";
 
 /// The wildcards of LIKE as plain characters.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len() + 2), |mut out, c| {
         if matches!(c, '%' | '_' | '!') {
             out.push('!');
@@ -523,7 +523,7 @@ fn escaped(text: &str) -> String {
 
 /// The least text that is greater than every text with this prefix, by bytes of UTF-8 (which is by code point). None
 /// if there is none.
-fn after_prefix(prefix: &str) -> Option<String> {
+pub(super) fn after_prefix(prefix: &str) -> Option<String> {
     let mut end = prefix.to_owned();
     while let Some(last) = end.pop() {
         let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };

@@ -1,5 +1,6 @@
-//! Profiles and their blocks: the writes. Reads for provisioning stand beside the identity they come with.
+//! Profiles, what they are searched by, and their blocks: the writes. Reads for provisioning stand beside the identity they come with.
 
+use super::batch::Keys;
 use super::dialect::{in_list, pad_list};
 use super::statements::statements;
 use super::{Batch, Error, Store, Value};
@@ -7,6 +8,7 @@ use crate::args;
 use crate::model::connection::Connection;
 use crate::model::ids::{ProfileId, TenantId};
 use crate::model::user::{Block, BlockKind, User};
+use crate::model::user_search;
 
 statements! {
     INSERT = "INSERT INTO users (tenant_id, id, user_id, organization_id, email, email_key, email_trusted, username_key, blocked, \
@@ -25,6 +27,13 @@ statements! {
     INSERT_BLOCK = "INSERT INTO blocks (tenant_id, profile_id, kind, origin, since, actor, reason, expires_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     DELETE_BLOCK = "DELETE FROM blocks WHERE tenant_id = $1 AND profile_id = $2 AND kind = $3 AND origin = $4";
+    INSERT_VALUES = "INSERT INTO user_values (tenant_id, attribute, value_key, profile_id) VALUES ($1, $2, $3, $4)";
+    DELETE_VALUES = "DELETE FROM user_values WHERE tenant_id = $1 AND attribute = $2 AND value_key = $3 AND profile_id = $4";
+    /// How many profiles a tenant has is kept in slots, so that creates do not queue for one row. Not the text that counts for
+    /// connections: batches that go together are joined by their texts, and slots of one count are as good as each other.
+    COUNT = "INSERT INTO counters (tenant_id, scope, kind, slot, total) VALUES ($1, $2, $3, $4, $5) \
+        ON CONFLICT (tenant_id, scope, kind, slot) DO UPDATE SET total = excluded.total + counters.total";
+    SUM = "SELECT CAST(coalesce(sum(total), 0) AS BIGINT) FROM counters WHERE tenant_id = $1 AND scope = '' AND kind = 'profile'";
     INSERT_TOMBSTONE = "INSERT INTO tombstones (tenant_id, kind, subject, reason, created_at) VALUES ($1, $2, $3, $4, $5) \
         ON CONFLICT (tenant_id, kind, subject) DO NOTHING";
 }
@@ -70,6 +79,40 @@ pub fn insert(batch: &mut Batch, u: &User, login: Option<i64>) {
             i64::from(login.is_some()),
         ],
     );
+    count_one(batch, u, 1);
+    move_values(batch, u);
+}
+
+/// The searchable values that the document has and had not, and those it has no more. Every write of a document ends here.
+fn move_values(batch: &mut Batch, u: &User) {
+    let of = |doc: &str| user_search::values(doc, &u.user_id);
+    let (before, after) = match &u.was {
+        None => (Vec::new(), of(&u.doc)),
+        Some(was) if *was == u.doc => return,
+        Some(was) => (of(was), of(&u.doc)),
+    };
+    // Both are sorted.
+    let only = |these: &[(String, String)], those: &[(String, String)]| {
+        let rows = these.iter().filter(|row| those.binary_search(row).is_err());
+        rows.map(|(attribute, key)| args![&u.tenant_id, attribute, key, &u.id]).collect::<Vec<_>>()
+    };
+    batch.each(DELETE_VALUES, only(&before, &after));
+    batch.each(INSERT_VALUES, only(&after, &before));
+}
+
+/// Slots of the count of profiles.
+const SLOTS: u8 = 64;
+
+fn count_one(batch: &mut Batch, u: &User, by: i64) {
+    // The end of an id is drawn.
+    let slot = u.id.as_str().bytes().rev().take(2).fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % SLOTS;
+    batch.add(COUNT, args![&u.tenant_id, "", "profile", i64::from(slot), by], Keys::Drawn(4));
+}
+
+/// How many profiles the tenant has.
+pub async fn count(store: &Store, tenant: &TenantId) -> Result<i64, Error> {
+    let rows = store.read(SUM, args![tenant]).await?;
+    rows.first().map_or(Ok(0), |row| row.int(0))
 }
 
 /// Writes the row if it still has version `expected`; the version moves by one. `login`: when the person came in, if
@@ -95,6 +138,7 @@ pub fn update(batch: &mut Batch, u: &User, expected: i64, login: Option<i64>) {
             batch.one(UPDATE_AT_LOGIN, args);
         }
     }
+    move_values(batch, u);
 }
 
 /// Counts a login that changes nothing of the profile; refused as stale if it is blocked by now.
@@ -107,9 +151,10 @@ pub fn bury_identity(batch: &mut Batch, tenant: &TenantId, tombstone: &str, reas
     batch.any(INSERT_TOMBSTONE, args![tenant, "identity", tombstone, reason, now]);
 }
 
-/// Removes the profile with its blocks and history.
+/// Removes the profile with its searchable values, blocks and history.
 pub fn delete(batch: &mut Batch, u: &User) {
     batch.one(DELETE, args![&u.tenant_id, &u.id, u.version]);
+    count_one(batch, u, -1);
 }
 
 /// The user_id of somebody who was removed is never borne again.

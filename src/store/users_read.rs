@@ -38,6 +38,10 @@ statements! {
         WHERE h.tenant_id = $1 AND h.profile_id = $2 ORDER BY h.version DESC, h.id DESC LIMIT $3";
 }
 
+/// The columns of [`user`], to stand before `WHERE`.
+pub(super) const SELECT_USER: &str = "SELECT id, user_id, organization_id, blocked, doc, provenance, version, created_at, updated_at, \
+    last_login_at, logins_count FROM users";
+
 /// Profiles whose identities are read at once.
 pub const IDS_MAX: usize = 256;
 /// Identities of all of them.
@@ -117,7 +121,7 @@ fn json(text: Option<String>) -> Result<Json, Error> {
     parsed.map(Option::unwrap_or_default).map_err(|_| Error::Corrupt { what: "a document of a profile is no JSON" })
 }
 
-fn user(row: &Row) -> Result<UserRecord, Error> {
+pub(super) fn user(row: &Row) -> Result<UserRecord, Error> {
     Ok(UserRecord {
         id: ProfileId::new(row.text(0)?),
         user_id: row.text(1)?,

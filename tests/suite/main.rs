@@ -102,4 +102,5 @@ mod traffic;
 mod upstream_logins;
 mod upstream_profiles;
 mod upstreams;
+mod users_api;
 mod writing;

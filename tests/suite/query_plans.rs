@@ -8,12 +8,15 @@ use std::collections::BTreeSet;
 
 use rosterd::model::connection::{Connection, ConnectionKind, Options};
 use rosterd::model::ids::{ConnectionId, TenantId};
+use rosterd::model::user_search::UserQuery;
 use rosterd::scim::filter;
 use rosterd::scim::mode::Mode;
 use rosterd::scim::schema::registry;
+use rosterd::search;
 use rosterd::store::lists::{self, FIRST_ARGUMENT, Position};
 use rosterd::store::query_sql::{self, Compiled, Target};
 use rosterd::store::statements::{self, Form};
+use rosterd::store::user_search::{self, Begin, OrderBy, Wanted};
 use rosterd::store::{Value, groups, identities};
 use rusqlite::StatementStatus;
 use rusqlite::config::DbConfig;
@@ -110,6 +113,11 @@ fn filling(bytes: &str) -> Vec<String> {
                 i, i, i, i FROM n", numbers(users)),
             format!("{} INSERT INTO identity_values (tenant_id, connection_id, attribute, value_key, identity_id) \
                 SELECT '{tenant}', '{connection}', 'emails.value', {key}, {id} FROM n", numbers(users)),
+            format!("{} INSERT INTO user_values (tenant_id, attribute, value_key, profile_id) \
+                SELECT '{tenant}', 'name', {key}, {id} FROM n UNION ALL SELECT '{tenant}', 'given_name', {key}, {id} FROM n UNION ALL \
+                SELECT '{tenant}', 'family_name', '', {id} FROM n UNION ALL SELECT '{tenant}', 'nickname', {key}, {id} FROM n UNION ALL \
+                SELECT '{tenant}', 'email.domain', 'corp.example', {id} FROM n UNION ALL \
+                SELECT '{tenant}', 'app_metadata.number', 's' || {key}, {id} FROM n", numbers(users)),
             format!("{} INSERT INTO groups (tenant_id, id, connection_id, external_id, name, name_key, raw, raw_hash, created_at, updated_at) \
                 SELECT '{tenant}', {group}, '{connection}', CASE WHEN i % 3 = 0 THEN NULL ELSE {key} END, {key}, {key}, '{{}}', '', i, i FROM n", numbers(count)),
             format!("INSERT INTO counters (tenant_id, scope, kind, slot, total) VALUES ('{tenant}', '{connection}', 'user', 0, {}), \
@@ -363,6 +371,80 @@ async fn what_no_index_serves_is_looked_at_row_by_row_and_no_further_than_asked(
         }
     }
     assert!(forms.len() > 150, "{} forms", forms.len());
+    check(&forms).await;
+}
+
+fn searched(text: &str) -> UserQuery {
+    let node = search::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    node.map_or(UserQuery::All, |node| search::compile(&node).unwrap_or_else(|error| panic!("{text}: {error}")))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_users_costs_its_own_rows_in_every_order_and_so_does_one_look() {
+    let tenant = TenantId::new("t1");
+    let mut forms = vec![];
+    for (q, rank) in [("", "everybody"), ("NOT name:*no*", "no index"), ("email.domain:corp.example", "of everybody one value")] {
+        let query = searched(q);
+        for order in user_search::orders() {
+            let key = match order.by {
+                OrderBy::Creation => None,
+                OrderBy::CreatedAt | OrderBy::UpdatedAt => Some(Value::from(2_000_i64)),
+                OrderBy::LastLogin | OrderBy::LoginsCount => Some(Value::from(0_i64)),
+                OrderBy::Value("family_name") => Some(Value::from("")),
+                _ => Some(Value::from("k02000")),
+            };
+            let middle = user_search::Position { key, id: "i02000".to_owned() };
+            for begin in [Begin::Offset(0), Begin::After(Some(middle))] {
+                let wanted = Wanted { query: &query, order, begin, take: PAGE, total: false, until: 0 };
+                for mut form in user_search::forms(&tenant, &wanted, PAGE) {
+                    if form.name == "looked at" || form.name == "everybody" || form.name == "users by id" {
+                        form.name = format!("{} ({rank}), {order:?}, {:?}", form.name, wanted.begin);
+                        forms.push((form, PAGE, 0));
+                    }
+                }
+            }
+        }
+    }
+    assert!(forms.len() > 150, "{} forms", forms.len());
+    check(&forms).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_that_a_search_names_are_found_by_an_index() {
+    let tenant = TenantId::new("t1");
+    let mut forms = vec![];
+    for q in [
+        "name:K00100",
+        "name:k0010*",
+        "given_name:k00100 OR nickname:k00101",
+        "email:k00100",
+        "email:k0010*",
+        "user_id:k00100",
+        "user_id:k0010*",
+        "app_metadata.number:\"k00100\"",
+        "app_metadata.number:[k00100 TO k00105]",
+        "created_at:\"1970-01-01T00:00:00.001Z\" name:k00100",
+        "email.domain:corp.example name:k00100",
+        "identities.connection:scim email:k00100",
+        "name:k00100 AND NOT family_name:*no* AND logins_count:0",
+        "k00100",
+        "identities.user_id:\"scim|k00100\"",
+        "last_login:[1970-01-01 TO *]",
+        "blocked:true",
+        "organization_id:org_1",
+        "identities.connection:elsewhere",
+    ] {
+        let query = searched(q);
+        for order in user_search::orders() {
+            let wanted = Wanted { query: &query, order, begin: Begin::Offset(0), take: PAGE, total: false, until: 0 };
+            for mut form in user_search::forms(&tenant, &wanted, PAGE) {
+                if form.name != "looked at" {
+                    form.name = format!("{}, {order:?}, {q}", form.name);
+                    forms.push((form, PAGE, 0));
+                }
+            }
+        }
+    }
     check(&forms).await;
 }
 

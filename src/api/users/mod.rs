@@ -1,11 +1,12 @@
 //! `/users/…` and `/users-by-email`: people as applications know them, read. What is shown of one is [`shown`]'s to say.
 
 mod by_email;
+mod list;
 mod show;
 pub mod shown;
 
 use super::call::Call;
-use super::endpoint::{Endpoint, FIELDS, Kind, Parameter, handler};
+use super::endpoint::{CHECKPOINT, Endpoint, FIELDS, Kind, OFFSET, Parameter, handler};
 use super::page::with_fields;
 use super::problem::Problem;
 use crate::store::users_read::{self, UserRecord};
@@ -16,6 +17,18 @@ const READ: &str = "read:users";
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
+        Endpoint::new(Method::GET, "/users", "list_users", &[READ], handler!(list::list, nobody))
+            .does("Everybody, or those a search finds, in the order of their creation or another")
+            .with(&[
+                Parameter::new("q", Kind::Text, "a search: docs/management-api.md has its fields and operators"),
+                Parameter::new("search_engine", Kind::OneOf(&["v3"]), "the only one there is"),
+                Parameter::new("connection", Kind::Text, "only who has an identity at the connection of this name"),
+                Parameter::new("sort", Kind::Text, "a field and `:1` or `:-1`; whoever lacks the field is first, or last"),
+            ])
+            .with(&OFFSET)
+            .with(&CHECKPOINT)
+            .with(&FIELDS)
+            .answers(200, "a bare array, or an object with totals or a checkpoint", page_schema),
         Endpoint::new(Method::GET, "/users/{id}", "show_user", &[READ], handler!(show::show, nobody))
             .does("One user, as they are now")
             .with(&FIELDS)
@@ -26,6 +39,27 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .with(&FIELDS)
             .answers(200, "at most 100 users, in the order of their creation", list_schema),
     ]
+}
+
+fn page_schema() -> Value {
+    let users = list_schema();
+    json!({
+        "anyOf": [
+            users,
+            {
+                "type": "object",
+                "required": ["users"],
+                "properties": {
+                    "users": users,
+                    "start": { "type": "integer" },
+                    "limit": { "type": "integer" },
+                    "length": { "type": "integer" },
+                    "total": { "type": "integer" },
+                    "next": { "type": "string" },
+                },
+            },
+        ],
+    })
 }
 
 fn list_schema() -> Value {

@@ -237,6 +237,7 @@ pub(super) fn made(
         username_key: None,
         blocked: !outcome.blocks.is_empty(),
         doc: String::new(),
+        was: None,
         provenance: provenance.to_text(),
         version: 1,
         created_at: moment.now,

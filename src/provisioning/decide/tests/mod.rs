@@ -244,8 +244,10 @@ impl World {
         let (mut user, mut blocks, mut values) =
             before.map_or_else(Default::default, |known| (known.user, known.blocks, known.values));
         match &plan.profile {
-            ProfileWrite::Insert(made) => user = Some(made.clone()),
-            ProfileWrite::Update { user: changed, expected } => user = Some(User { version: expected + 1, ..changed.clone() }),
+            ProfileWrite::Insert(made) => user = Some(User { was: Some(made.doc.clone()), ..made.clone() }),
+            ProfileWrite::Update { user: changed, expected } => {
+                user = Some(User { version: expected + 1, was: Some(changed.doc.clone()), ..changed.clone() });
+            }
             ProfileWrite::None | ProfileWrite::Remove { .. } => {}
         }
         blocks.retain(|block| !plan.lifts.contains(&(block.kind, block.origin.clone())));
@@ -355,6 +357,7 @@ fn key_columns(table: &str) -> &'static [&'static str] {
     match table {
         "identities" | "users" | "groups" | "log" | "outbox" | "history" | "sessions" | "grants" => &["id"],
         "identity_values" => &["attribute", "value_key", "identity_id"],
+        "user_values" => &["attribute", "value_key", "profile_id"],
         "members" => &["group_id", "member_id"],
         "blocks" => &["profile_id", "kind", "origin"],
         "conflicts" => &["connection_id", "kind", "subject"],
