@@ -138,6 +138,7 @@ impl App {
                 entropy: self.entropy.clone(),
                 drafts: self.drafts(),
             },
+            public_url: self.public_url.to_string(),
             body_timeout: self.config.server.body_timeout,
         }
     }

@@ -111,6 +111,16 @@ impl<'a> Call<'a> {
         self.query.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// All that stand under a name, one after the other.
+    pub(super) fn parameters(&self, name: &str) -> Vec<&str> {
+        self.query.iter().filter(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// A part of the path below `/api/v2`, from 0; empty where there is none.
+    pub(super) fn segment(&self, at: usize) -> &str {
+        self.segments.get(at).map_or("", String::as_str)
+    }
+
     /// `true` or `false`; absent is false.
     ///
     /// # Errors

@@ -8,9 +8,13 @@ mod call;
 mod clients;
 mod connections;
 mod endpoint;
+mod groups;
 mod openapi;
+mod organizations;
 mod page;
 mod problem;
+mod tenants;
+mod unsupported;
 mod users;
 
 use crate::clock::{Clock, Entropy};
@@ -43,6 +47,8 @@ pub struct Api {
     pub clock: Clock,
     pub entropy: Entropy,
     pub registrar: Registrar,
+    /// Base of absolute links.
+    pub public_url: String,
     pub body_timeout: Duration,
 }
 
@@ -93,7 +99,17 @@ impl Answer {
 
 /// Every call there is: one line per resource.
 fn endpoints() -> Vec<Endpoint> {
-    [clients::endpoints(), connections::endpoints(), users::endpoints()].into_iter().flatten().collect()
+    [
+        clients::endpoints(),
+        connections::endpoints(),
+        groups::endpoints(),
+        organizations::endpoints(),
+        tenants::endpoints(),
+        users::endpoints(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The routes, to be nested at `/api/v2`.
@@ -136,7 +152,7 @@ async fn answered(api: &Api, request: Request, endpoints: &[Endpoint]) -> Respon
 
 async fn called(call: &Call<'_>, body: Body, endpoints: &[Endpoint]) -> Result<Answer, Problem> {
     if endpoints.is_empty() {
-        return Err(Problem::not_found());
+        return Err(unsupported::problem(call));
     }
     let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.method == call.method) else {
         let methods: Vec<Method> = endpoints.iter().map(|endpoint| endpoint.method.clone()).collect();

@@ -4,6 +4,7 @@
 use crate::http::authenticate::AuthError;
 use crate::http::body::BodyError;
 use crate::registration;
+use crate::registration::connections::ConnectionError;
 use crate::store;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -76,6 +77,43 @@ impl Problem {
     /// 404, the same for what never was and for another tenant's.
     pub(super) fn no_user() -> Self {
         Self::new(StatusCode::NOT_FOUND, "inexistent_user", "The user does not exist.")
+    }
+
+    /// 404, the same for what never was and for another tenant's.
+    pub(super) fn no_group() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "inexistent_group", "The group does not exist.")
+    }
+
+    /// 404, the same for what never was and for another tenant's.
+    pub(super) fn no_organization() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "inexistent_organization", "The organization does not exist.")
+    }
+
+    /// 404: nothing is pushed to the connection.
+    pub(super) fn no_scim_configuration() -> Self {
+        let message = "The connection has no SCIM configuration.";
+        Self::new(StatusCode::NOT_FOUND, "inexistent_scim_configuration", message)
+    }
+
+    /// 404: no such token opens the connection.
+    pub(super) fn no_token() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "inexistent_token", "The token does not exist.")
+    }
+
+    /// 404: the directory of the connection did not answer when it was last read.
+    pub(super) fn offline() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "connection_offline", "The directory of the connection did not answer when it was last read.")
+    }
+
+    /// 404: others have it, and this gateway not.
+    pub(super) fn not_implemented(what: &str) -> Self {
+        let message = format!("this gateway does not have {what}; docs/management-api.md says what it has");
+        Self::new(StatusCode::NOT_FOUND, "not_implemented", message)
+    }
+
+    /// 400: it can't be done to this.
+    pub(super) fn not_supported(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "operation_not_supported", message)
     }
 
     /// 400: the path can't be read.
@@ -162,6 +200,17 @@ impl From<registration::Error> for Problem {
             registration::Error::Taken { .. } => Self::taken(error.to_string()),
             registration::Error::Stale => store::Error::Stale.into(),
             registration::Error::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConnectionError> for Problem {
+    fn from(error: ConnectionError) -> Self {
+        match error {
+            ConnectionError::Wrong { member, says } => Self::member(&member, says),
+            ConnectionError::Taken { .. } | ConnectionError::InUse { .. } | ConnectionError::Sealed => Self::taken(error.to_string()),
+            ConnectionError::Stale => store::Error::Stale.into(),
+            ConnectionError::Store(error) => error.into(),
         }
     }
 }

@@ -1,9 +1,11 @@
-//! Applications as administrators set them up: what may be said of one ([`decide`], pure), and what creating, changing and removing one
+//! Applications, and connections ([`connections`]), as administrators set them up: what may be said of one ([`decide`], pure), and what creating, changing and removing one
 //! comes to. The command line and the management API both come here, so that neither lets through what the other refuses, and both show
 //! the same object ([`shown`]).
 //!
 //! Refuses: to write. A [`Planned`] step holds what would be stored; whoever asked shows it or has it carried out.
 
+pub mod connections;
+pub mod connections_shown;
 pub mod decide;
 pub mod shown;
 
@@ -16,7 +18,8 @@ use crate::provisioning::mappings::{self, Drafts};
 use crate::secret::{KeyRing, Secret, TokenKind};
 use crate::store::audit::Audit;
 use crate::store::clients::{self, StoredClient};
-use crate::store::{self, Batch, Store, connections, mapping_versions};
+use crate::store::connections as rows;
+use crate::store::{self, Batch, Store, mapping_versions};
 use decide::{Field, Wanted, Wrong};
 
 /// How long the secret until now works on after it was replaced, unless something else is said.
@@ -201,12 +204,12 @@ impl Registrar {
             let found = if known.contains(one) {
                 Some(one.clone())
             } else if one.starts_with("con_") {
-                connections::find(&self.store, tenant, &ConnectionId::new(one)).await?.map(|found| found.connection.name)
+                rows::find(&self.store, tenant, &ConnectionId::new(one)).await?.map(|found| found.connection.name)
             } else {
-                connections::find_by_name(&self.store, tenant, one).await?.map(|found| found.connection.name)
+                rows::find_by_name(&self.store, tenant, one).await?.map(|found| found.connection.name)
             };
             let Some(name) = found else {
-                let all = connections::list(&self.store, tenant, "", NEAR_MAX).await?;
+                let all = rows::list(&self.store, tenant, "", NEAR_MAX).await?;
                 let near = nearest(one, all.iter().map(|stored| stored.connection.name.as_str()));
                 let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                 return Err(Wrong::new(Field::Connections, format!("there is no connection {one}{near}")).into());

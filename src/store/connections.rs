@@ -19,6 +19,10 @@ statements! {
         FROM connections WHERE id = $1 ORDER BY created_at, tenant_id LIMIT 1";
     LIST_CONNECTIONS = "SELECT tenant_id, id, name, kind, organization_id, options, version, created_at, updated_at \
         FROM connections WHERE tenant_id = $1 AND name > $2 ORDER BY name LIMIT $3";
+    /// Of the kinds in a list with commas around each; an empty one: of all.
+    LIST_CONNECTIONS_OF_KINDS = "SELECT tenant_id, id, name, kind, organization_id, options, version, created_at, updated_at \
+        FROM connections WHERE tenant_id = $1 AND ($2 = '' OR $2 LIKE '%,' || kind || ',%') AND name > $3 ORDER BY name LIMIT $4 OFFSET $5";
+    COUNT_CONNECTIONS_OF_KINDS = "SELECT count(*) FROM connections WHERE tenant_id = $1 AND ($2 = '' OR $2 LIKE '%,' || kind || ',%')";
     /// Connections that people may come by, of one organization.
     WAYS_IN_OF_ORGANIZATION = "SELECT tenant_id, id, name, kind, organization_id, options, version, created_at, updated_at \
         FROM connections WHERE tenant_id = $1 AND organization_id = $2 AND kind NOT IN ('scim', 'database') ORDER BY name LIMIT $3";
@@ -104,6 +108,28 @@ pub async fn has_way_in_of_an_organization(store: &Store, tenant: &TenantId) -> 
 /// Up to `limit` connections whose names come after `after` (at first "").
 pub async fn list(store: &Store, tenant: &TenantId, after: &str, limit: i64) -> Result<Vec<StoredConnection>, Error> {
     store.read(LIST_CONNECTIONS, args![tenant, after, limit]).await?.iter().map(|row| stored(row, 0)).collect()
+}
+
+/// The same of these kinds (none named: of all), without the first `offset`.
+pub async fn list_of(
+    store: &Store,
+    tenant: &TenantId,
+    kinds: &[&str],
+    after: &str,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<StoredConnection>, Error> {
+    let rows = store.read(LIST_CONNECTIONS_OF_KINDS, args![tenant, listed(kinds), after, limit, offset]).await?;
+    rows.iter().map(|row| stored(row, 0)).collect()
+}
+
+pub async fn count_of(store: &Store, tenant: &TenantId, kinds: &[&str]) -> Result<i64, Error> {
+    let rows = store.read(COUNT_CONNECTIONS_OF_KINDS, args![tenant, listed(kinds)]).await?;
+    rows.first().map_or(Ok(0), |row| row.int(0))
+}
+
+fn listed(kinds: &[&str]) -> String {
+    if kinds.is_empty() { String::new() } else { format!(",{},", kinds.join(",")) }
 }
 
 /// The sealed options (sealed for the place `connection ID`).

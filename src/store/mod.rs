@@ -16,6 +16,7 @@ mod dialect;
 pub mod events;
 pub mod grants;
 pub mod groups;
+pub mod groups_read;
 pub mod identities;
 mod joint;
 mod lanes;

@@ -15,7 +15,7 @@ pub(super) use statements;
 
 /// Every fixed statement of the store: `(name, text)`.
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    let files: [&[(&str, &str)]; 32] = [
+    let files: [&[(&str, &str)]; 33] = [
         super::access_tokens::ALL,
         super::audit::ALL,
         super::clients::ALL,
@@ -25,6 +25,7 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         super::events::ALL,
         super::grants::ALL,
         super::groups::ALL,
+        super::groups_read::ALL,
         super::identities::ALL,
         super::leases::ALL,
         super::login_failures::ALL,

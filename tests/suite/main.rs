@@ -18,6 +18,7 @@ mod cli;
 mod clients_api;
 mod concurrency;
 mod config;
+mod connections_api;
 mod conformance_tools;
 mod directory_changes;
 mod directory_check;

@@ -306,7 +306,8 @@ on_both_gateways! {
         let kept = rows.rows("SELECT doc, user_id, id FROM users ORDER BY id").await;
         for user in &kept {
             let text = |name: &str| user[name].as_str().expect("text").to_owned();
-            let wanted = rosterd::model::user_search::values(&text("doc"), &text("user_id"));
+            let document = user["doc"].as_str().map_or_else(|| user["doc"].to_string(), str::to_owned);
+            let wanted = rosterd::model::user_search::values(&document, &text("user_id"));
             let id = text("id");
             let stored = rows.rows(&format!("SELECT attribute, value_key FROM user_values WHERE profile_id = '{id}'")).await;
             let mut stored: Vec<(String, String)> = stored.iter().map(|row| {

@@ -11,6 +11,7 @@ use crate::model::connection::Connection;
 use crate::model::saml::{SamlOptions, SignRequests};
 use crate::model::tenant::Tenant;
 use crate::outbound::{Outbound, Validators};
+use crate::registration::connections::saml_contradictions;
 use crate::saml::addresses::{Addresses, base_url};
 use crate::saml::joining::{Around, will_not_join};
 use crate::saml::keys::own;
@@ -24,28 +25,6 @@ use rosterd_mapping::target::Kind;
 use rosterd_saml::metadata::IdpMetadata;
 
 pub const STEPS: [&str; 8] = ["settings", "metadata", "certificates", "endpoints", "keys", "mapping", "joining", "addresses"];
-
-/// What is wrong with the options among each other, each with the way out. Also asked before anything is stored.
-pub fn contradictions(options: &SamlOptions) -> Vec<(&'static str, &'static str)> {
-    let mut all = Vec::new();
-    if options.metadata_url.is_some() && options.metadata_file.is_some() {
-        all.push((
-            "metadata_url and metadata_file are both set",
-            "Take one of them back: --set metadata_file= or --set metadata_url=",
-        ));
-    }
-    if options.decryption_cert_file.is_some() && options.decryption_key_file.is_none() {
-        all.push((
-            "decryption_cert_file is set without decryption_key_file",
-            "Set decryption_key_file to the key of that certificate.",
-        ));
-    }
-    let is_plain = options.metadata_url.as_ref().is_some_and(|url| url.starts_with("http://"));
-    if is_plain && !options.allow_plaintext {
-        all.push(("metadata_url is http://", "Use https://; for a server on this machine set allow_plaintext=true."));
-    }
-    all
-}
 
 pub async fn check(context: &Context, tenant: &Tenant, connection: &Connection, report: &mut Report) -> anyhow::Result<()> {
     settings(&connection.options.saml, report);
@@ -61,7 +40,7 @@ pub async fn check(context: &Context, tenant: &Tenant, connection: &Connection, 
 }
 
 fn settings(options: &SamlOptions, report: &mut Report) {
-    let wrong = contradictions(options);
+    let wrong = saml_contradictions(options);
     if wrong.is_empty() {
         report.ok("settings", "whole");
     }

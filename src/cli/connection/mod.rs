@@ -15,20 +15,21 @@ use super::context::{Context, PAGE, TenantArg};
 use super::traffic::TrafficArgs;
 use super::{Global, output, traffic};
 use crate::clock::rfc3339;
-use crate::ldap::settings::Settings;
 use crate::model::connection::{Connection, ConnectionKind, Options, check_name};
 use crate::model::connection_secrets::{self, ConnectionSecrets};
 use crate::model::ids::new_connection_id;
 use crate::model::nearest::nearest;
 use crate::model::options::assignments;
 use crate::model::tenant::Tenant;
+use crate::registration;
+pub use crate::registration::connections_shown::{connection as as_json, scim_base_url};
 use crate::saml::addresses::{Addresses, base_url};
 use crate::store::connections::{self, StoredConnection};
 use crate::store::{Batch, organizations};
 use crate::traffic::{shown, source::Source};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::process::ExitCode;
 
 #[derive(Debug, Subcommand)]
@@ -219,50 +220,14 @@ fn parse_options(kind: ConnectionKind, set: &Map<String, Value>) -> anyhow::Resu
 
 /// What a connection of its kind needs beyond well-formed options, before anything is stored.
 fn check_whole(connection: &Connection, secrets: &ConnectionSecrets) -> anyhow::Result<()> {
-    if connection.kind == ConnectionKind::Samlp
-        && let Some((what, advice)) = check_saml::contradictions(&connection.options.saml).first()
-    {
-        bail!("{what}. {advice}");
-    }
-    if connection.kind.is_oauth() {
-        // What is not set yet may be what the provider gives for the callback address, which it wants first.
-        let wrong = crate::oidc::settings::Settings::of(connection, secrets).err().unwrap_or_default();
-        if let Some(invalid) = wrong.iter().find(|invalid| !invalid.is_missing()) {
-            bail!("{}. {}", invalid.what, invalid.advice);
+    let contradictions = registration::connections::contradictions(connection, secrets);
+    match (connection.kind, contradictions.as_slice()) {
+        (_, []) => Ok(()),
+        (ConnectionKind::Ldap, all) => {
+            bail!("{}\n`rosterd connection options {}` lists what there is", all.join("\n"), connection.kind.as_str())
         }
+        (_, [first, ..]) => bail!("{first}"),
     }
-    if connection.kind != ConnectionKind::Ldap {
-        return Ok(());
-    }
-    Settings::of(&connection.options.directory, secrets).map(|_| ()).map_err(|all| {
-        let lines: Vec<String> = all.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("{}\n`rosterd connection options {}` lists what there is", lines.join("\n"), connection.kind.as_str())
-    })
-}
-
-/// Where a SCIM client of this connection is pointed at.
-pub fn scim_base_url(public_url: &str, connection: &Connection) -> Option<String> {
-    let is_pushed_to = !matches!(connection.kind, ConnectionKind::Database | ConnectionKind::Ldap);
-    is_pushed_to.then(|| format!("{public_url}/scim/v2/connections/{}", connection.id))
-}
-
-/// The connection as the management API shows it.
-pub fn as_json(stored: &StoredConnection, public_url: &str) -> Value {
-    let connection = &stored.connection;
-    let mut object = json!({
-        "id": connection.id,
-        "name": connection.name,
-        "strategy": connection.kind.strategy(),
-        "kind": connection.kind.as_str(),
-        "organization_id": connection.organization_id,
-        "options": connection.options.to_json(connection.kind),
-        "created_at": rfc3339(connection.created_at),
-        "updated_at": rfc3339(connection.updated_at),
-    });
-    if let Some(url) = scim_base_url(public_url, connection) {
-        object["scim_base_url"] = Value::String(url);
-    }
-    object
 }
 
 /// Prints a connection that was written; of a SAML one whose metadata comes from elsewhere now, with what that says.

@@ -70,6 +70,8 @@ const VALUES: &str = "SELECT user_values.profile_id AS id FROM user_values WHERE
 const OF_THIS: &str = "SELECT 1 FROM user_values WHERE user_values.tenant_id = users.tenant_id \
     AND user_values.profile_id = users.id AND user_values.attribute || ''";
 const USERS: &str = "SELECT users.id AS id FROM users WHERE users.tenant_id = $1 AND";
+/// As the index has it.
+const PERSON: &str = "coalesce(identities.profile_id, '')";
 const IDENTITY_OF_THIS: &str = "SELECT 1 FROM identities JOIN connections ON connections.tenant_id = identities.tenant_id \
     AND connections.id = identities.connection_id WHERE identities.tenant_id = users.tenant_id AND identities.profile_id = users.id AND";
 
@@ -225,11 +227,11 @@ impl Builder {
                 let name = self.bind(name.as_str());
                 let each = format!("({IDENTITY_OF_THIS} connections.name = {name} LIMIT 1) IS NOT NULL");
                 let entries = format!(
-                    "SELECT identities.profile_id AS id FROM identities WHERE identities.tenant_id = $1 AND identities.connection_id = \
+                    "SELECT {PERSON} AS id FROM identities WHERE identities.tenant_id = $1 AND identities.connection_id = \
                      (SELECT connections.id FROM connections WHERE connections.tenant_id = $1 AND connections.name = {name}) \
-                     AND identities.profile_id IS NOT NULL"
+                     AND {PERSON} > ''"
                 );
-                let one_value = Some(OneValue { id: "identities.profile_id", is_all: true });
+                let one_value = Some(OneValue { id: PERSON, is_all: true });
                 Part { one_value, ..Part::found(each, entries, Rank::OneValue) }
             }
             Identity::Kinds(kinds) => {
@@ -237,9 +239,9 @@ impl Builder {
                 let kinds = kinds.join(", ");
                 let each = format!("({IDENTITY_OF_THIS} connections.kind IN ({kinds}) LIMIT 1) IS NOT NULL");
                 let entries = format!(
-                    "SELECT identities.profile_id AS id FROM connections CROSS JOIN identities WHERE connections.tenant_id = $1 \
+                    "SELECT {PERSON} AS id FROM connections CROSS JOIN identities WHERE connections.tenant_id = $1 \
                      AND connections.kind IN ({kinds}) AND identities.tenant_id = connections.tenant_id \
-                     AND identities.connection_id = connections.id AND identities.profile_id IS NOT NULL"
+                     AND identities.connection_id = connections.id AND {PERSON} > ''"
                 );
                 Part::found(each, entries, Rank::Range)
             }
