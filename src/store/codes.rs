@@ -11,7 +11,8 @@ statements! {
     /// The code, and whoever let it be issued as long as they are signed in, not blocked and not gone.
     FIND_CODE = "SELECT c.client_id, c.grant_id, c.session_id, c.profile_id, c.identity_id, c.redirect_uri, c.challenge, c.nonce, \
         c.scope, c.asked, c.auth_time, c.expires_at, c.used_at, u.user_id, u.doc, u.updated_at, c.organization_id \
-        FROM codes c LEFT JOIN sessions s ON s.tenant_id = c.tenant_id AND s.id = c.session_id AND s.expires_at > $3 \
+        FROM codes c LEFT JOIN sessions s ON s.tenant_id = $1 AND s.id = (SELECT session_id FROM codes WHERE tenant_id = $1 AND hash = $2) \
+        AND s.expires_at + 0 > $3 \
         LEFT JOIN identities i ON i.tenant_id = s.tenant_id AND i.id = s.identity_id AND i.profile_id = s.profile_id AND i.state = 'active' \
         LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id AND NOT u.blocked \
         WHERE c.tenant_id = $1 AND c.hash = $2";

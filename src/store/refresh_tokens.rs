@@ -12,7 +12,8 @@ statements! {
     FIND_REFRESH_TOKEN = "SELECT r.used_at, r.successor, r.created_at, r.expires_at, g.id, g.client_id, g.session_id, g.profile_id, \
         g.identity_id, g.offline, g.scope, g.asked, g.auth_time, g.created_at, g.expires_at, g.organization_id, u.user_id, u.doc, \
         u.updated_at, r.parent \
-        FROM refresh_tokens r JOIN grants g ON g.tenant_id = r.tenant_id AND g.id = r.grant_id AND g.expires_at > $3 \
+        FROM refresh_tokens r JOIN grants g ON g.tenant_id = $1 AND g.id = (SELECT grant_id FROM refresh_tokens WHERE tenant_id = $1 AND hash = $2) \
+        AND g.expires_at + 0 > $3 \
         JOIN identities i ON i.tenant_id = g.tenant_id AND i.id = g.identity_id AND i.profile_id = g.profile_id AND i.state = 'active' \
         JOIN users u ON u.tenant_id = g.tenant_id AND u.id = g.profile_id AND NOT u.blocked \
         WHERE r.tenant_id = $1 AND r.hash = $2";
