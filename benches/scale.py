@@ -34,7 +34,7 @@ WORKLOADS = ["get", "filter", "keyset", "patch", "create"]
 # a block of its own in every index as if made earlier; names and values say of which copy they are.
 IDS = {"id", "profile_id", "identity_id", "history_id", "log_id"}
 TEXTS = {
-    "user_id", "email", "email_key", "username_key", "doc", "external_id", "user_name", "user_name_key", "label", "raw",
+    "user_id", "email", "email_key", "email_order", "username_key", "doc", "external_id", "user_name", "user_name_key", "label", "raw",
     "mapped", "value_key",
 }
 # In the order of their foreign keys; and what limits each to the users that were seeded.

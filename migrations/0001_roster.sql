@@ -147,16 +147,19 @@ CREATE TABLE users (
     updated_at BIGINT NOT NULL,
     last_login_at BIGINT,
     logins_count BIGINT NOT NULL DEFAULT 0,
+    -- email_key and last_login_at to sort by: an index goes on behind somebody only where nothing is NULL.
+    email_order TEXT NOT NULL DEFAULT '',
+    login_order BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_id, id),
     UNIQUE (tenant_id, user_id)
 );
 CREATE INDEX users_email ON users (tenant_id, email_key);
 CREATE INDEX users_username ON users (tenant_id, username_key);
 -- What the management API sorts and searches by, beside user_values.
-CREATE INDEX users_by_email ON users (tenant_id, coalesce(email_key, ''), id);
+CREATE INDEX users_by_email ON users (tenant_id, email_order, id);
 CREATE INDEX users_created ON users (tenant_id, created_at, id);
 CREATE INDEX users_updated ON users (tenant_id, updated_at, id);
-CREATE INDEX users_last_login ON users (tenant_id, coalesce(last_login_at, 0), id);
+CREATE INDEX users_last_login ON users (tenant_id, login_order, id);
 CREATE INDEX users_logins ON users (tenant_id, logins_count, id);
 CREATE INDEX users_organization ON users (tenant_id, organization_id, id) WHERE organization_id IS NOT NULL;
 CREATE INDEX users_blocked ON users (tenant_id, id) WHERE blocked;
@@ -210,10 +213,25 @@ CREATE INDEX identities_former_name ON identities (tenant_id, connection_id, use
 CREATE UNIQUE INDEX identities_listed ON identities (tenant_id, connection_id, id) WHERE listed;
 -- Those the client gave no external id, in the order of creation: the end of a list that is sorted by it.
 CREATE INDEX identities_unnamed ON identities (tenant_id, connection_id, external_id, id) WHERE listed AND external_id IS NULL;
+-- Whom a login made, and who left: what goes over all of a connection reads them beside those that are listed.
+CREATE INDEX identities_unlisted ON identities (tenant_id, connection_id, id) WHERE NOT listed;
 CREATE INDEX identities_profile ON identities (tenant_id, profile_id);
--- The people of a connection in the order of their profiles. An expression, so that no other question takes it for the better index.
-CREATE INDEX identities_people ON identities (tenant_id, connection_id, coalesce(profile_id, ''));
+-- The people of a connection in the order of their profiles. Expressions, so that no other question takes it for the better index.
+CREATE INDEX identities_people ON identities (tenant_id, (connection_id || ''), coalesce(profile_id, ''));
 CREATE INDEX identities_dn ON identities (tenant_id, connection_id, dn_key) WHERE dn_key IS NOT NULL;
+
+-- What somebody of a database connection is known by, each once per connection. kind = email, username or phone_number;
+-- handle_key = folded but for numbers.
+CREATE TABLE handles (
+    tenant_id TEXT NOT NULL,
+    connection_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    handle_key TEXT NOT NULL,
+    identity_id TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, connection_id, kind, handle_key),
+    FOREIGN KEY (tenant_id, identity_id) REFERENCES identities (tenant_id, id) ON DELETE CASCADE
+) /* keyed */;
+CREATE INDEX handles_identity ON handles (tenant_id, identity_id);
 
 -- Searchable values of identities (SCIM filters) and of users (API search; model::user_search says which): folded unless the
 -- attribute is case-exact, capped at 512 bytes plus a hash.
@@ -318,10 +336,14 @@ CREATE TABLE conflicts (
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     resolved_at BIGINT,
+    -- `sync` where the reason went by itself, else who decided; resolution = what was decided, NULL where nobody had to.
     resolved_by TEXT,
+    resolution TEXT,
     PRIMARY KEY (tenant_id, id),
     UNIQUE (tenant_id, connection_id, kind, subject)
 );
+CREATE INDEX conflicts_state ON conflicts (tenant_id, state, id);
+CREATE INDEX conflicts_connection ON conflicts (tenant_id, connection_id, state, id);
 
 -- What must not come back: user_ids of deleted people, salted hashes of erased external ids.
 CREATE TABLE tombstones (
@@ -347,8 +369,59 @@ CREATE TABLE history (
     actor TEXT NOT NULL,
     changes TEXT NOT NULL,
     created_at BIGINT NOT NULL,
-    PRIMARY KEY (tenant_id, profile_id, id),
+    -- In the order of what happened: ids of two replicas may not be.
+    PRIMARY KEY (tenant_id, profile_id, version, id),
     FOREIGN KEY (tenant_id, profile_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+
+-- Profiles that were linked to another, as they were: what an undo puts back, for as long as the log is kept. id = what the
+-- profile's was; primary_id = the profile that has its identities now; identities, blocks, merged = JSON: whose they were, in
+-- order, what barred it, and what of its metadata the other one took, with the values before.
+CREATE TABLE linked_profiles (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    primary_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    organization_id TEXT,
+    email TEXT,
+    email_key TEXT,
+    email_trusted BOOLEAN NOT NULL,
+    username_key TEXT,
+    blocked BOOLEAN NOT NULL,
+    doc TEXT NOT NULL,
+    provenance TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    last_login_at BIGINT,
+    logins_count BIGINT NOT NULL,
+    identities TEXT NOT NULL,
+    blocks TEXT NOT NULL,
+    merged TEXT NOT NULL,
+    history_id TEXT NOT NULL,
+    linked_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, primary_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX linked_profiles_primary ON linked_profiles (tenant_id, primary_id, linked_at, id);
+CREATE INDEX linked_profiles_age ON linked_profiles (tenant_id, linked_at);
+
+-- Their history meanwhile.
+CREATE TABLE linked_history (
+    tenant_id TEXT NOT NULL,
+    profile_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    event TEXT NOT NULL,
+    connection_id TEXT,
+    identity_id TEXT,
+    mapping TEXT,
+    mapping_version BIGINT,
+    actor TEXT NOT NULL,
+    changes TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, profile_id, id),
+    FOREIGN KEY (tenant_id, profile_id) REFERENCES linked_profiles (tenant_id, id) ON DELETE CASCADE
 );
 
 -- Who did what with which outcome. position is given after the commit, in an order readers can follow.
@@ -358,10 +431,18 @@ CREATE TABLE log (
     position BIGINT,
     kind TEXT NOT NULL,
     outcome TEXT NOT NULL,
+    -- What kind and outcome are called outside; rare = no type of what a source does by the thousand.
+    type TEXT NOT NULL DEFAULT '',
+    rare BOOLEAN NOT NULL DEFAULT FALSE,
     connection_id TEXT,
     identity_id TEXT,
     group_id TEXT,
     profile_id TEXT,
+    -- The public name of somebody who is gone with this row: there is no profile to ask any more.
+    user_id TEXT,
+    client_id TEXT,
+    ip TEXT,
+    user_agent TEXT,
     actor TEXT NOT NULL,
     request_id TEXT NOT NULL,
     history_id TEXT,
@@ -372,6 +453,13 @@ CREATE TABLE log (
 CREATE INDEX log_position ON log (tenant_id, position) WHERE position IS NOT NULL;
 CREATE INDEX log_waiting ON log (tenant_id, id) WHERE position IS NULL;
 CREATE INDEX log_age ON log (tenant_id, created_at);
+-- What is searched by. Ids are in the order of time, so that each of them ends in the order of pages.
+CREATE INDEX log_profile ON log (tenant_id, profile_id, id) WHERE profile_id IS NOT NULL;
+CREATE INDEX log_connection ON log (tenant_id, connection_id, id) WHERE connection_id IS NOT NULL;
+CREATE INDEX log_type ON log (tenant_id, type, id) WHERE rare;
+CREATE INDEX log_gone ON log (tenant_id, user_id, id) WHERE user_id IS NOT NULL;
+CREATE INDEX log_client ON log (tenant_id, client_id, id) WHERE client_id IS NOT NULL;
+CREATE INDEX log_ip ON log (tenant_id, ip, id) WHERE ip IS NOT NULL;
 
 CREATE TABLE outbox (
     tenant_id TEXT NOT NULL,
@@ -390,6 +478,58 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_position ON outbox (tenant_id, position) WHERE position IS NOT NULL;
 CREATE INDEX outbox_waiting ON outbox (tenant_id, id) WHERE position IS NULL;
 CREATE INDEX outbox_age ON outbox (tenant_id, created_at);
+
+-- Where events are sent. types = separated by blanks, '' = all. Secrets are sealed; the former one signs too until former_until.
+-- position = up to where everything was taken or stands in webhook_deliveries. failures = tries in a row that came to nothing; while
+-- the receiver seems to be away, nothing is tried before paused_until.
+CREATE TABLE webhooks (
+    tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id) ON DELETE CASCADE,
+    id TEXT NOT NULL,
+    url TEXT NOT NULL,
+    description TEXT NOT NULL,
+    types TEXT NOT NULL,
+    allow_plaintext BOOLEAN NOT NULL,
+    enabled BOOLEAN NOT NULL,
+    disabled_because TEXT,
+    secret BYTEA NOT NULL,
+    former_secret BYTEA,
+    former_until BIGINT,
+    position BIGINT NOT NULL,
+    failures BIGINT NOT NULL DEFAULT 0,
+    paused_until BIGINT,
+    delivered_at BIGINT,
+    failed_at BIGINT,
+    last_error TEXT,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+
+-- Events that a webhook did not take at once, and those of the same person or group behind them. next_at NULL = it waits for the one
+-- before it, or is dead: given up, until somebody has it sent again.
+CREATE TABLE webhook_deliveries (
+    tenant_id TEXT NOT NULL,
+    webhook_id TEXT NOT NULL,
+    -- Of the event.
+    position BIGINT NOT NULL,
+    event_id TEXT NOT NULL,
+    -- Whose order is kept: a profile or a group.
+    subject TEXT NOT NULL,
+    attempts BIGINT NOT NULL,
+    first_at BIGINT NOT NULL,
+    last_at BIGINT,
+    next_at BIGINT,
+    dead_at BIGINT,
+    status BIGINT,
+    error TEXT,
+    PRIMARY KEY (tenant_id, webhook_id, position),
+    FOREIGN KEY (tenant_id, webhook_id) REFERENCES webhooks (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (tenant_id, webhook_id, next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX webhook_deliveries_subject ON webhook_deliveries (tenant_id, webhook_id, subject, position) WHERE dead_at IS NULL;
+CREATE INDEX webhook_deliveries_dead ON webhook_deliveries (tenant_id, webhook_id, position) WHERE dead_at IS NOT NULL;
+CREATE INDEX webhook_deliveries_age ON webhook_deliveries (tenant_id, dead_at) WHERE dead_at IS NOT NULL;
 
 -- What clients asked and were answered: the flight recorder. Bounded, written after the answer, never part of a change.
 -- Bodies are redacted and cut. signs = what gave the client away. A row goes with its connection.
@@ -435,6 +575,8 @@ CREATE TABLE sessions (
     expires_at BIGINT NOT NULL,
     -- When the person proved who they are; an identity provider may have let them in by a proof from before.
     auth_time BIGINT NOT NULL,
+    -- How, as JSON: acr and amr.
+    proof TEXT NOT NULL DEFAULT '{}',
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, profile_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
 );
@@ -470,12 +612,14 @@ CREATE TABLE codes (
     -- On whose behalf: whose connection the person came by.
     organization_id TEXT,
     redirect_uri TEXT NOT NULL,
-    challenge TEXT NOT NULL,
+    -- NULL for an application that was let go without PKCE.
+    challenge TEXT,
     nonce TEXT,
     scope TEXT NOT NULL,
     -- JSON: names of claims that were asked for one by one.
     asked TEXT NOT NULL,
     auth_time BIGINT NOT NULL,
+    proof TEXT NOT NULL DEFAULT '{}',
     expires_at BIGINT NOT NULL,
     used_at BIGINT,
     PRIMARY KEY (tenant_id, hash),
@@ -483,7 +627,7 @@ CREATE TABLE codes (
     FOREIGN KEY (tenant_id, profile_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX codes_age ON codes (tenant_id, expires_at);
-CREATE INDEX codes_client ON codes (tenant_id, client_id);
+CREATE INDEX codes_client ON codes (tenant_id, client_id, expires_at);
 CREATE INDEX codes_profile ON codes (tenant_id, profile_id, client_id, expires_at);
 
 -- What a person let an application have. Its tokens go with it. One that is not offline counts for as long as its session does,
@@ -500,6 +644,7 @@ CREATE TABLE grants (
     scope TEXT NOT NULL,
     asked TEXT NOT NULL,
     auth_time BIGINT NOT NULL,
+    proof TEXT NOT NULL DEFAULT '{}',
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id),
@@ -507,7 +652,7 @@ CREATE TABLE grants (
     FOREIGN KEY (tenant_id, profile_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX grants_profile ON grants (tenant_id, profile_id, client_id, id);
-CREATE INDEX grants_client ON grants (tenant_id, client_id);
+CREATE INDEX grants_client ON grants (tenant_id, client_id, id);
 CREATE INDEX grants_age ON grants (tenant_id, expires_at);
 
 CREATE TABLE access_tokens (
@@ -552,7 +697,7 @@ CREATE TABLE consents (
     FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id) ON DELETE CASCADE,
     FOREIGN KEY (tenant_id, profile_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
 );
-CREATE INDEX consents_client ON consents (tenant_id, client_id);
+CREATE INDEX consents_client ON consents (tenant_id, client_id, profile_id);
 
 -- Failed logins in a row: per connection and person (keyed hashes of what was typed and of who was found), and per address
 -- (scope ''). A row says nothing any more once it is older than the window, and goes.
@@ -687,6 +832,7 @@ CREATE TABLE runs (
     FOREIGN KEY (tenant_id, connection_id) REFERENCES connections (tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX runs_connection ON runs (tenant_id, connection_id, id);
+CREATE INDEX runs_open ON runs (tenant_id, id) WHERE state IN ('running', 'confirmed');
 
 -- The changes a run made or holds, one row each.
 CREATE TABLE run_items (
@@ -701,6 +847,35 @@ CREATE TABLE run_items (
     PRIMARY KEY (tenant_id, run_id, id),
     FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
 );
+
+-- What goes over the people of connections, a preview or a replay: what was asked, and how far it is, both JSON. Saved with
+-- what it writes, so that it goes on where it was killed. hash = what a publication names, once a preview came to its end.
+CREATE TABLE walks (
+    tenant_id TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    request TEXT NOT NULL,
+    progress TEXT NOT NULL,
+    hash TEXT,
+    PRIMARY KEY (tenant_id, run_id),
+    FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX walks_hash ON walks (tenant_id, hash) WHERE hash IS NOT NULL;
+
+-- Whom a replay changed: by which side, what of the identity was before (JSON), and the history row with the rest. It goes with
+-- the person, and with the run.
+CREATE TABLE replayed (
+    tenant_id TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    identity_id TEXT NOT NULL,
+    side TEXT NOT NULL,
+    history_id TEXT,
+    before TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, run_id, identity_id, side),
+    FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE,
+    FOREIGN KEY (tenant_id, identity_id) REFERENCES identities (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX replayed_identity ON replayed (tenant_id, identity_id);
 
 -- Totals in slots, so that creates do not queue for one row. scope = connection id; '' for the profiles of the tenant.
 CREATE TABLE counters (

@@ -7,22 +7,27 @@ pub mod grace;
 pub mod retention;
 pub mod saml_metadata;
 pub mod server;
+pub mod walks;
+pub mod webhooks;
 
 use crate::api;
-use crate::clock::{Clock, Entropy, Micros};
+use crate::clock::{Clock, Entropy, Micros, SECOND};
 use crate::config::{Config, DatabaseConfig};
+use crate::events::streams::Streams;
 use crate::http::authenticate::Authenticator;
 use crate::http::observe::{Observer, OverTheLimit, observe};
 use crate::http::rate::RateLimit;
 use crate::http::refusal::refuse;
 use crate::login;
 use crate::mapping_files;
+use crate::oidc::application_keys::ApplicationKeys;
 use crate::oidc::providers::Providers;
 use crate::outbound::Outbound;
 use crate::provider;
 use crate::provisioning::Provisioner;
 use crate::provisioning::mappings::Drafts;
 use crate::registration::Registrar;
+use crate::replay::worker::Worker;
 use crate::saml::metadata::refresh::Refresher;
 use crate::scim;
 use crate::scim::list::PageSizes;
@@ -90,10 +95,14 @@ impl App {
         // One, because writers of the same row wait for each other in it.
         let provisioner = Arc::new(self.provisioner());
         let logins = Arc::new(self.logins(Arc::clone(&provisioner)));
-        let provider = Arc::new(provider::Provider::new(Arc::clone(&logins)));
+        let applications = ApplicationKeys::new(&self.outbound, self.clock.clone());
+        let provider = Arc::new(provider::Provider::new(Arc::clone(&logins), applications));
         vec![
-            ("/scim/v2", scim::http::router(Arc::new(self.scim(provisioner)))),
-            ("/api/v2", api::router(Arc::new(self.api()))),
+            ("/scim/v2", scim::http::router(Arc::new(self.scim(Arc::clone(&provisioner))))),
+            (
+                "/api/v2",
+                api::router(Arc::new(self.api(self.worker(Arc::clone(&provisioner)), provisioner, Arc::clone(&provider)))),
+            ),
             ("/login", login::router(Arc::clone(&logins))),
             ("/saml", login::saml_router(Arc::clone(&logins))),
             ("/session", login::session_router(logins)),
@@ -125,8 +134,19 @@ impl App {
         }
     }
 
-    fn api(&self) -> api::Api {
+    /// Carries out previews and replays.
+    fn worker(&self, provisioner: Arc<Provisioner>) -> Worker {
+        Worker::new(self.store.clone(), provisioner, self.clock.clone(), self.entropy.clone())
+    }
+
+    /// The same beside requests.
+    pub fn background_worker(&self) -> Worker {
+        self.worker(Arc::new(self.provisioner()))
+    }
+
+    fn api(&self, worker: Worker, provisioner: Arc<Provisioner>, provider: Arc<provider::Provider>) -> api::Api {
         api::Api {
+            worker,
             store: self.store.clone(),
             authenticator: self.authenticator.clone(),
             keys: self.keys.clone(),
@@ -138,13 +158,32 @@ impl App {
                 entropy: self.entropy.clone(),
                 drafts: self.drafts(),
             },
+            provisioner,
+            provider,
+            limits: self.limits(),
+            links_are_undone_for: self.config.retention.log_days.saturating_mul(86_400 * SECOND),
             public_url: self.public_url.to_string(),
             body_timeout: self.config.server.body_timeout,
+            trusted_proxies: self.config.server.trusted_proxies.clone(),
+            reader: self.reader(),
+            streams: Streams::new(self.metrics.clone()),
+            webhooks: self.desk(),
+            stopping: Arc::clone(&self.stopping),
+        }
+    }
+
+    fn limits(&self) -> login::Limits {
+        let config = &self.config.login;
+        login::Limits {
+            failures_per_user: config.failures_per_user,
+            failures_per_address: config.failures_per_address,
+            window: Micros::try_from(config.window.as_micros()).unwrap_or(Micros::MAX),
         }
     }
 
     fn logins(&self, provisioner: Arc<Provisioner>) -> login::Logins {
         let config = &self.config.login;
+        let limits = self.limits();
         login::Logins {
             store: self.store.clone(),
             provisioner,
@@ -155,11 +194,7 @@ impl App {
             public_url: self.public_url.to_string(),
             return_to: config.return_to.clone(),
             trusted_proxies: self.config.server.trusted_proxies.clone(),
-            limits: login::Limits {
-                failures_per_user: config.failures_per_user,
-                failures_per_address: config.failures_per_address,
-                window: Micros::try_from(config.window.as_micros()).unwrap_or(Micros::MAX),
-            },
+            limits,
             places: login::Places::default(),
             avoided: login::Avoided::default(),
             saml: login::SamlDesk::new(self.refresher()),

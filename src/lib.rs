@@ -23,6 +23,7 @@ pub mod profile;
 pub mod provider;
 pub mod provisioning;
 pub mod registration;
+pub mod replay;
 pub mod saml;
 pub mod scim;
 pub mod search;

@@ -155,7 +155,7 @@ fn read_bytes(path: &Path, bytes_max: usize) -> Result<Option<Vec<u8>>, String> 
 }
 
 /// Whether it can be the name of a mapping: of one file in the folder itself.
-fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 200 && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
 }
 

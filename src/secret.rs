@@ -142,6 +142,35 @@ impl KeyRing {
         TokenHash(keyed_hash(&self.current.hashing, text.as_bytes()))
     }
 
+    /// Signs the proof of an erasure.
+    pub fn sign_erasure(&self, text: &str) -> String {
+        let mac = keyed_hash(&self.current.hashing, format!("erasure proof\n{text}").as_bytes());
+        mac.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    }
+
+    /// Was it signed so, by the current key or the one before?
+    pub fn is_erasure(&self, text: &str, signature: &str) -> bool {
+        let is_by = |key: &Derived| {
+            let mac = keyed_hash(&key.hashing, format!("erasure proof\n{text}").as_bytes());
+            let hex = mac.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+            bool::from(hex.as_bytes().ct_eq(signature.as_bytes()))
+        };
+        self.all().any(is_by)
+    }
+
+    /// By which two values can be compared that nobody is shown: of the current key alone, and so another one once it is replaced.
+    pub fn fingerprint(&self, text: &str) -> String {
+        keyed_hash(&self.current.hashing, format!("fingerprint {text}").as_bytes())[..8].iter().fold(
+            String::new(),
+            |mut hex, byte| {
+                use std::fmt::Write;
+                // Writing to a string can't fail.
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            },
+        )
+    }
+
     /// The hashes a presented token may be stored under, the current key's first.
     pub fn token_hashes(&self, text: &str) -> Vec<TokenHash> {
         self.all().map(|key| TokenHash(keyed_hash(&key.hashing, text.as_bytes()))).collect()

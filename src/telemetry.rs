@@ -59,6 +59,10 @@ pub struct Metrics {
     retention_deleted: Family<KindLabels, Counter>,
     traffic_recorded: Family<KindLabels, Counter>,
     traffic_dropped: Family<KindLabels, Counter>,
+    webhook_deliveries: Family<KindLabels, Counter>,
+    webhook_lag: Gauge,
+    events_unsent: Counter,
+    event_streams: Gauge,
     store_queue: Gauge,
     store_ready: Gauge,
 }
@@ -84,6 +88,22 @@ impl Metrics {
         registry.register("traffic_recorded_rows", "Exchanges of SCIM clients written down", traffic_recorded.clone());
         let traffic_dropped = Family::default();
         registry.register("traffic_dropped_rows", "Exchanges not written down for want of room", traffic_dropped.clone());
+        let webhook_deliveries = Family::default();
+        registry.register(
+            "webhook_deliveries",
+            "Tries to send an event: delivered, failed, or dead after the last",
+            webhook_deliveries.clone(),
+        );
+        let webhook_lag = Gauge::default();
+        registry.register("webhook_lag_events", "Events that the webhook furthest behind has before it", webhook_lag.clone());
+        let events_unsent = Counter::default();
+        registry.register(
+            "events_removed_unsent",
+            "Events that retention removed before some webhook had them",
+            events_unsent.clone(),
+        );
+        let event_streams = Gauge::default();
+        registry.register("event_streams", "Open streams of events", event_streams.clone());
         let store_queue = Gauge::default();
         registry.register("store_queue", "Writes waiting for the store (PostgreSQL: connections in use)", store_queue.clone());
         let store_ready = Gauge::default();
@@ -98,6 +118,10 @@ impl Metrics {
             retention_deleted,
             traffic_recorded,
             traffic_dropped,
+            webhook_deliveries,
+            webhook_lag,
+            events_unsent,
+            event_streams,
             store_queue,
             store_ready,
         }
@@ -129,6 +153,27 @@ impl Metrics {
         if rows > 0 {
             self.traffic_dropped.get_or_create(&KindLabels { kind }).inc_by(rows);
         }
+    }
+
+    /// Counts tries to send an event: `delivered`, `failed`, `dead`.
+    pub fn webhook_deliveries(&self, kind: &'static str, events: u64) {
+        if events > 0 {
+            self.webhook_deliveries.get_or_create(&KindLabels { kind }).inc_by(events);
+        }
+    }
+
+    pub fn webhook_lag(&self, events: i64) {
+        self.webhook_lag.set(events);
+    }
+
+    /// Counts events that went before some webhook had them.
+    pub fn events_unsent(&self, events: u64) {
+        self.events_unsent.inc_by(events);
+    }
+
+    /// One stream of events more or less.
+    pub fn event_streams(&self, by: i64) {
+        self.event_streams.inc_by(by);
     }
 
     /// Notes the state of the store; called when somebody asks for the numbers.

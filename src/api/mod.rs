@@ -6,50 +6,87 @@
 
 mod call;
 mod clients;
+mod conflicts;
 mod connections;
 mod endpoint;
+mod events;
 mod groups;
+mod history;
+mod identities;
+mod logs;
+mod mappings;
 mod openapi;
 mod organizations;
 mod page;
 mod problem;
+mod runs;
 mod tenants;
 mod unsupported;
+mod user_blocks;
 mod users;
+mod webhooks;
 
-use crate::clock::{Clock, Entropy};
-use crate::http::authenticate::Authenticator;
+use crate::clock::{Clock, Entropy, Micros};
+use crate::events::reader::Reader;
+use crate::events::streams::Streams;
+use crate::events::webhooks::desk::Desk;
+use crate::http::authenticate::{AuthError, Authenticator};
 use crate::http::rate::Allowance;
+use crate::login::Limits;
+use crate::model::access::Principal;
+use crate::model::network::Network;
+use crate::provider::Provider;
+use crate::provider::person::Caller;
+use crate::provisioning::Provisioner;
 use crate::registration::Registrar;
+use crate::replay::worker::Worker;
 use crate::secret::KeyRing;
 use crate::store::Store;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use call::Call;
 use endpoint::Endpoint;
 use problem::Problem;
+use runs::run_schema as runs_schema;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 pub use users::shown as shown_user;
 
 /// What the API works with.
 pub struct Api {
+    pub worker: Worker,
     pub store: Store,
     pub authenticator: Authenticator,
     pub keys: KeyRing,
     pub clock: Clock,
     pub entropy: Entropy,
     pub registrar: Registrar,
+    pub provisioner: Arc<Provisioner>,
+    /// Who knows the tokens that people's applications bring.
+    pub provider: Arc<Provider>,
+    /// How often logins may fail.
+    pub limits: Limits,
+    /// How long a link can be undone.
+    pub links_are_undone_for: Micros,
     /// Base of absolute links.
     pub public_url: String,
     pub body_timeout: Duration,
+    /// Events, who follows them as a stream, and where they are sent.
+    pub reader: Reader,
+    pub streams: Streams,
+    pub webhooks: Desk,
+    /// True once the server stops: streams end.
+    pub stopping: Arc<AtomicBool>,
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// What a call comes to.
@@ -86,6 +123,16 @@ impl Answer {
         Self::new(StatusCode::NO_CONTENT, Content::None)
     }
 
+    fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
     fn into_response(self) -> Response {
         let mut response = match self.content {
             Content::None => self.status.into_response(),
@@ -101,11 +148,20 @@ impl Answer {
 fn endpoints() -> Vec<Endpoint> {
     [
         clients::endpoints(),
+        conflicts::endpoints(),
         connections::endpoints(),
+        events::endpoints(),
         groups::endpoints(),
+        history::endpoints(),
+        logs::endpoints(),
+        mappings::endpoints(),
         organizations::endpoints(),
+        runs::endpoints(),
         tenants::endpoints(),
         users::endpoints(),
+        identities::endpoints(),
+        user_blocks::endpoints(),
+        webhooks::endpoints(),
     ]
     .into_iter()
     .flatten()
@@ -138,16 +194,27 @@ async fn elsewhere(State(api): State<Arc<Api>>, request: Request) -> Response {
 /// Authenticates, then has that one of `endpoints`, which share a path, answer whose method it is. None: nothing is there.
 async fn answered(api: &Api, request: Request, endpoints: &[Endpoint]) -> Response {
     let (parts, body) = request.into_parts();
-    let (principal, allowance) = match api.authenticator.admit(&parts.headers).await {
+    let (principal, person, allowance) = match admitted(api, &parts).await {
         Ok(admitted) => admitted,
         Err(error) => return with_allowance(Problem::from(error).into_response(), api, None),
     };
-    let outcome = match Call::new(api, principal, &parts) {
+    let outcome = match Call::new(api, principal, person, &parts) {
         Ok(call) => called(&call, body, endpoints).await,
         Err(problem) => Err(problem),
     };
     let response = outcome.map_or_else(Problem::into_response, Answer::into_response);
     with_allowance(response, api, Some(allowance))
+}
+
+/// Who calls: by a token of ours, or a person by one of an application of theirs.
+async fn admitted(api: &Api, parts: &Parts) -> Result<(Principal, Option<Caller>, Allowance), AuthError> {
+    if !Provider::is_of_a_person(parts) {
+        return api.authenticator.admit(&parts.headers).await.map(|(principal, allowance)| (principal, None, allowance));
+    }
+    let caller = api.provider.caller(parts).await?.ok_or(AuthError::Unknown)?;
+    let allowance = api.authenticator.allow(&caller.token)?;
+    let Caller { tenant, token, user_id, scopes, .. } = caller.clone();
+    Ok((Principal::Person { token, tenant, user_id, scopes }, Some(caller), allowance))
 }
 
 async fn called(call: &Call<'_>, body: Body, endpoints: &[Endpoint]) -> Result<Answer, Problem> {
@@ -161,6 +228,7 @@ async fn called(call: &Call<'_>, body: Body, endpoints: &[Endpoint]) -> Result<A
     if !endpoint.scopes.is_empty() {
         call.needs(endpoint.scopes)?;
     }
+    call.is_its_own(endpoint.scopes)?;
     (endpoint.handler)(call, body).await
 }
 

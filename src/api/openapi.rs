@@ -87,6 +87,11 @@ fn responses(endpoint: &Endpoint) -> Value {
             let schema = if told.status < 400 { schema() } else { json!({ "$ref": "#/components/schemas/Problem" }) };
             response["content"] = json!({ media_type: { "schema": schema } });
         }
+        // A second kind of the same answer stands beside the first.
+        let kept = responses.get(&told.status.to_string()).filter(|_| told.status < 300).map(|other| other["content"].clone());
+        if let (Some(Value::Object(kept)), Some(content)) = (kept, response["content"].as_object_mut()) {
+            content.extend(kept);
+        }
         responses.insert(told.status.to_string(), response);
     }
     Value::Object(responses)

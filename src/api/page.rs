@@ -26,12 +26,7 @@ impl Page {
     /// # Errors
     /// 400 for a number out of range, and for a checkpoint that is altered, or of another list.
     pub(super) fn of(call: &Call<'_>, list: &str) -> Result<Self, Problem> {
-        let take = match call.parameter("take") {
-            None => TAKE_DEFAULT,
-            Some(text) => text.parse().ok().filter(|take| (1..=TAKE_MAX).contains(take)).ok_or_else(|| {
-                Problem::query(format!("Query validation error: 'take' must be a whole number from 1 to {TAKE_MAX}"))
-            })?,
-        };
+        let take = take(call)?;
         let after = match call.parameter("from") {
             None => String::new(),
             Some(text) => opened(call, list, text).ok_or_else(|| {
@@ -45,6 +40,18 @@ impl Page {
     pub(super) fn next(call: &Call<'_>, list: &str, key: &str) -> String {
         call.api.keys.seal_text(key.as_bytes(), &place(call, list), &call.api.entropy)
     }
+}
+
+/// How many entries are asked for.
+///
+/// # Errors
+/// 400 for a number out of range.
+pub(super) fn take(call: &Call<'_>) -> Result<i64, Problem> {
+    let Some(text) = call.parameter("take") else { return Ok(TAKE_DEFAULT) };
+    text.parse()
+        .ok()
+        .filter(|take| (1..=TAKE_MAX).contains(take))
+        .ok_or_else(|| Problem::query(format!("Query validation error: 'take' must be a whole number from 1 to {TAKE_MAX}")))
 }
 
 /// Which part of a list is asked for by number.
@@ -64,6 +71,14 @@ impl Offset {
         if call.parameter("from").is_some() || call.parameter("take").is_some() {
             return Ok(None);
         }
+        Self::by_number(call).map(Some)
+    }
+
+    /// The same of a list that has no other way.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub(super) fn by_number(call: &Call<'_>) -> Result<Self, Problem> {
         let number = |name: &str, default: i64, least: i64, most: i64| match call.parameter(name) {
             None => Ok(default),
             Some(text) => text.parse().ok().filter(|number| (least..=most).contains(number)).ok_or_else(|| {
@@ -75,7 +90,12 @@ impl Offset {
             let message = format!("pages by number reach the first {REACH} entries; beyond them go by 'take' and 'from'");
             return Err(Problem::paging(message));
         }
-        Ok(Some(Self { page, per_page, totals: call.flag("include_totals")? }))
+        Ok(Self { page, per_page, totals: call.flag("include_totals")? })
+    }
+
+    /// Whether it is asked how many there are in all.
+    pub(super) const fn wants_total(self) -> bool {
+        self.totals
     }
 
     /// Whether the number of all is asked for.

@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 /// Seconds a client waits after a 503.
 const RETRY_SECONDS: u64 = 1;
 
+/// Seconds until a place for a stream may be free.
+const STREAM_RETRY_SECONDS: u64 = 10;
+
 /// A refusal on its way out.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -24,7 +27,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), headers: Vec::new() }
     }
 
@@ -75,8 +78,43 @@ impl Problem {
     }
 
     /// 404, the same for what never was and for another tenant's.
+    pub(super) fn no_webhook() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "inexistent_webhook", "The webhook does not exist.")
+    }
+
+    /// 410: retention took events that came after the place.
+    pub(super) fn cursor_expired() -> Self {
+        let message =
+            "events that came after this place are not kept any more: begin anew without it, and read what you keep anew";
+        Self::new(StatusCode::GONE, "cursor_expired", message)
+    }
+
+    /// 429: streams take a place each as long as they are open.
+    pub(super) fn too_many_streams() -> Self {
+        let message = "too many streams are open with this token or in this tenant: close one, or ask by parts";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).with(RETRY_AFTER, STREAM_RETRY_SECONDS.to_string())
+    }
+
+    /// 500: what went wrong stands in the log.
+    pub(super) fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "internal error");
+        let message = "an internal error, see the server's log under this request id";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
+    }
+
+    /// 404, the same for what never was and for another tenant's.
     pub(super) fn no_user() -> Self {
         Self::new(StatusCode::NOT_FOUND, "inexistent_user", "The user does not exist.")
+    }
+
+    /// 404, the same for what never was and for another tenant's.
+    pub(super) fn no_conflict() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "inexistent_conflict", "The conflict does not exist.")
+    }
+
+    /// 404, the same for what never was and for another tenant's.
+    pub(super) fn no_log() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "inexistent_log", "The log entry does not exist.")
     }
 
     /// 404, the same for what never was and for another tenant's.
@@ -102,7 +140,11 @@ impl Problem {
 
     /// 404: the directory of the connection did not answer when it was last read.
     pub(super) fn offline() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "connection_offline", "The directory of the connection did not answer when it was last read.")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "connection_offline",
+            "The directory of the connection did not answer when it was last read.",
+        )
     }
 
     /// 404: others have it, and this gateway not.
@@ -124,6 +166,27 @@ impl Problem {
     /// 404: nothing is served at this path.
     pub(super) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
+    }
+
+    /// 503: it takes longer than an answer may, or came to no end.
+    pub(super) fn later() -> Self {
+        let message = "the server can't answer in time, ask again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", message).with(RETRY_AFTER, RETRY_SECONDS.to_string())
+    }
+
+    /// 404, the same for what never was and for another tenant's.
+    pub(super) fn no_mapping() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "inexistent_mapping", "The mapping does not exist.")
+    }
+
+    /// The same of a run.
+    pub(super) fn no_run() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "inexistent_run", "The run does not exist.")
+    }
+
+    /// 409: it is not, or not any more, as the caller takes it to be.
+    pub(super) fn moved_on(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, message)
     }
 
     /// 404, the same for what never was and for another tenant's.
@@ -204,11 +267,30 @@ impl From<registration::Error> for Problem {
     }
 }
 
+impl From<crate::sync::Error> for Problem {
+    fn from(error: crate::sync::Error) -> Self {
+        use crate::sync::Error;
+        match error {
+            Error::Busy { .. } => Self::moved_on("run_under_way", error.to_string()),
+            Error::Held { .. } | Error::Ended { .. } | Error::Stopped { .. } => {
+                Self::moved_on("run_is_not_open", error.to_string())
+            }
+            Error::Setup(message) | Error::Directory(message) => Self::body(message),
+            Error::Overtaken => store::Error::Stale.into(),
+            Error::Store(error) => error.into(),
+            Error::Provisioning(crate::provisioning::Error::Store(error)) => error.into(),
+            Error::Provisioning(error) => Self::body(error.to_string()),
+        }
+    }
+}
+
 impl From<ConnectionError> for Problem {
     fn from(error: ConnectionError) -> Self {
         match error {
             ConnectionError::Wrong { member, says } => Self::member(&member, says),
-            ConnectionError::Taken { .. } | ConnectionError::InUse { .. } | ConnectionError::Sealed => Self::taken(error.to_string()),
+            ConnectionError::Taken { .. } | ConnectionError::InUse { .. } | ConnectionError::Sealed => {
+                Self::taken(error.to_string())
+            }
             ConnectionError::Stale => store::Error::Stale.into(),
             ConnectionError::Store(error) => error.into(),
         }

@@ -4,7 +4,7 @@
 use super::{App, grace};
 use crate::clock::SECOND;
 use crate::config::Config;
-use crate::store::{Error, retention::Kept, retention::delete_some, tenants};
+use crate::store::{Error, outbox, retention::Kept, retention::delete_some, tenants};
 use std::time::Duration;
 
 const EVERY: Duration = Duration::from_secs(3_600);
@@ -12,6 +12,7 @@ const EVERY: Duration = Duration::from_secs(3_600);
 const FIRST_AFTER: Duration = Duration::from_secs(60);
 /// Rows in one batch, and the pause after it.
 const ROWS: usize = 500;
+const ROWS_COUNTED: i64 = 500;
 const PAUSE: Duration = Duration::from_millis(20);
 /// Tenants read at a time.
 const TENANTS: i64 = 100;
@@ -42,9 +43,15 @@ pub async fn pass(app: &App) -> Result<u64, Error> {
     loop {
         let page = tenants::list(&app.store, &after, TENANTS).await?;
         for tenant in &page {
+            let own = tenants::options(&app.store, &tenant.id).await?;
             for kept in Kept::ALL {
-                let before = now - seconds(&app.config, kept) * SECOND;
+                let days = own.log_days.filter(|_| kept == Kept::Log);
+                let before = now - days.map_or_else(|| seconds(&app.config, kept), |days| days * 86_400) * SECOND;
                 loop {
+                    if kept == Kept::Events {
+                        let unsent = outbox::count_unsent(&app.store, &tenant.id, before, ROWS_COUNTED).await?;
+                        app.metrics.events_unsent(unsent.unsigned_abs());
+                    }
                     let rows = delete_some(&app.store, &tenant.id, kept, before, ROWS).await?;
                     app.metrics.retention_deleted(kept.as_str(), rows as u64);
                     removed += rows as u64;
@@ -66,8 +73,8 @@ pub async fn pass(app: &App) -> Result<u64, Error> {
 fn seconds(config: &Config, kept: Kept) -> i64 {
     let days = |days: i64| days * 86_400;
     match kept {
-        Kept::Log => days(config.retention.log_days),
-        Kept::Events => days(config.retention.events_days),
+        Kept::Log | Kept::Links => days(config.retention.log_days),
+        Kept::Events | Kept::WebhookDeliveries => days(config.retention.events_days),
         Kept::Traffic => days(config.retention.traffic),
         // By when they end.
         Kept::Sessions | Kept::LoginUsed | Kept::AccessTokens | Kept::Grants | Kept::RefreshTokens => 0,

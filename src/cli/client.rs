@@ -1,189 +1,27 @@
 //! `rosterd client …`: the words of the command line for what `registration` decides.
 
-use super::context::{Context, PAGE, TenantArg};
-use super::span::Expiry;
+mod args;
+
+pub use args::ClientCommand;
+
+use super::context::{Context, PAGE};
 use super::{Global, output};
 use crate::clock::rfc3339;
 use crate::mapping_files;
-use crate::model::client::{Client, ClientKind};
+use crate::model::client::{Client, ClientKeys, ClientKind};
 use crate::model::ids::ClientId;
-use crate::model::provider_key::SigningAlg;
 use crate::model::tenant::Tenant;
 use crate::registration::decide::{Field, Wanted};
 use crate::registration::{self, OVERLAP_SECONDS_MAX, Planned, Registrar, Step, shown};
 use crate::secret::Secret;
 use crate::store::clients::{self, StoredClient};
+use crate::store::grants;
 use anyhow::{Context as _, bail};
-use clap::{Args, Subcommand};
+use args::{CreateArgs, DeleteArgs, ListArgs, RevokeArgs, UpdateArgs};
+use serde_json::json;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
-
-#[derive(Debug, Subcommand)]
-pub enum ClientCommand {
-    /// Register an application; prints its id and, once, its secret
-    Create(CreateArgs),
-    /// List all applications of a tenant
-    List(ListArgs),
-    /// Show one, by name or client id
-    Show(ShowArgs),
-    /// Change its name, its addresses, its claims or its secret
-    Update(UpdateArgs),
-    /// Remove one; what it was let have ends with it
-    Delete(DeleteArgs),
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  rosterd client create shop --redirect-uri https://shop.example/callback --json
-  rosterd client create app --native --redirect-uri com.example.app:/callback
-  rosterd client create shop --redirect-uri https://shop.example/cb --claims-mapping shop-claims
-  rosterd client create robot --machine --scopes read:clients,create:clients")]
-pub struct CreateArgs {
-    /// 1 to 128 characters
-    name: String,
-    /// An address people are sent back to with a code, compared to the byte; repeatable
-    #[arg(long = "redirect-uri", value_name = "URL")]
-    redirect_uris: Vec<String>,
-    /// An address people may be sent to after they signed out; repeatable
-    #[arg(long = "post-logout-redirect-uri", value_name = "URL")]
-    post_logout_redirect_uris: Vec<String>,
-    /// It can't keep a secret: a page's script, or a program on somebody's machine
-    #[arg(long, conflicts_with = "machine")]
-    public: bool,
-    /// Public, and a program on somebody's machine
-    #[arg(long, conflicts_with = "machine")]
-    native: bool,
-    /// It logs nobody in and calls the management API by itself
-    #[arg(long, requires = "scopes", conflicts_with_all = ["redirect_uris", "post_logout_redirect_uris", "connections", "alg", "claims_mapping", "claims_by_userinfo"])]
-    machine: bool,
-    /// With --machine: what its tokens may be given, for instance read:users
-    #[arg(long, value_name = "SCOPES", value_delimiter = ',', requires = "machine")]
-    scopes: Vec<String>,
-    /// What ID tokens are signed with: RS256 (the default), ES256 or EdDSA
-    #[arg(long, value_name = "ALG", value_parser = alg)]
-    alg: Option<SigningAlg>,
-    /// A connection its people may come by; repeatable. Without one they may come by any
-    #[arg(long = "connection", value_name = "NAME")]
-    connections: Vec<String>,
-    /// Claims at /userinfo alone, and not in the ID token
-    #[arg(long)]
-    claims_by_userinfo: bool,
-    /// Ask its people what it may know of them: for an application of somebody else's
-    #[arg(long, conflicts_with = "machine")]
-    ask_consent: bool,
-    /// A mapping from profile to oidc, for claims of its own
-    #[arg(long, value_name = "NAME")]
-    claims_mapping: Option<String>,
-    #[command(flatten)]
-    tenant: TenantArg,
-    /// Say what would be registered, and register nothing
-    #[arg(long)]
-    dry_run: bool,
-    #[arg(long, help = "Print JSON")]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct ListArgs {
-    #[command(flatten)]
-    tenant: TenantArg,
-    #[arg(long, help = "Print JSON")]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct ShowArgs {
-    /// Name or client id
-    name: String,
-    #[command(flatten)]
-    tenant: TenantArg,
-    #[arg(long, help = "Print JSON")]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  rosterd client update shop --redirect-uri https://new.example/cb --remove-redirect-uri https://shop.example/cb
-  rosterd client update shop --claims-mapping shop-claims --dry-run
-  rosterd client update shop --rotate-secret --overlap 7d --json")]
-pub struct UpdateArgs {
-    /// Name or client id
-    name: String,
-    /// What it is called from now on
-    #[arg(long = "name", value_name = "TEXT")]
-    new_name: Option<String>,
-    /// An address to add; repeatable
-    #[arg(long = "redirect-uri", value_name = "URL")]
-    redirect_uris: Vec<String>,
-    /// An address to take away; repeatable
-    #[arg(long = "remove-redirect-uri", value_name = "URL")]
-    removed_redirect_uris: Vec<String>,
-    /// An address to add; repeatable
-    #[arg(long = "post-logout-redirect-uri", value_name = "URL")]
-    post_logout_redirect_uris: Vec<String>,
-    /// An address to take away; repeatable
-    #[arg(long = "remove-post-logout-redirect-uri", value_name = "URL")]
-    removed_post_logout_redirect_uris: Vec<String>,
-    /// A connection to add to those its people may come by; repeatable
-    #[arg(long = "connection", value_name = "NAME")]
-    connections: Vec<String>,
-    /// A connection to take away; without one left they may come by any
-    #[arg(long = "remove-connection", value_name = "NAME")]
-    removed_connections: Vec<String>,
-    /// What ID tokens are signed with from now on
-    #[arg(long, value_name = "ALG", value_parser = alg)]
-    alg: Option<SigningAlg>,
-    /// A machine's scopes, all of them
-    #[arg(long, value_name = "SCOPES", value_delimiter = ',')]
-    scopes: Option<Vec<String>>,
-    /// Claims at /userinfo alone (true), or in the ID token too (false)
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
-    claims_by_userinfo: Option<bool>,
-    /// Ask its people what it may know of them (true), or not (false)
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
-    ask_consent: Option<bool>,
-    /// A mapping from profile to oidc, for claims of its own
-    #[arg(long, value_name = "NAME", conflicts_with = "no_claims_mapping")]
-    claims_mapping: Option<String>,
-    /// No claims of its own any more
-    #[arg(long)]
-    no_claims_mapping: bool,
-    /// Make a new secret and print it; the one until now works on for --overlap. Nothing else changes with it
-    #[arg(long, conflicts_with_all = ["new_name", "redirect_uris", "removed_redirect_uris", "post_logout_redirect_uris", "removed_post_logout_redirect_uris", "connections", "removed_connections", "alg", "scopes", "claims_by_userinfo", "ask_consent", "claims_mapping", "no_claims_mapping"])]
-    rotate_secret: bool,
-    /// How long the secret until now works on, for instance 24h or 7d; at most 90d
-    #[arg(long, value_name = "DURATION", default_value = "24h", requires = "rotate_secret")]
-    overlap: Expiry,
-    #[command(flatten)]
-    tenant: TenantArg,
-    /// Say what it would be, and change nothing
-    #[arg(long)]
-    dry_run: bool,
-    #[arg(long, help = "Print JSON")]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct DeleteArgs {
-    /// Name or client id
-    name: String,
-    #[command(flatten)]
-    tenant: TenantArg,
-    /// Show what would be removed, and remove nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Don't ask
-    #[arg(long)]
-    yes: bool,
-    #[arg(long, help = "Print JSON")]
-    json: bool,
-}
-
-fn alg(text: &str) -> Result<SigningAlg, String> {
-    SigningAlg::parse(text).ok_or_else(|| String::from("wanted RS256, ES256 or EdDSA"))
-}
 
 pub async fn run(global: &Global, command: ClientCommand) -> anyhow::Result<ExitCode> {
     let context = Context::open(global).await?;
@@ -201,6 +39,7 @@ async fn answer(context: &Context, command: ClientCommand) -> anyhow::Result<Exi
             print(&find(context, &tenant, &args.name).await?, None, args.json)?;
         }
         ClientCommand::Update(args) => update(context, args).await?,
+        ClientCommand::Revoke(args) => return revoke(context, args).await,
         ClientCommand::Delete(args) => return delete(context, args).await,
     }
     Ok(ExitCode::SUCCESS)
@@ -253,6 +92,17 @@ fn print(stored: &StoredClient, secret: Option<&Secret<String>>, json: bool) -> 
         if let Some(mapping) = &options.claims_mapping {
             fields.push(("claims mapping", mapping.clone()));
         }
+        if options.without_pkce {
+            fields.push(("PKCE", String::from("not needed, then a nonce")));
+        }
+    }
+    match &options.keys {
+        None => {}
+        Some(ClientKeys::Set(set)) => fields.push(("keys", names_of_keys(set))),
+        Some(ClientKeys::At { uri, allow_plaintext }) => {
+            let plaintext = if *allow_plaintext { " (http on this machine is taken)" } else { "" };
+            fields.push(("keys at", format!("{uri}{plaintext}")));
+        }
     }
     if let Some((_, until)) = &stored.former {
         fields.push(("former secret", format!("until {}", rfc3339(*until))));
@@ -260,6 +110,17 @@ fn print(stored: &StoredClient, secret: Option<&Secret<String>>, json: bool) -> 
     fields.push(("created", rfc3339(*created_at)));
     output::fields(&fields)?;
     Ok(())
+}
+
+/// What the keys of a set are called.
+fn names_of_keys(set: &serde_json::Value) -> String {
+    let keys = set["keys"].as_array().into_iter().flatten();
+    let name = |key: &serde_json::Value| {
+        let text = |name: &str| key[name].as_str().map(str::to_owned);
+        let sort = text("crv").or_else(|| text("kty")).unwrap_or_default();
+        text("kid").map_or(sort.clone(), |kid| format!("{kid} ({sort})"))
+    };
+    keys.map(name).collect::<Vec<_>>().join(", ")
 }
 
 fn registrar(context: &Context) -> Registrar {
@@ -297,6 +158,9 @@ const fn flag(field: Field) -> Option<&'static str> {
         Field::IdTokenClaims => Some("--claims-by-userinfo"),
         Field::AsksConsent => Some("--ask-consent"),
         Field::ClaimsMapping => Some("--claims-mapping"),
+        Field::Keys => Some("--jwks"),
+        Field::KeysUri => Some("--jwks-uri"),
+        Field::Pkce => Some("--without-pkce"),
     }
 }
 
@@ -311,10 +175,14 @@ async fn carry_out(registrar: &Registrar, mut planned: Planned, dry_run: bool, j
             Step::Create => "It would be registered like this; nothing was stored.",
             Step::Update => "It would be changed to this; nothing was stored.",
             Step::RotateSecret => "It would get a new secret; nothing was stored.",
+            Step::Revoke => "All it was given would end; nothing was stored.",
             Step::Delete => "It would be removed, with all it was given; nothing was stored.",
         })?;
     } else {
-        registrar.carry_out(&mut planned).await.map_err(said)?;
+        registrar.carry_out_telling(&mut planned, &going).await.map_err(said)?;
+        if planned.step == Step::Delete {
+            gone();
+        }
     }
     let secret = planned.secret.as_ref().filter(|_| !dry_run);
     match (&planned.after, &planned.before) {
@@ -345,6 +213,8 @@ async fn create(context: &Context, args: CreateArgs) -> anyhow::Result<()> {
         id_token_claims: Some(!args.claims_by_userinfo),
         claims_mapping: Some(args.claims_mapping),
         asks_consent: Some(args.ask_consent),
+        keys: args.keys.read()?.map(Some),
+        without_pkce: Some(args.without_pkce),
     };
     let registrar = registrar(context);
     let planned = registrar.create(&tenant.id, kind, wanted, &context.audit()).await.map_err(said)?;
@@ -416,10 +286,58 @@ async fn update(context: &Context, args: UpdateArgs) -> anyhow::Result<()> {
             id_token_claims: args.claims_by_userinfo.map(|by_userinfo| !by_userinfo),
             asks_consent: args.ask_consent,
             claims_mapping: if args.no_claims_mapping { Some(None) } else { args.claims_mapping.map(Some) },
+            keys: if args.no_jwks { Some(None) } else { args.keys.read()?.map(Some) },
+            without_pkce: args.without_pkce,
         };
         registrar.update(stored, wanted, &audit).await.map_err(said)?
     };
     carry_out(&registrar, planned, args.dry_run, args.json).await
+}
+
+/// Counted on a terminal, since there may be one for each person.
+fn going(gone: usize) {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r{gone} ended …");
+    }
+}
+
+fn gone() {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+}
+
+async fn revoke(context: &Context, args: RevokeArgs) -> anyhow::Result<ExitCode> {
+    /// What is counted of what people let it have, before somebody is asked.
+    const COUNTED_MAX: i64 = 10_000;
+    let tenant = context.tenant(&args.tenant).await?;
+    let stored = find(context, &tenant, &args.name).await?;
+    let audit = context.audit();
+    let Client { id, tenant_id, .. } = &stored.client;
+    let grants = grants::count_of_client(&context.store, tenant_id, id, COUNTED_MAX).await?;
+    let tokens = clients::count_tokens(&context.store, &stored.client, audit.at).await?;
+    let many = if grants == COUNTED_MAX { format!("{grants} or more") } else { grants.to_string() };
+    let what = format!("End {many} grants of people and {tokens} tokens of its own, of client {}", stored.client.name);
+    if !args.dry_run && !output::confirmed(&what, args.yes)? {
+        return Ok(ExitCode::FAILURE);
+    }
+    let name = stored.client.name.clone();
+    let registrar = registrar(context);
+    let mut planned = registrar.revoke(stored, &audit);
+    if !args.dry_run {
+        registrar.carry_out_telling(&mut planned, &going).await.map_err(said)?;
+        gone();
+    }
+    if args.json {
+        let shown =
+            json!({ "dry_run": args.dry_run, "step": planned.step.as_str(), "client": name, "grants": grants, "tokens": tokens });
+        output::json(&shown)?;
+    } else if args.dry_run {
+        output::line(format_args!("{many} grants of people and {tokens} tokens of its own would end; nothing was stored."))?;
+    } else {
+        output::line(format_args!("{many} grants of people and {tokens} tokens of its own ended."))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn delete(context: &Context, args: DeleteArgs) -> anyhow::Result<ExitCode> {

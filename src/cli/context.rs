@@ -10,7 +10,8 @@ use crate::model::access::Token;
 use crate::model::ids::{OrganizationId, TenantId};
 use crate::model::nearest::nearest;
 use crate::model::tenant::{DEFAULT_TENANT, Organization, Tenant};
-use crate::provisioning::mappings;
+use crate::provisioning::{Provisioner, mappings};
+use crate::scim;
 use crate::secret::KeyRing;
 use crate::store::audit::Audit;
 use crate::store::connections::StoredConnection;
@@ -19,6 +20,7 @@ use crate::store::{self, Batch, Store, connections, organizations, tenants, toke
 use crate::telemetry;
 use anyhow::{Context as _, bail};
 use clap::Args;
+use std::sync::Arc;
 
 /// Rows read at a time where a command prints all of them.
 pub const PAGE: i64 = 200;
@@ -76,7 +78,15 @@ impl Context {
     /// The record that an administrative write of this command carries.
     pub fn audit(&self) -> Audit {
         let at = self.clock.now();
-        Audit { actor: String::from("cli"), request_id: self.entropy.uuid(at), log_id: self.entropy.uuid(at), at }
+        Audit { actor: String::from("cli"), request_id: self.entropy.uuid(at), log_id: self.entropy.uuid(at), at, from: None }
+    }
+
+    /// What carries writes out, for the length of a command.
+    pub fn provisioner(&self) -> Provisioner {
+        let dir = self.config.mappings.dir.clone();
+        let drafts = Arc::new(move |name: &str| mapping_files::find(&dir, name));
+        let (store, clock, entropy) = (self.store.clone(), self.clock.clone(), self.entropy.clone());
+        Provisioner::new(store, clock, entropy, drafts, scim::http::record::values)
     }
 
     /// The mapping every tenant starts with, as its first published version.

@@ -9,8 +9,10 @@
 mod bootstrap;
 mod client;
 mod config;
+mod conflicts;
 mod connection;
 mod context;
+mod erase;
 mod mapping;
 mod migrate;
 mod organization;
@@ -24,6 +26,7 @@ mod tenant;
 mod token;
 mod traffic;
 mod users;
+mod webhook;
 mod why;
 
 use clap::{Args, Parser, Subcommand};
@@ -91,9 +94,15 @@ pub enum Command {
     /// What was held for a person's word: lists of removals over a connection's budget
     #[command(subcommand)]
     Runs(runs::RunsCommand),
+    /// The inbox: collisions, rejected entries and held runs that wait for somebody's decision
+    #[command(subcommand)]
+    Conflicts(conflicts::ConflictsCommand),
     /// Profiles, and why each value is what it is
     #[command(subcommand)]
     Users(users::UsersCommand),
+    /// Where events are sent as they happen, signed
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
 }
 
 /// Runs one command.
@@ -113,6 +122,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(command) => token::run(&global, command).await,
         Command::Sync(args) => sync::run(&global, args).await,
         Command::Runs(command) => runs::run(&global, command).await,
+        Command::Conflicts(command) => conflicts::run(&global, command).await,
         Command::Users(command) => users::run(&global, command).await,
+        Command::Webhook(command) => webhook::run(&global, command).await,
     }
 }

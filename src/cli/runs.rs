@@ -6,11 +6,12 @@ use super::context::{Context, PAGE, TenantArg};
 use super::{Global, output};
 use crate::clock::rfc3339;
 use crate::model::tenant::Tenant;
+use crate::replay::shown;
 use crate::store::runs::{Run, RunItem};
 use crate::store::{Batch, connections, runs};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::process::ExitCode;
 
 #[derive(Debug, Subcommand)]
@@ -21,7 +22,7 @@ pub enum RunsCommand {
     Show(ShowArgs),
     /// Let through what a run holds: the client's next attempt passes, or the directory's next run does it
     Confirm(ConfirmArgs),
-    /// Put back what a run over a directory changed, where nothing newer changed the same; the connection is paused then
+    /// Put back what a sync or a replay changed, where nothing newer changed the same; a directory is paused then
     Undo(undo::UndoArgs),
 }
 
@@ -68,30 +69,6 @@ pub async fn run(global: &Global, command: RunsCommand) -> anyhow::Result<ExitCo
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
-/// The run as the management API shows it.
-fn as_json(run: &Run) -> Value {
-    json!({
-        "run_id": run.id,
-        "connection_id": run.connection_id,
-        "kind": run.kind,
-        "state": run.state,
-        "summary": serde_json::from_str::<Value>(&run.summary).unwrap_or_default(),
-        "list_hash": run.list_hash,
-        "created_at": rfc3339(run.created_at),
-        "updated_at": rfc3339(run.updated_at),
-        "finished_at": output::time_json(run.finished_at),
-    })
-}
-
-fn item_json(item: &RunItem) -> Value {
-    json!({
-        "action": item.action,
-        "subject": item.subject,
-        "state": item.state,
-        "created_at": rfc3339(item.created_at),
-    })
-}
-
 async fn find(context: &Context, tenant: &Tenant, id: &str) -> anyhow::Result<Run> {
     let found = runs::find(&context.store, &tenant.id, id).await?;
     found.with_context(|| format!("there is no run {id}; `rosterd runs list` names those there are"))
@@ -109,7 +86,7 @@ async fn list(context: &Context, args: ListArgs) -> anyhow::Result<()> {
         all.extend(page);
     }
     if args.json {
-        output::json(&all.iter().map(as_json).collect())?;
+        output::json(&all.iter().map(shown::run).collect())?;
         return Ok(());
     }
     let mut rows = Vec::new();
@@ -148,8 +125,8 @@ async fn show(context: &Context, args: ShowArgs) -> anyhow::Result<()> {
         items.extend(page);
     }
     if args.json {
-        let mut object = as_json(&run);
-        object["items"] = items.iter().map(item_json).collect();
+        let mut object = shown::run(&run);
+        object["items"] = items.iter().map(shown::item).collect();
         output::json(&object)?;
         return Ok(());
     }
@@ -194,10 +171,13 @@ async fn confirm(context: &Context, args: ConfirmArgs) -> anyhow::Result<()> {
     context.apply(batch, || String::from("the log row's id is taken; try again")).await?;
     let run = find(context, &tenant, &args.run).await?;
     if args.json {
-        return Ok(output::json(&as_json(&run))?);
+        return Ok(output::json(&shown::run(&run))?);
     }
     let connection = connection_name(context, &tenant, &run).await?;
     print(&run, connection.clone())?;
+    if run.kind == "replay" {
+        output::line(format_args!("\nGo on with it: `rosterd mapping replay {connection} --continue {}`", run.id))?;
+    }
     if run.kind == "sync" {
         output::line(format_args!("\nThe next run of {connection} does it: `rosterd sync {connection}`"))?;
     }

@@ -2,7 +2,7 @@
 
 use super::context::{Context, read_config};
 use super::{Global, bootstrap, mapping};
-use crate::app::{App, directories, retention, saml_metadata, server};
+use crate::app::{App, directories, retention, saml_metadata, server, walks, webhooks};
 use crate::events::sequencer;
 use crate::store::SchemaState;
 use crate::telemetry;
@@ -57,6 +57,8 @@ pub async fn run(global: &Global, args: &ServeArgs) -> anyhow::Result<ExitCode> 
         tokio::spawn(retention::run(app.clone())),
         tokio::spawn(directories::run(app.clone())),
         tokio::spawn(saml_metadata::run(app.clone())),
+        tokio::spawn(webhooks::run(app.clone())),
+        tokio::spawn(walks::run(app.clone(), app.background_worker())),
         tokio::spawn(sequencer::run(store.clone(), app.clock.clone(), app.entropy.clone())),
     ];
     let recording = tokio::spawn(app.recorder.clone().run());

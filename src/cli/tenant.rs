@@ -5,6 +5,7 @@ use super::{Global, output};
 use crate::clock::rfc3339;
 use crate::model::ids::TenantId;
 use crate::model::tenant::{DEFAULT_TENANT, Tenant, host_key, is_slug};
+use crate::store::tenants::TenantOptions;
 use crate::store::{Batch, mapping_versions, tenants};
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -19,7 +20,7 @@ pub enum TenantCommand {
     List(JsonArg),
     /// Show one
     Show(ShowArgs),
-    /// Change its host
+    /// Change its host, or for how long its log is kept
     Update(UpdateArgs),
     /// Remove an empty tenant and its log
     Delete(DeleteArgs),
@@ -54,8 +55,11 @@ pub struct ShowArgs {
 pub struct UpdateArgs {
     name: String,
     /// The host name it answers; an empty text takes it away
-    #[arg(long, value_name = "HOST")]
-    host: String,
+    #[arg(long, value_name = "HOST", required_unless_present = "log_days", conflicts_with = "log_days")]
+    host: Option<String>,
+    /// For how many days its log is kept, 1 to 3650; 0: as `retention.log_days` says for all
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i64).range(0..=3_650))]
+    log_days: Option<i64>,
     #[arg(long, help = "Print JSON")]
     json: bool,
 }
@@ -79,7 +83,7 @@ async fn answer(context: &Context, command: TenantCommand) -> anyhow::Result<Exi
     match command {
         TenantCommand::Create(args) => create(context, args).await?,
         TenantCommand::List(args) => list(context, args.json).await?,
-        TenantCommand::Show(args) => print(&context.find_tenant(&args.name).await?, args.json)?,
+        TenantCommand::Show(args) => print(context, &context.find_tenant(&args.name).await?, args.json).await?,
         TenantCommand::Update(args) => update(context, args).await?,
         TenantCommand::Delete(args) => return delete(context, args).await,
     }
@@ -87,23 +91,26 @@ async fn answer(context: &Context, command: TenantCommand) -> anyhow::Result<Exi
 }
 
 /// The tenant as JSON.
-pub fn as_json(tenant: &Tenant) -> Value {
+fn as_json(tenant: &Tenant, options: TenantOptions) -> Value {
     json!({
         "id": tenant.id,
         "name": tenant.name,
         "host": tenant.host,
+        "log_days": options.log_days,
         "created_at": rfc3339(tenant.created_at),
         "updated_at": rfc3339(tenant.updated_at),
     })
 }
 
-fn print(tenant: &Tenant, json: bool) -> anyhow::Result<()> {
+async fn print(context: &Context, tenant: &Tenant, json: bool) -> anyhow::Result<()> {
+    let options = tenants::options(&context.store, &tenant.id).await?;
     if json {
-        output::json(&as_json(tenant))?;
+        output::json(&as_json(tenant, options))?;
     } else {
         output::fields(&[
             ("name", tenant.name.clone()),
             ("host", output::or_dash(tenant.host.as_deref())),
+            ("log kept", format!("{} days", options.log_days.unwrap_or(context.config.retention.log_days))),
             ("created", rfc3339(tenant.created_at)),
             ("updated", rfc3339(tenant.updated_at)),
         ])?;
@@ -136,7 +143,7 @@ async fn create(context: &Context, args: CreateArgs) -> anyhow::Result<()> {
     tenants::create(&mut batch, &tenant, &audit);
     mapping_versions::insert(&mut batch, &tenant.id, &context.shipped_mapping(&audit)?);
     context.apply(batch, || format!("there is a tenant {} already", tenant.name)).await?;
-    print(&tenant, args.json)
+    print(context, &tenant, args.json).await
 }
 
 async fn list(context: &Context, json: bool) -> anyhow::Result<()> {
@@ -150,7 +157,11 @@ async fn list(context: &Context, json: bool) -> anyhow::Result<()> {
         all.extend(page);
     }
     if json {
-        output::json(&all.iter().map(as_json).collect())?;
+        let mut objects = Vec::new();
+        for tenant in &all {
+            objects.push(as_json(tenant, tenants::options(&context.store, &tenant.id).await?));
+        }
+        output::json(&Value::Array(objects))?;
     } else {
         let row =
             |tenant: &Tenant| vec![tenant.name.clone(), output::or_dash(tenant.host.as_deref()), rfc3339(tenant.created_at)];
@@ -161,12 +172,17 @@ async fn list(context: &Context, json: bool) -> anyhow::Result<()> {
 
 async fn update(context: &Context, args: UpdateArgs) -> anyhow::Result<()> {
     let mut tenant = context.find_tenant(&args.name).await?;
-    tenant.host = free_host(context, &args.host, &tenant.id).await?;
     let (audit, mut batch) = (context.audit(), Batch::default());
-    tenants::update(&mut batch, &tenant, &audit);
+    if let Some(host) = &args.host {
+        tenant.host = free_host(context, host, &tenant.id).await?;
+        tenants::update(&mut batch, &tenant, &audit);
+    }
+    if let Some(days) = args.log_days {
+        tenants::set_options(&mut batch, &tenant, TenantOptions { log_days: (days > 0).then_some(days) }, &audit);
+    }
     context.apply(batch, || String::from("the host is taken")).await?;
     tenant.updated_at = audit.at;
-    print(&tenant, args.json)
+    print(context, &tenant, args.json).await
 }
 
 async fn delete(context: &Context, args: DeleteArgs) -> anyhow::Result<ExitCode> {

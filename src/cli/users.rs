@@ -1,7 +1,7 @@
 //! `rosterd users …`
 
 use super::context::{Context, PAGE, TenantArg};
-use super::{Global, output, why};
+use super::{Global, erase, output, why};
 use crate::api::shown_user as shown;
 use crate::clock::rfc3339;
 use crate::model::ids::TenantId;
@@ -23,6 +23,8 @@ pub enum UsersCommand {
     Show(ShowArgs),
     /// Why a profile's values are what they are: connection, event, mapping line, and what they were before
     Why(why::WhyArgs),
+    /// Erase somebody who asked for it, with a proof
+    Erase(erase::EraseArgs),
 }
 
 #[derive(Debug, Args)]
@@ -62,6 +64,7 @@ async fn answer(context: &Context, command: UsersCommand) -> anyhow::Result<Exit
             show(context, &tenant.id, &user, args.json).await?;
         }
         UsersCommand::Why(args) => why::run(context, &args).await?,
+        UsersCommand::Erase(args) => erase::run(context, &args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

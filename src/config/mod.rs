@@ -16,6 +16,7 @@ mod scim;
 mod secrets;
 mod server;
 mod source;
+mod webhooks;
 
 pub use database::{DatabaseConfig, DatabaseUrl};
 pub use limits::LimitsConfig;
@@ -29,6 +30,7 @@ pub use scim::ScimConfig;
 pub use secrets::{KeyError, SecretsConfig};
 pub use server::ServerConfig;
 pub use source::{Origin, Problem};
+pub use webhooks::WebhooksConfig;
 
 use reader::Reader;
 use source::Entries;
@@ -48,6 +50,7 @@ pub struct Config {
     pub limits: LimitsConfig,
     pub login: LoginConfig,
     pub outbound: OutboundConfig,
+    pub webhooks: WebhooksConfig,
     pub log: LogConfig,
     pub scim: ScimConfig,
 }
@@ -112,6 +115,7 @@ fn read(
         limits: LimitsConfig::read(&mut reader),
         login: LoginConfig::read(&mut reader),
         outbound: OutboundConfig::read(&mut reader),
+        webhooks: WebhooksConfig::read(&mut reader),
         log: LogConfig::read(&mut reader),
         scim: ScimConfig::read(&mut reader),
     };

@@ -82,7 +82,7 @@ fn in_order(rows: Vec<Waiting>) -> Vec<Waiting> {
     let mut ordered = rows.clone();
     for places in of_subject.into_values().filter(|places| places.len() > 1) {
         let mut theirs: Vec<&Waiting> = places.iter().map(|at| &rows[*at]).collect();
-        theirs.sort_by_key(|row| row.version);
+        theirs.sort_by_key(|row| (row.version, rank(&row.kind)));
         for (place, row) in places.iter().zip(theirs) {
             ordered[*place] = row.clone();
         }
@@ -90,12 +90,35 @@ fn in_order(rows: Vec<Waiting>) -> Vec<Waiting> {
     ordered
 }
 
+/// What one change tells of is told in the order in which it makes sense: a group is there before somebody joins it.
+fn rank(kind: &str) -> u8 {
+    match kind {
+        _ if kind.contains(".member.") => 2,
+        _ if kind.ends_with(".created") => 0,
+        _ if kind.ends_with(".deleted") => 3,
+        _ => 1,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn row(id: &str, subject: &str, version: i64) -> Waiting {
-        Waiting { tenant_id: "t".into(), id: id.into(), subject: subject.into(), version }
+        Waiting { tenant_id: "t".into(), id: id.into(), subject: subject.into(), version, kind: String::from("user.updated") }
+    }
+
+    #[test]
+    fn a_group_is_told_of_before_who_joins_it_and_who_left_before_it_is_gone() {
+        let of = |id: &str, version, kind: &str| Waiting { kind: kind.into(), ..row(id, "sales", version) };
+        let rows = vec![
+            of("1", 1, "group.member.added"),
+            of("2", 1, "group.created"),
+            of("3", 2, "group.deleted"),
+            of("4", 2, "group.member.deleted"),
+        ];
+        let ids: Vec<String> = in_order(rows).into_iter().map(|row| row.id).collect();
+        assert_eq!(ids, ["2", "1", "4", "3"]);
     }
 
     #[test]

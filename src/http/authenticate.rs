@@ -7,6 +7,7 @@ use super::rate::{Allowance, RateLimit};
 use crate::clock::{Clock, Micros, SECOND};
 use crate::model::access::{CONSOLE_SCOPE, Principal, Token};
 use crate::model::connection::Connection;
+use crate::model::ids::TokenId;
 use crate::model::tenant::TenantState;
 use crate::secret::{KeyRing, TokenHash, TokenKind};
 use crate::store::{self, Batch, Store, tokens};
@@ -136,6 +137,26 @@ impl Authenticator {
         Ok((principal, allowance))
     }
 
+    /// Takes one request from the bucket of a token that somebody else looked up.
+    pub fn allow(&self, token: &TokenId) -> Result<Allowance, AuthError> {
+        let exhausted = |error: super::rate::Exhausted| AuthError::RateLimited { retry_after_seconds: error.retry_after_seconds };
+        self.0.rate.take(token).map_err(exhausted)
+    }
+
+    /// Whether the token of these headers still opens anything, asked of the store itself and counted as no request: for what goes on
+    /// after it began.
+    pub async fn again(&self, headers: &HeaderMap) -> Result<Principal, AuthError> {
+        let text = bearer(headers).map_err(|_| AuthError::Malformed)?;
+        let kind = TokenKind::of(text).ok_or(AuthError::Unknown)?;
+        let now = self.0.clock.now();
+        for hash in self.0.keys.token_hashes(text) {
+            if let Some(found) = self.find(hash, now).await? {
+                return principal(kind, &found, now);
+            }
+        }
+        Err(AuthError::Unknown)
+    }
+
     /// Forgets every look-up, for a process that just revoked a token itself.
     pub fn forget(&self) {
         self.cache().clear();
@@ -147,24 +168,25 @@ impl Authenticator {
             if let Some(known) = self.cached(&hash, now) {
                 return Ok(known);
             }
-            let found = tokens::find_by_hash(&self.0.store, &hash).await;
-            let found = found.inspect_err(|error| tracing::warn!(%error, "a token could not be looked up"))?;
-            let Some(found) = found else { continue };
-            if found.hash != hash {
-                continue;
-            }
-            let cached = Arc::new(Cached {
-                touched_at: AtomicI64::new(found.token.last_used_at.unwrap_or(i64::MIN)),
-                connection: found.connection.map(|stored| Arc::new(stored.connection)),
-                tenant: found.tenant,
-                token: found.token,
-                hash,
-                read_at: now,
-            });
+            let Some(cached) = self.find(hash, now).await? else { continue };
             self.remember(&cached, now);
             return Ok(cached);
         }
         Err(AuthError::Unknown)
+    }
+
+    async fn find(&self, hash: TokenHash, now: Micros) -> Result<Option<Arc<Cached>>, AuthError> {
+        let found = tokens::find_by_hash(&self.0.store, &hash).await;
+        let found = found.inspect_err(|error| tracing::warn!(%error, "a token could not be looked up"))?;
+        let Some(found) = found.filter(|found| found.hash == hash) else { return Ok(None) };
+        Ok(Some(Arc::new(Cached {
+            touched_at: AtomicI64::new(found.token.last_used_at.unwrap_or(i64::MIN)),
+            connection: found.connection.map(|stored| Arc::new(stored.connection)),
+            tenant: found.tenant,
+            token: found.token,
+            hash,
+            read_at: now,
+        })))
     }
 
     fn cached(&self, hash: &TokenHash, now: Micros) -> Option<Arc<Cached>> {

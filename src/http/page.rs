@@ -3,6 +3,7 @@
 
 use crate::clock::Entropy;
 use crate::model::look::Look;
+use crate::model::tenant::Organization;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -46,6 +47,12 @@ pub struct Dress<'a> {
     pub look: &'a Look,
     /// What the picture shows, for whoever does not see it.
     pub name: &'a str,
+}
+
+impl<'a> Dress<'a> {
+    pub fn of(organization: &'a Organization) -> Self {
+        Self { look: &organization.look, name: organization.display_name.as_deref().unwrap_or(&organization.name) }
+    }
 }
 
 impl Page<'_> {

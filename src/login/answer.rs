@@ -2,6 +2,7 @@
 //! somebody.
 
 use super::request_id;
+use super::told::Own;
 use crate::clock::Entropy;
 use crate::http::body::BodyError;
 use crate::http::page::Page;
@@ -99,7 +100,7 @@ impl Refused {
     }
 
     /// The same for a person in front of a browser, who may go back to our page that they came from.
-    pub(super) fn into_page(self, parts: &Parts, public_url: &str, entropy: &Entropy) -> Response {
+    pub(super) fn into_page(self, parts: &Parts, public_url: &str, own: &Own, entropy: &Entropy) -> Response {
         let (status, code, message) = self.parts();
         let mut text = message.to_owned();
         if let Some(first) = text.get_mut(..1) {
@@ -113,7 +114,7 @@ impl Refused {
         });
         let reference = Some((code, request_id(parts)));
         let page = Page { title: "Sign-in did not work", text: &text, reference, form: &again };
-        self.with_headers(page.into_response(status, entropy))
+        self.with_headers(page.dressed(own.dress(), status, entropy))
     }
 
     fn with_headers(self, mut response: Response) -> Response {

@@ -1,11 +1,12 @@
 //! `POST /login/{connection}` from beginning to end: who asks for what, how often they may, whether the password opens, what
 //! the roster says, and then the session.
 
-use super::answer::{Refused, goes_to, json};
+use super::answer::{self, Refused, goes_to};
 use super::directory::{Failed, PasswordCheck};
 use super::limits::Who;
 use super::request::{self, Credentials, NAME_BYTES_MAX, PASSWORD_BYTES_MAX};
 use super::session::Beginning;
+use super::told::{self, Noted};
 use super::{Logins, cookie, named, return_to};
 use crate::clock::SECOND;
 use crate::ldap::bind::may_be_a_password;
@@ -14,6 +15,7 @@ use crate::ldap::settings::Settings;
 use crate::model::connection::{Connection, ConnectionKind};
 use crate::model::connection_secrets::ConnectionSecrets;
 use crate::model::ids::TenantId;
+use crate::model::proof::Proof;
 use crate::model::session::ABSOLUTE;
 use crate::profile::verified::{LoginRecord, Verified};
 use crate::provisioning::login::Login;
@@ -26,7 +28,7 @@ use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
 use axum::response::Response;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -49,7 +51,7 @@ impl Entered {
     /// JSON is answered with what `GET /session` shows, a form with where to go.
     pub(super) fn into_response(self, public_url: &str) -> Response {
         let mut response = match self.goes_to {
-            None => json(StatusCode::OK, &self.profile),
+            None => answer::json(StatusCode::OK, &self.profile),
             Some(path) => goes_to(&path),
         };
         response.headers_mut().insert(SET_COOKIE, cookie::keep(public_url, &self.secret, ABSOLUTE / SECOND));
@@ -80,14 +82,21 @@ pub(super) async fn enter(logins: &Logins, parts: &Parts, body: Body, read_at: &
         Ok(verified) => verified?,
         Err(_) => return Err(timed_out(&login, &tries).await),
     };
-    let beginning = Beginning::new(logins, &tenant, parts);
+    let beginning = Beginning::new(logins, &tenant, parts).proved_by(Proof::new(None, ["pwd"]));
     let begin = |entering: &provisioning::login::Entering<'_>, batch: &mut Batch| beginning.store(entering, batch);
     let entered = logins.provisioner.login_storing(&login, &verified, &begin).await.map_err(|error| stopped(&error))?;
     // Why somebody with the right password is not let in is logged there, and theirs to ask an administrator. The tries
     // stay counted: whether a password was right must not show in how often it may be tried.
-    if entered.is_err() {
-        return Err(Refused::InvalidCredentials);
-    }
+    let note = |status: StatusCode, noted: Noted| told::note(logins, &connection, parts, (*read_at, status), noted, false);
+    let trace = match entered {
+        Ok(entered) => entered.trace,
+        Err(denial) => {
+            note(StatusCode::UNAUTHORIZED, Noted::denied(&denial));
+            return Err(Refused::InvalidCredentials);
+        }
+    };
+    let status = if credentials.is_form { StatusCode::SEE_OTHER } else { StatusCode::OK };
+    note(status, Noted::entered(trace, json!({ "server": tries.first }), &[]));
     // They are in: that their tries stay counted is no reason to tell them otherwise.
     if let Err(error) = tries.forget().await {
         tracing::warn!(%error, "the failures before a login could not be forgotten");

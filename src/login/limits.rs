@@ -33,6 +33,16 @@ fn place(address: IpAddr) -> String {
     }
 }
 
+/// What counts somebody's tries on a connection: rows of this subject for all of them, and of `from` and an address for those from
+/// there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    pub subject: String,
+    pub from: String,
+    pub failures_max: u32,
+    pub failures_from_max: u32,
+}
+
 /// The configured limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -73,14 +83,23 @@ impl Limits {
             Who::Person(external_id) => ("person", external_id.to_owned()),
             Who::Nobody(name) => ("nobody", fold(name)),
         };
-        let counted = |what: &str, text: &str, failures_max| {
-            let hash = keys.hash_token(&format!("login {what}\n{connection}\n{text}"));
-            let subject = hash.as_bytes()[..16].iter().fold(format!("{what}:"), |text, byte| text + &format!("{byte:02x}"));
-            Counted { scope: connection.as_str().to_owned(), subject, failures_max }
-        };
-        let there = format!("{}\n{text}", place(address));
-        let all = self.failures_per_user;
-        [counted(what, &text, all), counted(&format!("{what}-from"), &there, all.saturating_sub(1).max(1))]
+        let Watched { subject, from, failures_max, failures_from_max } = self.watch(keys, connection, what, &text);
+        let counted = |subject, failures_max| Counted { scope: connection.as_str().to_owned(), subject, failures_max };
+        [counted(subject, failures_max), counted(format!("{from}{}", place(address)), failures_from_max)]
+    }
+
+    /// What counts the tries of somebody: of a person by external id, or of a name, which may mean somebody or nobody.
+    pub fn watched(&self, keys: &KeyRing, connection: &ConnectionId, text: &str, is_person: bool) -> Vec<Watched> {
+        let whats: &[&str] = if is_person { &["person"] } else { &["name", "nobody"] };
+        let text = if is_person { text.to_owned() } else { fold(text) };
+        whats.iter().map(|what| self.watch(keys, connection, what, &text)).collect()
+    }
+
+    fn watch(&self, keys: &KeyRing, connection: &ConnectionId, what: &str, text: &str) -> Watched {
+        let hash = keys.hash_token(&format!("login {what}\n{connection}\n{text}"));
+        let subject = hash.as_bytes()[..16].iter().fold(format!("{what}:"), |text, byte| text + &format!("{byte:02x}"));
+        let failures_max = self.failures_per_user;
+        Watched { from: format!("{subject}@"), subject, failures_max, failures_from_max: failures_max.saturating_sub(1).max(1) }
     }
 
     /// Counts a try of each, or of none if one of them has none left.

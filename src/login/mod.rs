@@ -19,16 +19,17 @@ mod request;
 mod return_to;
 mod saml;
 mod session;
+mod told;
 mod visit;
 
 pub use avoided::Avoided;
-pub use limits::Limits;
+pub use limits::{Limits, Watched};
 pub use offered::WayIn;
 pub use oidc::{Desk as OidcDesk, callback_address};
 pub use places::Places;
 pub use saml::Desk as SamlDesk;
 pub use saml::router as saml_router;
-pub use visit::RETURN_TO_BYTES_MAX;
+pub use visit::{ACR_REQUIRED, ACR_VALUES, RETURN_TO_BYTES_MAX};
 
 use crate::clock::{Clock, Entropy};
 use crate::http::client_address::client_address;
@@ -110,17 +111,27 @@ async fn login(State(logins): State<Arc<Logins>>, request: Request) -> Response 
     match entered {
         Ok(entered) => entered.into_response(&logins.public_url),
         Err(refused) => {
+            let is_for_a_person = answer::is_for_a_person(&parts);
+            // Before the wait: how long it takes must not tell anything either.
+            let own = if is_for_a_person { own_of(&logins, &parts).await } else { told::Own::default() };
             if matches!(refused, Refused::InvalidCredentials) {
                 let taken = started.elapsed().as_millis() % REFUSAL_STEP.as_millis();
                 let rest = REFUSAL_STEP.saturating_sub(Duration::from_millis(u64::try_from(taken).unwrap_or_default()));
                 tokio::time::sleep(rest).await;
             }
-            if answer::is_for_a_person(&parts) {
-                return refused.into_page(&parts, &logins.public_url, &logins.entropy);
+            if is_for_a_person {
+                return refused.into_page(&parts, &logins.public_url, &own, &logins.entropy);
             }
             refused.into_response()
         }
     }
+}
+
+/// Whose people a page about this login is for, as far as the path says so.
+async fn own_of(logins: &Logins, parts: &Parts) -> told::Own {
+    let Ok(tenant) = logins.tenant(parts).await else { return told::Own::default() };
+    let connection = logins.connection(&tenant, &named(parts)).await.ok();
+    told::Own::of(logins, connection.as_ref()).await
 }
 
 /// A login that begins in the browser and goes on elsewhere.
@@ -178,8 +189,8 @@ impl Logins {
 
     /// A login of this request, as log and roster know it.
     fn login<'a>(&self, connection: &'a Connection, parts: &'a Parts) -> Login<'a> {
-        let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-        Login { connection, request_id: request_id(parts), ip: Some(self.client_address(parts)), user_agent }
+        let (ip, user_agent) = (Some(self.client_address(parts)), user_agent(parts));
+        Login { connection, request_id: request_id(parts), ip, user_agent }
     }
 
     /// One of the connection's places, for as long as something of it is worked on.
@@ -200,6 +211,11 @@ impl Logins {
     fn same_origin(&self, parts: &Parts) -> Result<(), Refused> {
         if is_from_elsewhere(&parts.headers, &self.public_url) { Err(Refused::CrossOrigin) } else { Ok(()) }
     }
+}
+
+/// What the browser says it is.
+fn user_agent(parts: &Parts) -> Option<&str> {
+    parts.headers.get(header::USER_AGENT)?.to_str().ok()
 }
 
 fn request_id(parts: &Parts) -> &str {

@@ -1,10 +1,11 @@
 //! Sessions: begun with a login, shown, ended. The secret is in the cookie alone; stored is its keyed hash.
 
 use super::answer::{Refused, json};
-use super::{Logins, cookie, request_id};
+use super::{Logins, cookie, request_id, user_agent};
 use crate::clock::{Micros, SECOND, rfc3339};
 use crate::model::event::LogEntry;
 use crate::model::ids::{SessionId, TenantId};
+use crate::model::proof::Proof;
 use crate::model::session::{ABSOLUTE, Session, SignedIn};
 use crate::provisioning::login::Entering;
 use crate::secret::{Secret, TokenHash, TokenKind};
@@ -13,7 +14,7 @@ use axum::http::header::{CACHE_CONTROL, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// How exact `last_seen_at` is.
 const TOUCH_EVERY: Micros = 60 * SECOND;
@@ -33,6 +34,7 @@ pub(super) struct Beginning {
     /// The browser's session until now, whoever's that was.
     replaced: Vec<TokenHash>,
     auth_time: Micros,
+    proof: Proof,
 }
 
 impl Beginning {
@@ -50,6 +52,7 @@ impl Beginning {
             expires_at: now.saturating_add(ABSOLUTE),
             replaced: old.map(|old| logins.keys.token_hashes(old.expose())).unwrap_or_default(),
             auth_time: now,
+            proof: Proof::default(),
         }
     }
 
@@ -57,6 +60,11 @@ impl Beginning {
     pub(super) fn proved_at(mut self, at: Option<Micros>) -> Self {
         self.auth_time = at.map_or(self.auth_time, |at| at.min(self.now));
         self
+    }
+
+    /// And how they proved it.
+    pub(super) fn proved_by(self, proof: Proof) -> Self {
+        Self { proof, ..self }
     }
 
     /// It ends at `until`, if that comes first: the source says how long it vouches for the person.
@@ -98,6 +106,7 @@ impl Beginning {
             last_seen_at: self.now,
             expires_at: self.expires_at,
             auth_time: self.auth_time,
+            proof: self.proof.clone(),
         };
         sessions::insert(batch, &session, &self.hash);
     }
@@ -196,7 +205,7 @@ pub(super) fn touch(logins: &Logins, session: &Session) {
 
 fn logged_out(logins: &Logins, parts: &Parts, signed_in: &SignedIn) -> LogEntry {
     let now = logins.clock.now();
-    LogEntry {
+    let entry = LogEntry {
         id: logins.entropy.uuid(now),
         kind: "logout",
         outcome: "ok",
@@ -205,8 +214,8 @@ fn logged_out(logins: &Logins, parts: &Parts, signed_in: &SignedIn) -> LogEntry 
         profile_id: Some(signed_in.session.profile_id.clone()),
         actor: String::from("login"),
         request_id: request_id(parts).to_owned(),
-        detail: Some(json!({ "ip": logins.client_address(parts).to_string() }).to_string()),
         at: now - now % 1_000,
         ..LogEntry::default()
-    }
+    };
+    entry.from_where(Some(logins.client_address(parts)), user_agent(parts))
 }

@@ -3,11 +3,17 @@
 
 use super::answer::Refused;
 use super::{Logins, return_to};
+use crate::model::proof::is_word;
 use axum::http::request::Parts;
 use url::form_urlencoded;
 
 /// Longest address to go on to: it travels in a cookie.
 pub const RETURN_TO_BYTES_MAX: usize = 1_024;
+/// Which classes of a proof are wanted, with spaces between; and that one of them has to be.
+pub const ACR_VALUES: &str = "acr_values";
+pub const ACR_REQUIRED: &str = "acr_required";
+/// Of them.
+const CLASSES_MAX: usize = 10;
 /// Longest query.
 const QUERY_BYTES_MAX: usize = 8_192;
 
@@ -32,6 +38,22 @@ pub(super) fn return_to_of(logins: &Logins, query: &str) -> Result<Option<String
 /// Whether the person is to prove who they are, and not go on by a session they have there.
 pub(super) fn is_forced(query: &str) -> bool {
     form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "force" && value == "1")
+}
+
+/// Which classes of a proof an application wants.
+#[derive(Default)]
+pub(super) struct Classes {
+    pub(super) words: Vec<String>,
+    /// Without one of them it is not let go on.
+    pub(super) required: bool,
+}
+
+/// What is no word is no class.
+pub(super) fn classes_of(query: &str) -> Classes {
+    let found = |wanted: &str| form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted).map(|(_, value)| value);
+    let text = found(ACR_VALUES).unwrap_or_default();
+    let words = text.split(' ').filter(|word| is_word(word)).take(CLASSES_MAX).map(str::to_owned).collect();
+    Classes { words, required: found(ACR_REQUIRED).is_some_and(|value| value == "1") }
 }
 
 pub(super) fn checked(logins: &Logins, given: Option<String>) -> Result<Option<String>, Refused> {

@@ -12,6 +12,8 @@ use rosterd_mapping::plan::{Evaluation, Node, NodeId, Plan, RuleValue, SlotId};
 use rosterd_mapping::source::{Names, json};
 use rosterd_mapping::span::line_of;
 use rosterd_mapping::target::{Absent, Kind, Merge};
+use rosterd_mapping::tester;
+use rosterd_mapping::trace::hides;
 use rosterd_mapping::types::Type;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -30,6 +32,8 @@ pub struct Compiled {
     rules: Vec<Rule>,
     /// Likewise, of a mapping to `oidc`.
     claims: Vec<Claim>,
+    /// Targets whose values are sensitive, or made of something that is.
+    hidden: Vec<Arc<str>>,
 }
 
 /// What a published version includes, by path.
@@ -64,8 +68,9 @@ impl Compiled {
             merge: rule.merge,
             required: rule.required,
         });
+        let hidden = plan.rules.iter().filter(|rule| hides(&plan, rule)).map(|rule| Arc::from(&*rule.target)).collect();
         let (rules, claims) = (rules.collect(), claims(&plan));
-        Ok(Self { rules, claims, names: Names::new(&plan), plan, published: published.clone() })
+        Ok(Self { rules, claims, hidden, names: Names::new(&plan), plan, published: published.clone() })
     }
 
     pub const fn plan(&self) -> &Plan {
@@ -111,6 +116,15 @@ impl Compiled {
         let rule = self.rules.iter().find(|rule| &*rule.target == "blocked").filter(|_| bars)?;
         Some((rule.clone(), Given::Value(true.into())))
     }
+}
+
+/// Names of the tests in a text that fail; none of one that does not compile.
+pub fn failing_tests(published: &Published) -> Vec<String> {
+    let file = format!("{}.mapping", published.name);
+    let compiled = check::compile(&file, &published.text, &Included(&published.includes));
+    let run = compiled.plan.as_ref().map(|plan| tester::run_tests(plan, &compiled.tests, &[]));
+    let failed = run.into_iter().flat_map(|run| run.tests).filter(|test| !test.mismatches.is_empty());
+    failed.map(|test| test.name.clone()).collect()
 }
 
 /// The first errors, on one line each: `acme.mapping:9: M003 unknown source attribute …`.
@@ -233,8 +247,16 @@ impl Mapping for Compiled {
         Some((self.plan.from.as_str(), self.plan.to.as_str()))
     }
 
+    fn rules(&self) -> Option<&[Rule]> {
+        Some(&self.rules)
+    }
+
     fn claims(&self) -> &[Claim] {
         &self.claims
+    }
+
+    fn hides(&self, target: &str) -> bool {
+        self.hidden.iter().any(|hidden| **hidden == *target)
     }
 
     fn reads_stored(&self) -> bool {

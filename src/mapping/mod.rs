@@ -34,9 +34,17 @@ pub trait Mapping: Send + Sync {
     fn direction(&self) -> Option<(&'static str, &'static str)> {
         None
     }
+    /// Its rules, in the order of what [`Mapping::map`] gives; `None`: a script, which says by running what it writes.
+    fn rules(&self) -> Option<&[Rule]> {
+        None
+    }
     /// The claims its rules write, in the order of what [`Mapping::map`] gives; none: it is not for applications.
     fn claims(&self) -> &[Claim] {
         &[]
+    }
+    /// May what its rule for `target` gives be shown to nobody?
+    fn hides(&self, _target: &str) -> bool {
+        false
     }
     /// Does it look at the stored profile?
     fn reads_stored(&self) -> bool {

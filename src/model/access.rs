@@ -12,26 +12,29 @@ pub enum Principal {
     Scim { token: TokenId, connection: Arc<Connection>, scopes: Vec<String>, state: TenantState },
     /// An administrator's token for the management API of one tenant.
     Management { token: TokenId, tenant: TenantId, scopes: Vec<String> },
+    /// A person, by an application of theirs: for their own profile and no other.
+    Person { token: TokenId, tenant: TenantId, user_id: String, scopes: Vec<String> },
 }
 
 impl Principal {
     pub fn token(&self) -> &TokenId {
         match self {
-            Self::Scim { token, .. } | Self::Management { token, .. } => token,
+            Self::Scim { token, .. } | Self::Management { token, .. } | Self::Person { token, .. } => token,
         }
     }
 
     pub fn tenant(&self) -> &TenantId {
         match self {
             Self::Scim { connection, .. } => &connection.tenant_id,
-            Self::Management { tenant, .. } => tenant,
+            Self::Management { tenant, .. } | Self::Person { tenant, .. } => tenant,
         }
     }
 
     /// Whether the token was given `scope`, by name or by [`EVERY_SCOPE`].
     pub fn allows(&self, scope: &str) -> bool {
-        let (Self::Scim { scopes, .. } | Self::Management { scopes, .. }) = self;
-        scopes.iter().any(|given| given == scope || given == EVERY_SCOPE)
+        let (Self::Scim { scopes, .. } | Self::Management { scopes, .. } | Self::Person { scopes, .. }) = self;
+        let all = !matches!(self, Self::Person { .. });
+        scopes.iter().any(|given| given == scope || all && given == EVERY_SCOPE)
     }
 }
 
@@ -42,7 +45,7 @@ pub const EVERY_SCOPE: &str = "*";
 pub const CONSOLE_SCOPE: &str = "console:sign-in";
 
 /// What calls of the management API ask for. A token may be given others too: they are those of other versions.
-pub const API_SCOPES: [&str; 45] = [
+pub const API_SCOPES: [&str; 46] = [
     "read:users",
     "create:users",
     "update:users",
@@ -72,6 +75,7 @@ pub const API_SCOPES: [&str; 45] = [
     "delete:clients",
     "read:logs",
     "read:logs_users",
+    "read:history",
     "read:conflicts",
     "update:conflicts",
     "read:events",

@@ -4,12 +4,16 @@ use super::ids::{ClientId, TenantId};
 use super::provider_key::SigningAlg;
 use crate::clock::Micros;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use url::{Host, Url};
 
 /// Longest address.
 pub const URI_BYTES_MAX: usize = 2_048;
 /// Addresses of one kind that one application may have.
 pub const URIS_MAX: usize = 100;
+
+/// Tokens that one machine has at a time; the oldest goes for one more.
+pub const MACHINE_TOKENS_MAX: i64 = 100;
 
 /// What an application is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +25,21 @@ pub enum ClientKind {
     Public,
     /// Logs nobody in: calls the management API by itself.
     Machine,
+}
+
+/// Where the public halves are of the keys that an application signs with instead of showing a secret (`private_key_jwt`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientKeys {
+    /// Here: a set of keys (RFC 7517).
+    Set(Value),
+    /// At an address of the application, which changes them when it likes.
+    At {
+        uri: String,
+        /// http:// is taken, and this machine may be called: for trying out.
+        #[serde(default)]
+        allow_plaintext: bool,
+    },
 }
 
 /// What an administrator said of an application: the JSON of `clients.options`.
@@ -49,6 +68,12 @@ pub struct ClientOptions {
     /// Of a public one: a program on somebody's machine, and not a page's script. Both are let do the same.
     #[serde(default)]
     pub native: bool,
+    /// Of one that has no secret and is not public: what it proves itself by.
+    #[serde(default)]
+    pub keys: Option<ClientKeys>,
+    /// Of one that proves itself: its library knows no PKCE. Then a nonce binds what it gets.
+    #[serde(default)]
+    pub without_pkce: bool,
 }
 
 /// A row of `clients`, without its secrets.
@@ -64,6 +89,24 @@ pub struct Client {
 }
 
 impl ClientOptions {
+    /// One of which nothing was said.
+    pub const fn plain(kind: ClientKind) -> Self {
+        Self {
+            kind,
+            redirect_uris: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
+            connections: Vec::new(),
+            scopes: Vec::new(),
+            alg: SigningAlg::Rs256,
+            id_token_claims: true,
+            asks_consent: false,
+            claims_mapping: None,
+            native: false,
+            keys: None,
+            without_pkce: false,
+        }
+    }
+
     /// Whether it may be answered at `uri`: one of its own to the byte. The port of a program's own loopback address is whichever
     /// was free (RFC 8252 §7.3).
     pub fn redirects_to(&self, uri: &str) -> bool {
@@ -113,6 +156,23 @@ pub fn check_uri(text: &str) -> Result<(), &'static str> {
     }
 }
 
+/// An address where an application publishes its keys.
+///
+/// # Errors
+/// What is wanted instead.
+pub fn check_keys_uri(text: &str, allow_plaintext: bool) -> Result<(), &'static str> {
+    let plain = text.len() <= URI_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let Ok(url) = Url::parse(text) else { return Err("wanted an absolute address") };
+    if !plain || text.contains('#') || !url.username().is_empty() || url.password().is_some() {
+        return Err("wanted at most 2,048 bytes of ASCII, without spaces, fragment and user name");
+    }
+    match url.scheme() {
+        "https" if url.has_host() => Ok(()),
+        "http" if allow_plaintext && is_own_machine(&url) => Ok(()),
+        _ => Err("wanted https, since whoever is on the way could put keys of their own there"),
+    }
+}
+
 fn is_own_machine(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -144,18 +204,8 @@ mod tests {
     use super::*;
 
     fn at(uris: &[&str]) -> ClientOptions {
-        ClientOptions {
-            kind: ClientKind::Confidential,
-            redirect_uris: uris.iter().map(|uri| (*uri).to_owned()).collect(),
-            post_logout_redirect_uris: vec![],
-            connections: vec![],
-            scopes: vec![],
-            alg: SigningAlg::Rs256,
-            id_token_claims: true,
-            asks_consent: false,
-            claims_mapping: None,
-            native: false,
-        }
+        let redirect_uris = uris.iter().map(|uri| (*uri).to_owned()).collect();
+        ClientOptions { redirect_uris, ..ClientOptions::plain(ClientKind::Confidential) }
     }
 
     #[test]
@@ -200,6 +250,18 @@ mod tests {
             "http://x@127.0.0.1:1/cb",
         ] {
             assert!(!client.redirects_to(uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn keys_are_published_where_nobody_on_the_way_can_change_them() {
+        assert_eq!(check_keys_uri("https://a.example/keys.json", false), Ok(()));
+        assert!(check_keys_uri("http://127.0.0.1:1/keys", false).is_err());
+        assert_eq!(check_keys_uri("http://127.0.0.1:1/keys", true), Ok(()));
+        for uri in
+            ["", "/keys", "http://a.example/keys", "https://u@a.example/", "https://a.example/#x", "file:///etc/keys", "data:x"]
+        {
+            assert!(check_keys_uri(uri, true).is_err(), "{uri}");
         }
     }
 

@@ -270,6 +270,8 @@ pub struct Options {
     pub repost: Repost,
     pub budget: Budget,
     pub missing_runs: u32,
+    /// Root attributes of the source that are never stored, by their names there.
+    pub non_persistent_attrs: Vec<String>,
     pub strict: bool,
     pub put_groups_without_members_keep: bool,
     pub group_patch_response: GroupPatchResponse,
@@ -287,6 +289,12 @@ pub struct Options {
 }
 
 impl Connection {
+    /// Is what the source calls so never stored? Names in a directory have no case.
+    pub fn forgets(&self, name: &str) -> bool {
+        let has_case = self.kind != ConnectionKind::Ldap;
+        self.options.non_persistent_attrs.iter().any(|never| never == name || !has_case && never.eq_ignore_ascii_case(name))
+    }
+
     /// Is a person known here by the userName that is pushed, which a login then brings as its id?
     pub fn knows_by_user_name(&self) -> bool {
         self.options.scim_user_id_attribute == ScimUserIdAttribute::UserName

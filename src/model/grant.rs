@@ -1,6 +1,7 @@
 //! What a person let an application have, and for how long what it was given counts.
 
 use super::ids::{ClientId, GrantId, IdentityId, OrganizationId, ProfileId, SessionId, TenantId};
+use super::proof::Proof;
 use crate::clock::{Micros, SECOND};
 
 /// How long a code waits to be exchanged.
@@ -39,6 +40,8 @@ pub struct Grant {
     pub asked: String,
     /// When the person proved who they are.
     pub auth_time: Micros,
+    /// And how.
+    pub proof: Proof,
     pub created_at: Micros,
     pub expires_at: Micros,
 }

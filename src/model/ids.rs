@@ -42,6 +42,8 @@ ids! {
     SessionId,
     /// `app_` and 32 hex: what an application calls itself (`client_id`).
     ClientId,
+    /// `wh_` and 32 hex.
+    WebhookId,
     /// `grants.id`, a UUIDv7: what an application was let have, and the family of its tokens.
     GrantId,
 }
@@ -56,6 +58,11 @@ pub fn first_id_of(at: i64) -> String {
 /// `con_` and the 32 hex digits of a fresh UUID.
 pub fn new_connection_id(entropy: &crate::clock::Entropy, now: i64) -> ConnectionId {
     ConnectionId::new(format!("con_{}", entropy.uuid(now).replace('-', "")))
+}
+
+/// `wh_` and the 32 hex digits of a fresh UUID.
+pub fn new_webhook_id(entropy: &crate::clock::Entropy, now: i64) -> WebhookId {
+    WebhookId::new(format!("wh_{}", entropy.uuid(now).replace('-', "")))
 }
 
 /// `org_` and the 32 hex digits of a fresh UUID.

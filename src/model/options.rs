@@ -1,15 +1,16 @@
 //! The options of a connection as they are spelled outside: one table that the command line, the management API,
-//! the stored JSON and the documentation all read. Adding an option is one entry here.
+//! the stored JSON and the documentation all read. Here is what an option is, and those that every kind has; those of one kind
+//! are below ([`directory`], [`saml`], [`oauth`], [`pushed`]). Adding an option is one entry there.
 
 use super::connection::{
     Budget, ConnectionKind, Deprovision, GroupPatchResponse, JoinOn, OnEmailMatch, Options, Repost, ScimUserIdAttribute,
     SetUserRootAttributes, check_name,
 };
 use super::connection_secrets;
-use super::directory::{BindMethod, Deltas, DirectoryOptions, DirectoryServer};
+use super::directory::{DirectoryOptions, DirectoryServer};
 use super::nearest::nearest;
-use super::oidc::{ClientAuthentication, OidcOptions, Pkce, ProfileMethod, TokenIn};
-use super::saml::{CLOCK_SKEW_SECONDS_MAX, RequestBinding, SamlOptions, SignRequests, UserIdFormat};
+use super::oidc::OidcOptions;
+use super::saml::SamlOptions;
 use serde_json::{Map, Value};
 
 /// One option: how it is called, what it takes, what it means.
@@ -127,10 +128,12 @@ macro_rules! option {
     }};
 }
 
+mod directory;
+mod oauth;
+mod pushed;
+mod saml;
+
 const ALL: &[ConnectionKind] = &[];
-const DIRECTORY: &[ConnectionKind] = &[ConnectionKind::Ldap];
-const PUSHED: &[ConnectionKind] = &[ConnectionKind::Scim];
-const SAML: &[ConnectionKind] = &[ConnectionKind::Samlp];
 
 /// These, and every kind by OAuth.
 const fn with_oauth<const N: usize, const ALL: usize>(first: [ConnectionKind; N]) -> [ConnectionKind; ALL] {
@@ -148,31 +151,14 @@ const fn with_oauth<const N: usize, const ALL: usize>(first: [ConnectionKind; N]
 const LOGINS: &[ConnectionKind] = &with_oauth::<2, 17>([ConnectionKind::Ldap, ConnectionKind::Samlp]);
 /// Kinds that can be pushed to.
 const WITH_SCIM: &[ConnectionKind] = &with_oauth::<3, 18>([ConnectionKind::Scim, ConnectionKind::Ldap, ConnectionKind::Samlp]);
-const OAUTH: &[ConnectionKind] = ConnectionKind::OAUTH;
-/// Whose issuer is known or can be set.
-const WITH_ISSUER: &[ConnectionKind] = &[
-    ConnectionKind::GoogleOauth2,
-    ConnectionKind::Waad,
-    ConnectionKind::WindowsLive,
-    ConnectionKind::Gitlab,
-    ConnectionKind::Linkedin,
-    ConnectionKind::Apple,
-    ConnectionKind::Slack,
-    ConnectionKind::Salesforce,
-    ConnectionKind::Oidc,
-];
-const MICROSOFT: &[ConnectionKind] = &[ConnectionKind::Waad];
-const GITHUB: &[ConnectionKind] = &[ConnectionKind::Github];
-const GENERIC: &[ConnectionKind] = &[ConnectionKind::Oauth2];
-const APPLE: &[ConnectionKind] = &[ConnectionKind::Apple];
 
 /// Every option, in the order it is documented.
 pub fn table() -> Vec<OptionSpec> {
     let mut table = shared();
-    table.extend(directory());
-    table.extend(saml());
-    table.extend(oauth());
-    table.extend(pushed());
+    table.extend(directory::directory());
+    table.extend(saml::saml());
+    table.extend(oauth::oauth());
+    table.extend(pushed::pushed());
     table
 }
 
@@ -212,317 +198,9 @@ fn shared() -> Vec<OptionSpec> {
         option!("missing_runs" ALL, Integer, "a whole number from 1 to 100",
             "How many complete reads in a row a user must be missing from before deprovision applies.",
             (|o, t| number(t, 1, 100).map(|value| o.missing_runs = value), |o| Some(o.missing_runs.to_string()))),
-    ]
-}
-
-/// Options of a directory. Defaults that differ by server are shown for Active Directory until one is set.
-fn directory() -> Vec<OptionSpec> {
-    let mut table = reaching();
-    table.extend(searching());
-    table
-}
-
-/// Where a directory is and how we get in.
-fn reaching() -> Vec<OptionSpec> {
-    vec![
-        option!("server" DIRECTORY, Text, "ad, openldap, 389 or generic",
-            "What the directory is: decides the defaults of mapping, of the two filters and of the two id attributes.",
-            words!(directory.server: "ad" => DirectoryServer::ActiveDirectory, "openldap" => DirectoryServer::OpenLdap,
-                "389" => DirectoryServer::Ds389, "generic" => DirectoryServer::Generic)),
-        option!("url" DIRECTORY, Texts, "ldaps://HOST[:PORT] or ldap://HOST[:PORT], up to 16",
-            "Where the directory is. Set it several times for several servers of one directory: they are tried in that order.",
-            (|o, t| urls(t).map(|urls| o.directory.urls = urls), |o| some_text(o.directory.urls.join(&NEXT.to_string())))),
-        option!("start_tls" DIRECTORY, Boolean, "true or false",
-            "Whether connections to ldap:// are encrypted by StartTLS before anything else is said.",
-            words!(directory.start_tls: "true" => true, "false" => false)),
-        option!("ca_file" DIRECTORY, Text, "the path of a PEM file, or nothing",
-            "The certificates that the directory's certificate must come from. Unset: those the system trusts.",
-            (|o, t| line(t).map(|path| o.directory.ca_file = path), |o| o.directory.ca_file.clone())),
-        option!("allow_plaintext" DIRECTORY, Boolean, "true or false",
-            "Whether ldap:// may go without encryption, password included. Only for a directory on this machine (loopback).",
-            words!(directory.allow_plaintext: "true" => true, "false" => false)),
-        option!("bind_method" DIRECTORY, Text, "simple or external",
-            "How the connection signs in: with bind_dn and the secret bind_password, or with a TLS certificate (SASL EXTERNAL).",
-            words!(directory.bind_method: "simple" => BindMethod::Simple, "external" => BindMethod::External)),
-        option!("bind_dn" DIRECTORY, Text, "the DN of an account, or nothing",
-            "The account that reads the directory. Active Directory also takes user@domain and DOMAIN\\user.",
-            (|o, t| line(t).map(|dn| o.directory.bind_dn = dn), |o| o.directory.bind_dn.clone())),
-        option!("client_cert_file" DIRECTORY, Text, "the path of a PEM file, or nothing",
-            "The certificate we show the directory, for bind_method=external.",
-            (|o, t| line(t).map(|path| o.directory.client_cert_file = path), |o| o.directory.client_cert_file.clone())),
-        option!("client_key_file" DIRECTORY, Text, "the path of a PEM file, or nothing",
-            "The key of client_cert_file. It stays in its file.",
-            (|o, t| line(t).map(|path| o.directory.client_key_file = path), |o| o.directory.client_key_file.clone())),
-        option!("connect_timeout_seconds" DIRECTORY, Integer, "a whole number from 1 to 120",
-            "How long one server may take to be reached and to agree on TLS before the next url is tried.",
-            (|o, t| number(t, 1, 120).map(|value| o.directory.connect_timeout_seconds = value),
-                |o| Some(o.directory.connect_timeout_seconds.to_string()))),
-        option!("answer_timeout_seconds" DIRECTORY, Integer, "a whole number from 1 to 600",
-            "How long the directory may be silent while it owes an answer or the next entry of one.",
-            (|o, t| number(t, 1, 600).map(|value| o.directory.answer_timeout_seconds = value),
-                |o| Some(o.directory.answer_timeout_seconds.to_string()))),
-    ]
-}
-
-/// What is read of a directory.
-fn searching() -> Vec<OptionSpec> {
-    vec![
-        option!("user_base" DIRECTORY, Text, "a DN", "The entry below which people are looked for, however deep.",
-            (|o, t| line(t).map(|dn| o.directory.user_base = dn), |o| o.directory.user_base.clone())),
-        option!("user_filter" DIRECTORY, Text, "a filter like (objectClass=inetOrgPerson)",
-            "Which entries below user_base are people. Leave the disabled ones in: a mapping blocks them, a filter loses them.",
-            (|o, t| line(t).map(|filter| o.directory.user_filter = filter), |o| o.directory.user_filter.clone())),
-        option!("login_filter" DIRECTORY, Text, "a filter like (uid={}), {} being what was typed",
-            "Whom of the people a login name means: it has to be exactly one. What was typed is escaped; user_filter holds besides.",
-            (|o, t| line(t).map(|filter| o.directory.login_filter = filter), |o| o.directory.login_filter.clone())),
-        option!("group_base" DIRECTORY, Text, "a DN, or nothing",
-            "The entry below which groups are looked for. Unset: no groups are read.",
-            (|o, t| line(t).map(|dn| o.directory.group_base = dn), |o| o.directory.group_base.clone())),
-        option!("group_filter" DIRECTORY, Text, "a filter like (objectClass=groupOfNames)",
-            "Which entries below group_base are groups.",
-            (|o, t| line(t).map(|filter| o.directory.group_filter = filter), |o| o.directory.group_filter.clone())),
-        option!("id_attribute" DIRECTORY, Text, "the name of an attribute",
-            "The attribute that names an entry for good, whatever it is renamed to: a person is recognised by nothing else.",
-            (|o, t| line(t).map(|name| o.directory.id_attribute = name), |o| o.directory.id_attribute.clone())),
-        option!("group_id_attribute" DIRECTORY, Text, "the name of an attribute", "The same of a group.",
-            (|o, t| line(t).map(|name| o.directory.group_id_attribute = name), |o| o.directory.group_id_attribute.clone())),
-        option!("page_size" DIRECTORY, Integer, "a whole number from 1 to 1000",
-            "How many entries are asked for at a time. Active Directory gives 1000 at most, others may give less.",
-            (|o, t| number(t, 1, 1_000).map(|value| o.directory.page_size = value),
-                |o| Some(o.directory.page_size.to_string()))),
-        option!("entries_max" DIRECTORY, Integer, "a whole number from 1 to 10000000",
-            "How many entries one search may bring; a directory with more is a mistake in base or filter and read no further.",
-            (|o, t| number(t, 1, 10_000_000).map(|value| o.directory.entries_max = value),
-                |o| Some(o.directory.entries_max.to_string()))),
-        option!("expect_references" DIRECTORY, Boolean, "true or false",
-            "Whether parts below the bases that lie on other servers are left out on purpose; false: such a read counts as cut.",
-            words!(directory.expect_references: "true" => true, "false" => false)),
-        option!("schedule" DIRECTORY, Text, "a duration from 1m to 30d, like 15m, 1h or 7d, or off",
-            "How often a running gateway follows the directory by itself. `rosterd sync` does it at any time.",
-            (|o, t| interval(t).map(|seconds| o.directory.schedule_seconds = seconds),
-                |o| Some(interval_text(o.directory.schedule_seconds)))),
-        option!("delta" DIRECTORY, Text, "auto, off, modifyTimestamp, uSNChanged, syncrepl or DirSync",
-            "How a run reads what changed since the last one instead of everything; auto: by what the server has that shows the most.",
-            words!(directory.deltas: "auto" => Deltas::Auto, "off" => Deltas::Off, "modifyTimestamp" => Deltas::Modified,
-                "uSNChanged" => Deltas::Usn, "syncrepl" => Deltas::SyncRepl, "DirSync" => Deltas::DirSync)),
-        option!("full_every" DIRECTORY, Text, "a duration from 1m to 30d, like 6h, 24h or 7d",
-            "How old the last complete read may be before a run reads everything again, whatever changes told.",
-            (|o, t| interval(t).flatten().map(|seconds| o.directory.full_every_seconds = seconds),
-                |o| Some(interval_text(Some(o.directory.full_every_seconds))))),
-    ]
-}
-
-/// Options of a SAML connection.
-fn saml() -> Vec<OptionSpec> {
-    let mut table = trusting();
-    table.extend(asking());
-    table
-}
-
-/// Whom it believes, and about whom.
-fn trusting() -> Vec<OptionSpec> {
-    vec![
-        option!("metadata_url" SAML, Text, "an https:// address, or nothing",
-            "Where the identity provider publishes its metadata. It is fetched again by itself: a new certificate is taken in time.",
-            (|o, t| optional(t, web_address).map(|url| o.saml.metadata_url = url), |o| o.saml.metadata_url.clone())),
-        option!("metadata_file" SAML, Text, "the path of a file, or nothing",
-            "The identity provider's metadata as a file on the gateway's machine, read again when it changes.",
-            (|o, t| line(t).map(|path| o.saml.metadata_file = path), |o| o.saml.metadata_file.clone())),
-        option!("idp_entity_id" SAML, Text, "an entity id, or nothing",
-            "Which identity provider of the metadata is meant, where it describes several.",
-            (|o, t| line(t).map(|id| o.saml.idp_entity_id = id), |o| o.saml.idp_entity_id.clone())),
-        option!("allow_plaintext" SAML, Boolean, "true or false",
-            "Whether metadata_url may be http://. Only for a server on this machine (loopback).",
-            words!(saml.allow_plaintext: "true" => true, "false" => false)),
-        option!("certificate_grace_days" SAML, Integer, "a whole number from 0 to 90",
-            "How many days a certificate still counts that the metadata no longer lists; 0: it is out at once.",
-            (|o, t| number(t, 0, 90).map(|value| o.saml.certificate_grace_days = value),
-                |o| Some(o.saml.certificate_grace_days.to_string()))),
-        option!("user_id_attribute" SAML, Text, "the name of an attribute, or nothing",
-            "The attribute that names a person for good. Unset: the NameID, which then must not be a transient one.",
-            (|o, t| line(t).map(|name| o.saml.user_id_attribute = name), |o| o.saml.user_id_attribute.clone())),
-        option!("user_id_format" SAML, Text, "as_sent or guid",
-            "How that id is written. guid: as text in lower case, also where it comes in base64 of its bytes, as AD FS sends objectGUID; \
-             so a directory's connection has it. Anything else than a GUID is refused then.",
-            words!(saml.user_id_format: "as_sent" => UserIdFormat::AsSent, "guid" => UserIdFormat::Guid)),
-        option!("decryption_key_file" SAML, Text, "the path of a PEM file, or nothing",
-            "A key of your own that encrypted assertions are opened with, beside the connection's keys. It stays in its file.",
-            (|o, t| line(t).map(|path| o.saml.decryption_key_file = path), |o| o.saml.decryption_key_file.clone())),
-        option!("decryption_cert_file" SAML, Text, "the path of a PEM file, or nothing",
-            "The certificate of decryption_key_file, which our metadata then publishes for encryption.",
-            (|o, t| line(t).map(|path| o.saml.decryption_cert_file = path), |o| o.saml.decryption_cert_file.clone())),
-        option!("encrypt_assertions" SAML, Boolean, "true or false",
-            "Whether our metadata asks for encrypted assertions. What is encrypted to a key of ours is opened either way.",
-            words!(saml.encrypt_assertions: "true" => true, "false" => false)),
-        option!("allow_cbc" SAML, Boolean, "true or false",
-            "Whether assertions encrypted with AES-CBC are opened, which AD FS and Entra ID send unless told otherwise.",
-            words!(saml.allow_cbc: "true" => true, "false" => false)),
-        option!("clock_skew_seconds" SAML, Integer, "a whole number from 0 to 300",
-            "How far the identity provider's clock may be off ours.",
-            (|o, t| number(t, 0, CLOCK_SKEW_SECONDS_MAX).map(|value| o.saml.clock_skew_seconds = value),
-                |o| Some(o.saml.clock_skew_seconds.to_string()))),
-    ]
-}
-
-/// How logins begin and end.
-fn asking() -> Vec<OptionSpec> {
-    vec![
-        option!("idp_initiated" SAML, Boolean, "true or false",
-            "Whether a login may begin at the identity provider. Whoever has an account there can then sign others in as themselves.",
-            words!(saml.idp_initiated: "true" => true, "false" => false)),
-        option!("idp_initiated_target" SAML, Text, "a path like /app, an address that login.return_to allows, or nothing",
-            "Where the browser goes after such a login. Unset: /session.",
-            (|o, t| line(t).map(|path| o.saml.idp_initiated_target = path), |o| o.saml.idp_initiated_target.clone())),
-        option!("sign_requests" SAML, Text, "auto, true or false",
-            "Whether our requests are signed; auto: where the identity provider's metadata wants it.",
-            words!(saml.sign_requests: "auto" => SignRequests::Auto, "true" => SignRequests::Always, "false" => SignRequests::Never)),
-        option!("request_binding" SAML, Text, "auto, redirect or post",
-            "How our requests reach the identity provider; auto: by redirect where it takes that.",
-            words!(saml.request_binding: "auto" => RequestBinding::Auto, "redirect" => RequestBinding::Redirect,
-                "post" => RequestBinding::Post)),
-        option!("force_authn" SAML, Boolean, "true or false",
-            "Whether people have to show who they are each time, however lately they did; the answer is held to it.",
-            words!(saml.force_authn: "true" => true, "false" => false)),
-        option!("name_id_format" SAML, Text, "a format URI, or nothing",
-            "The NameID format our requests ask for. Unset: the identity provider's choice.",
-            (|o, t| line(t).map(|format| o.saml.name_id_format = format), |o| o.saml.name_id_format.clone())),
-        option!("authn_contexts" SAML, Texts, "an authentication context class URI, up to 16",
-            "How people have to sign in at the identity provider; any of these. The answer is held to it.",
-            (|o, t| lines(t).map(|classes| o.saml.authn_contexts = classes),
-                |o| some_text(o.saml.authn_contexts.join(&NEXT.to_string())))),
-        option!("sp_entity_id" SAML, Text, "an entity id, or nothing",
-            "Our name towards the identity provider. Unset: the address of our metadata.",
-            (|o, t| line(t).map(|id| o.saml.sp_entity_id = id), |o| o.saml.sp_entity_id.clone())),
-        option!("single_logout" SAML, Boolean, "true or false",
-            "Whether signing out here signs out at the identity provider too, and the other way round, where it takes part.",
-            words!(saml.single_logout: "true" => true, "false" => false)),
-    ]
-}
-
-/// Options of a connection by OAuth 2.0 or OpenID Connect.
-fn oauth() -> Vec<OptionSpec> {
-    let mut table = providers();
-    table.extend(clients());
-    table
-}
-
-/// Who signs people in, and where.
-fn providers() -> Vec<OptionSpec> {
-    vec![
-        option!("issuer" WITH_ISSUER, Text, "an https:// address, or nothing",
-            "What the provider calls itself, letter by letter; its endpoints are read from there. Unset: the kind's.",
-            (|o, t| optional(t, web_address).map(|url| o.oidc.issuer = url), |o| o.oidc.issuer.clone())),
-        option!("tenant" MICROSOFT, Text, "organizations, common, a domain or the id of a tenant",
-            "Whose accounts sign in at Microsoft. Unset: organizations, and then allowed_tenants has to say which.",
-            (|o, t| line(t).map(|text| o.oidc.tenant = text), |o| o.oidc.tenant.clone())),
-        option!("allowed_tenants" MICROSOFT, Texts, "the id of a tenant, up to 16, or *",
-            "Whose people are let in, by tenant; * is everybody's with a Microsoft account of any company.",
-            (|o, t| lines(t).map(|all| o.oidc.allowed_tenants = all),
-                |o| some_text(o.oidc.allowed_tenants.join(&NEXT.to_string())))),
-        option!("authorization_url" OAUTH, Text, "an https:// address, or nothing",
-            "Where browsers are sent to sign in. Unset: the kind's, or what the provider's metadata says.",
-            (|o, t| optional(t, web_address).map(|url| o.oidc.authorization_url = url), |o| o.oidc.authorization_url.clone())),
-        option!("token_url" OAUTH, Text, "an https:// address, or nothing",
-            "Where the gateway turns a code into tokens. Unset: the kind's, or what the provider's metadata says.",
-            (|o, t| optional(t, web_address).map(|url| o.oidc.token_url = url), |o| o.oidc.token_url.clone())),
-        option!("profile_url" OAUTH, Text, "an https:// address, or nothing",
-            "Where the gateway reads who signed in. Unset: the kind's, or what the provider's metadata says.",
-            (|o, t| optional(t, web_address).map(|url| o.oidc.profile_url = url), |o| o.oidc.profile_url.clone())),
-        option!("more_profile_urls" GENERIC, Texts, "https:// addresses, up to 16",
-            "Where more is read of whoever signed in, in this order; what an earlier one says stands.",
-            (|o, t| lines(t).filter(|all| all.iter().all(|one| web_address(one).is_some())).map(|all| o.oidc.more_profile_urls = all),
-                |o| some_text(o.oidc.more_profile_urls.join(&NEXT.to_string())))),
-        option!("profile_method" GENERIC, Text, "get or post",
-            "How profiles are asked for; post: with nothing in the body.",
-            words!(oidc.profile_method: "get" => ProfileMethod::Get, "post" => ProfileMethod::Post)),
-        option!("token_in" GENERIC, Text, "header or query",
-            "Where the access token goes when a profile is read. In a query it stands in the logs of whatever lies between: \
-             only for a service that takes it nowhere else.",
-            words!(oidc.token_in: "header" => TokenIn::Header, "query" => TokenIn::Query)),
-        option!("emails_url" GITHUB, Text, "an https:// address, or nothing",
-            "Where a person's addresses are read. Unset: profile_url with /emails behind it.",
-            (|o, t| optional(t, web_address).map(|url| o.oidc.emails_url = url), |o| o.oidc.emails_url.clone())),
-        option!("teams_url" GITHUB, Text, "an https:// address, or nothing",
-            "Where a person's teams are read: https://api.github.com/user/teams, with read:org in scopes. Unset: they are not asked for.",
-            (|o, t| optional(t, web_address).map(|url| o.oidc.teams_url = url), |o| o.oidc.teams_url.clone())),
-        option!("graph_url" MICROSOFT, Text, "an https:// address, or nothing",
-            "Where Microsoft Graph says more of a person: https://graph.microsoft.com/v1.0/me, with User.Read in scopes. Unset: it is not asked.",
-            (|o, t| optional(t, web_address).map(|url| o.oidc.graph_url = url), |o| o.oidc.graph_url.clone())),
-        option!("jwks_url" WITH_ISSUER, Text, "an https:// address, or nothing",
-            "Where the provider publishes its keys. Unset: what its metadata says.",
-            (|o, t| optional(t, web_address).map(|url| o.oidc.jwks_url = url), |o| o.oidc.jwks_url.clone())),
-        option!("allow_plaintext" OAUTH, Boolean, "true or false",
-            "Whether the provider's addresses may be http://. Only for a server on this machine (loopback).",
-            words!(oidc.allow_plaintext: "true" => true, "false" => false)),
-    ]
-}
-
-/// What we are there, and what we ask for.
-fn clients() -> Vec<OptionSpec> {
-    vec![
-        option!("client_id" OAUTH, Text, "a text", "What the provider calls us: it is given when an application is registered there.",
-            (|o, t| line(t).map(|id| o.oidc.client_id = id), |o| o.oidc.client_id.clone())),
-        option!("scopes" OAUTH, Text, "scopes with blanks between them, or nothing",
-            "What the gateway asks to be told. Unset: the kind's.",
-            (|o, t| line(t).map(|text| o.oidc.scopes = text), |o| o.oidc.scopes.clone())),
-        option!("required_scopes" OAUTH, Texts, "scopes, up to 16",
-            "Which of the scopes a person has to grant: without one of them nobody is let in. Unset: what was not granted is told in the trace of the login.",
-            (|o, t| lines(t).map(|all| o.oidc.required_scopes = all),
-                |o| some_text(o.oidc.required_scopes.join(&NEXT.to_string())))),
-        option!("user_id_path" OAUTH, Text, "a path like id or data.id, or nothing",
-            "Which claim names a person for good. Unset: what the kind is known by; kind oauth2 has to be told.",
-            (|o, t| optional(t, claim_path).map(|path| o.oidc.user_id_path = path), |o| o.oidc.user_id_path.clone())),
-        option!("pkce" OAUTH, Text, "auto, always or never",
-            "Whether a login carries a challenge that only its beginner can answer; auto: as the kind or the metadata says.",
-            words!(oidc.pkce: "auto" => Pkce::Auto, "always" => Pkce::Always, "never" => Pkce::Never)),
-        option!("client_authentication" OAUTH, Text, "auto, basic or post",
-            "How the client secret is shown to the provider; auto: as the kind or the metadata says.",
-            words!(oidc.client_authentication: "auto" => ClientAuthentication::Auto, "basic" => ClientAuthentication::Basic,
-                "post" => ClientAuthentication::Post)),
-        option!("authorize_params" OAUTH, Texts, "NAME=VALUE, up to 16",
-            "What else is sent along when a login begins, like prompt=select_account. A visitor can leave it out: it restricts nobody.",
-            (|o, t| lines(t).map(|all| o.oidc.authorize_params = all),
-                |o| some_text(o.oidc.authorize_params.join(&NEXT.to_string())))),
-        option!("algorithms" WITH_ISSUER, Texts, "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA",
-            "What ID tokens may be signed with. Unset: any of these.",
-            (|o, t| lines(t).map(|all| o.oidc.algorithms = all), |o| some_text(o.oidc.algorithms.join(&NEXT.to_string())))),
-        option!("max_age_seconds" WITH_ISSUER, Integer, "a whole number from 1 to 2592000, or nothing",
-            "How long ago people may have shown who they are; the ID token is held to it. Unset: however long.",
-            (|o, t| if t.is_empty() { o.oidc.max_age_seconds = None; Some(()) } else {
-                number(t, 1, 30 * 86_400).map(|value| o.oidc.max_age_seconds = Some(value)) },
-                |o| o.oidc.max_age_seconds.map(|value| value.to_string()))),
-        option!("team_id" APPLE, Text, "a text", "Who we are to Apple: the id of the developer team.",
-            (|o, t| line(t).map(|id| o.oidc.team_id = id), |o| o.oidc.team_id.clone())),
-        option!("key_id" APPLE, Text, "a text", "Which key of that team the secret client_key is.",
-            (|o, t| line(t).map(|id| o.oidc.key_id = id), |o| o.oidc.key_id.clone())),
-    ]
-}
-
-/// Options of the SCIM side.
-fn pushed() -> Vec<OptionSpec> {
-    vec![
-        option!("scim_mapping" LOGINS, Text, "the name of a mapping", "The mapping of what is pushed to the connection over SCIM.",
-            (|o, t| mapping_name(t).map(|name| o.scim_mapping = name), |o| Some(o.scim_mapping.clone()))),
-        option!("scim_user_id_attribute" WITH_SCIM, Text, "externalId or userName",
-            "Which SCIM attribute names a person for good: the last part of the user_id and what a re-post is recognised by.",
-            words!(scim_user_id_attribute: "externalId" => ScimUserIdAttribute::ExternalId,
-                "userName" => ScimUserIdAttribute::UserName)),
-        option!("strict" PUSHED, Boolean, "true or false",
-            "Hold the client to the letter of the RFCs; false accepts what real identity providers send.",
-            words!(strict: "true" => true, "false" => false)),
-        option!("put_groups_without_members" PUSHED, Text, "clear or keep",
-            "What a PUT of a group without a members attribute does to its members.",
-            words!(put_groups_without_members_keep: "clear" => false, "keep" => true)),
-        option!("group_patch_response" PUSHED, Text, "auto, 200 or 204",
-            "How a PATCH of a group is answered; auto: with the group up to 200 members, else 204.",
-            words!(group_patch_response: "auto" => GroupPatchResponse::Auto, "200" => GroupPatchResponse::Ok,
-                "204" => GroupPatchResponse::NoContent)),
-        option!("unknown_members" PUSHED, Text, "refuse or ignore",
-            "What happens to a member whose id is nobody's on this connection: refuse the request with 400, or leave it out.",
-            words!(ignore_unknown_members: "refuse" => false, "ignore" => true)),
-        option!("require_if_match" PUSHED, Boolean, "true or false",
-            "Whether PUT, PATCH and DELETE of one resource need an If-Match header (428 without), so that nobody overwrites unseen.",
-            words!(require_if_match: "true" => true, "false" => false)),
+        option!("non_persistent_attrs" ALL, Texts, "names of root attributes as the source sends them, up to 64, without those that say who it is",
+            "What is never stored of what the source sends, and reaches no mapping. Give it several times; all of it replaces what was set.",
+            (|o, t| denied(t).map(|names| o.non_persistent_attrs = names), |o| some_text(o.non_persistent_attrs.join(&NEXT.to_string())))),
     ]
 }
 
@@ -558,6 +236,7 @@ impl Options {
             // A sync that would remove more waits for somebody's word; an identity provider decides for itself.
             budget: if kind == ConnectionKind::Ldap { Budget::Limit { count: 20, percent: 10 } } else { Budget::Off },
             missing_runs: 1,
+            non_persistent_attrs: Vec::new(),
             strict: false,
             put_groups_without_members_keep: false,
             group_patch_response: GroupPatchResponse::Auto,
@@ -671,6 +350,20 @@ const LINES_MAX: usize = 16;
 fn lines(text: &str) -> Option<Vec<String>> {
     let all: Option<Vec<String>> = text.split(NEXT).map(|text| line(text).flatten()).collect();
     all.filter(|all| all.len() <= LINES_MAX)
+}
+
+/// Most names that are never stored.
+const DENIED_MAX: usize = 64;
+/// What a resource or an entry is recognised by, and can't be without.
+const NEEDED: [&str; 6] = ["schemas", "id", "externalId", "userName", "active", "dn"];
+
+fn denied(text: &str) -> Option<Vec<String>> {
+    if text.is_empty() {
+        return Some(Vec::new());
+    }
+    let all: Option<Vec<String>> = text.split(NEXT).map(|text| line(text).flatten()).collect();
+    let is_needed = |name: &String| NEEDED.iter().any(|needed| needed.eq_ignore_ascii_case(name));
+    all.filter(|all| all.len() <= DENIED_MAX && !all.iter().any(is_needed))
 }
 
 /// An address of the web, as far as an option can tell; what may be fetched is for whoever fetches it.

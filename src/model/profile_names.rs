@@ -17,7 +17,8 @@ pub fn name(doc: &Map<String, Value>, user_id: &str) -> String {
 
 /// The nickname somebody gave, else what stands before the `@` of the address, the user name, the name.
 pub fn nickname(doc: &Map<String, Value>, user_id: &str) -> String {
-    let local = text(doc, "email").and_then(|email| email.rsplit_once('@')).map(|(local, _)| local).filter(|local| !local.is_empty());
+    let local =
+        text(doc, "email").and_then(|email| email.rsplit_once('@')).map(|(local, _)| local).filter(|local| !local.is_empty());
     match text(doc, "nickname").or(local).or_else(|| text(doc, "username")) {
         Some(nickname) => nickname.to_owned(),
         None => name(doc, user_id),

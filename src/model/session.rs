@@ -1,6 +1,7 @@
 //! Somebody who is signed in, and for how long.
 
 use super::ids::{ConnectionId, IdentityId, OrganizationId, ProfileId, SessionId, TenantId};
+use super::proof::Proof;
 use crate::clock::{Micros, SECOND};
 
 /// How long a session lasts without being used.
@@ -25,6 +26,8 @@ pub struct Session {
     pub expires_at: Micros,
     /// When the person proved who they are: as it began, or before, where an identity provider let them in by that.
     pub auth_time: Micros,
+    /// How.
+    pub proof: Proof,
 }
 
 impl Session {
@@ -68,6 +71,7 @@ mod tests {
             last_seen_at,
             expires_at: ABSOLUTE,
             auth_time: 0,
+            proof: Proof::default(),
         };
         assert!(session(0).is_live(IDLE - 1) && !session(0).is_live(IDLE));
         assert!(session(IDLE).is_live(IDLE + 1));

@@ -32,7 +32,10 @@ pub enum UserQuery {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
     /// One of the rows of this attribute has such a key.
-    Value { attribute: String, keys: Keys },
+    Value {
+        attribute: String,
+        keys: Keys,
+    },
     /// There is a value at this path of metadata, or below it.
     Below(String),
     UserId(Keys),
@@ -75,7 +78,10 @@ pub enum Keys {
     Suffix(String),
     Contains(String),
     /// From and to, each with whether it counts as well.
-    Between { from: (String, bool), to: (String, bool) },
+    Between {
+        from: (String, bool),
+        to: (String, bool),
+    },
 }
 
 /// Whole numbers from the first to before the second.

@@ -35,6 +35,9 @@ pub enum Algorithm {
     EdDsa,
 }
 
+/// What an application may sign with to prove which one it is: advertised, so that every one of them is checked.
+pub const CLIENT_ALGORITHMS: [Algorithm; 4] = [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa];
+
 impl Algorithm {
     pub const ALL: [Self; 9] =
         [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Ps384, Self::Ps512, Self::Es256, Self::Es384, Self::EdDsa];
@@ -174,6 +177,15 @@ impl<'a> Unverified<'a> {
     /// # Errors
     /// Not a signed token of the compact form, too large, by an algorithm that is not `allowed`, or of another use.
     pub fn parse(token: &'a str, allowed: &[Algorithm]) -> Result<Self, Refusal> {
+        // Tokens of other uses are signed with the same keys.
+        Self::parse_as(token, allowed, &["JWT", "JWS"])
+    }
+
+    /// [`Self::parse`] for a token of one of these types; one that says none is of the first.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_as(token: &'a str, allowed: &[Algorithm], types: &[&str]) -> Result<Self, Refusal> {
         if token.len() > TOKEN_BYTES_MAX {
             let came = format!("{} bytes", token.len());
             return Err(Rule::TokenTooLarge.refused().expected(format!("at most {TOKEN_BYTES_MAX} bytes")).received(came));
@@ -195,14 +207,21 @@ impl<'a> Unverified<'a> {
         if header.contains_key("crit") {
             return Err(Rule::TokenCritical.refused().received(header["crit"].to_string()));
         }
-        // Tokens of other uses are signed with the same keys.
-        let typ = text("typ").unwrap_or("JWT");
-        if !typ.eq_ignore_ascii_case("JWT") && !typ.eq_ignore_ascii_case("JWS") {
-            return Err(Rule::TokenType.refused().expected("JWT").received(typ));
+        let usual = types.first().copied().unwrap_or_default();
+        let typ = text("typ").unwrap_or(usual);
+        if !types.iter().any(|known| typ.eq_ignore_ascii_case(known)) {
+            return Err(Rule::TokenType.refused().expected(usual).received(typ));
         }
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| malformed("a signature that is no base64url"))?;
         let end = token.rfind('.').expect("there are three parts");
         Ok(Self { algorithm, kid: text("kid").map(str::to_owned), signed: &token[..end], payload, signature })
+    }
+
+    /// Whom it says it is about, believed by nobody: good for finding whose keys may vouch for it, and for nothing else.
+    pub fn alleged_subject(&self) -> Option<String> {
+        let bytes = URL_SAFE_NO_PAD.decode(self.payload).ok()?;
+        let claims: Value = serde_json::from_slice(&bytes).ok()?;
+        Some(claims.get("sub")?.as_str()?.to_owned())
     }
 
     /// The claims, if one of `keys` vouches for them. Weak ones vouch for nothing, and take nothing from others beside them.

@@ -1,30 +1,26 @@
-//! What was read of providers, kept in memory per connection: the document for an hour, the keys as long as their server says. In the
-//! last quarter of that time they are read again beside a login that needs them, so that nobody waits for it; who waits is the one after
-//! a quiet time. A good copy goes on counting while no newer one can be had. Every replica reads for itself.
+//! What was read of providers, kept in memory per connection: the document for an hour, the keys as long as their server says
+//! ([`fetched_keys`](super::fetched_keys)). In the last quarter of that time they are read again beside a login that needs them, so that
+//! nobody waits for it; who waits is the one after a quiet time. A good copy goes on counting while no newer one can be had. Every
+//! replica reads for itself.
 
 use super::client::{Caller, get};
 use super::discovery::{self, Provider};
-use super::keys::{Age, KeySet};
+use super::fetched_keys::{AGAIN_AFTER, FetchedKeys, LIMITS, Source};
+use super::keys::KeySet;
 use super::rule::{Refusal, Rule};
 use super::settings::Settings;
 use crate::clock::{Clock, Micros, SECOND};
 use crate::model::connection::Connection;
-use crate::outbound::{Answer, Limits, Outbound};
+use crate::outbound::{Answer, Outbound};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 /// How long a document counts without a look at it.
 const DOCUMENT_TTL: Micros = 3_600 * SECOND;
-/// Whoever could not be read is left alone for so long, however many begin a login.
-const AGAIN_AFTER: Micros = 30 * SECOND;
 /// With a good copy at hand.
 const REFRESH_AFTER: Micros = 60 * SECOND;
 /// Connections that are remembered; beyond it all are forgotten, which costs each a call.
 const CONNECTIONS_MAX: usize = 10_000;
-/// Of one call to a provider.
-const LIMITS: Limits = Limits { time: Duration::from_secs(8), bytes_max: 1 << 20, redirects_max: 0, addresses_max: 32 };
-
 /// One per process.
 pub struct Providers {
     outbound: Outbound,
@@ -36,17 +32,15 @@ pub struct Providers {
 struct Kept {
     version: i64,
     state: tokio::sync::Mutex<State>,
+    keys: Arc<FetchedKeys>,
 }
 
 #[derive(Default)]
 struct State {
     document: Option<(Micros, Arc<Provider>)>,
     document_failed: Option<(Micros, Refusal)>,
-    keys: Option<(Age, Arc<KeySet>)>,
-    keys_failed: Option<(Micros, Refusal)>,
     /// Somebody reads it beside a login.
     document_comes: bool,
-    keys_come: bool,
 }
 
 impl State {
@@ -60,24 +54,6 @@ impl State {
             Err(refusal) => {
                 tracing::warn!(connection = name, %refusal, "what a provider says of itself can't be used");
                 self.document_failed = Some((now, refusal));
-            }
-        }
-    }
-
-    fn has_read_keys(&mut self, read: Result<(KeySet, Option<u64>), Refusal>, name: &str, (now, unknown_key): (Micros, bool)) {
-        self.keys_come = false;
-        let before = self.keys.as_ref().map(|(age, _)| *age);
-        match read {
-            Ok((keys, max_age)) => {
-                self.keys = Some((Age::read(now, max_age).after(before, now, unknown_key), Arc::new(keys)));
-                self.keys_failed = None;
-            }
-            Err(refusal) => {
-                tracing::warn!(connection = name, %refusal, "the keys of a provider can't be read");
-                if let Some((age, _)) = &mut self.keys {
-                    *age = age.failed(now).after(Some(*age), now, unknown_key);
-                }
-                self.keys_failed = Some((now, refusal));
             }
         }
     }
@@ -100,7 +76,7 @@ impl Providers {
         if all.len() >= CONNECTIONS_MAX {
             all.clear();
         }
-        let kept = Arc::new(Kept { version: connection.version, state: tokio::sync::Mutex::default() });
+        let kept = Arc::new(Kept { version: connection.version, state: tokio::sync::Mutex::default(), keys: Arc::default() });
         all.insert(connection.id.as_str().to_owned(), Arc::clone(&kept));
         kept
     }
@@ -155,39 +131,15 @@ impl Providers {
         (settings, provider): (&Settings, &Arc<Provider>),
         unknown_key: bool,
     ) -> Result<Arc<KeySet>, Refusal> {
-        let kept = self.kept(connection);
-        let mut state = kept.state.lock().await;
-        let now = self.clock.now();
-        match (state.keys.clone(), &state.keys_failed) {
-            (Some((age, keys)), _) if !age.is_due(now, unknown_key) && age.counts(now) => {
-                if age.is_soon(now) && !state.keys_come {
-                    state.keys_come = true;
-                    self.read_keys_beside(connection, (settings, provider), Arc::clone(&kept));
-                }
-                return Ok(keys);
-            }
-            // None, or none that count any more.
-            (known, Some((at, refusal))) if now - at < AGAIN_AFTER && known.as_ref().is_none_or(|(age, _)| !age.counts(now)) => {
-                return Err(refusal.clone());
-            }
-            _ => {}
-        }
-        let read = read_keys(&self.outbound, settings, provider).await;
-        let now = self.clock.now();
-        state.has_read_keys(read, &connection.name, (now, unknown_key));
-        match (&state.keys, &state.keys_failed) {
-            (Some((age, keys)), _) if age.counts(now) => Ok(Arc::clone(keys)),
-            (_, failed) => Err(failed.as_ref().map_or_else(|| Rule::KeysUnavailable.refused(), |(_, refusal)| refusal.clone())),
-        }
-    }
-
-    fn read_keys_beside(&self, connection: &Connection, (settings, provider): (&Settings, &Arc<Provider>), kept: Arc<Kept>) {
-        let (outbound, clock, settings) = (self.outbound.clone(), self.clock.clone(), settings.clone());
-        let (name, provider) = (connection.name.clone(), Arc::clone(provider));
-        tokio::spawn(async move {
-            let read = read_keys(&outbound, &settings, &provider).await;
-            kept.state.lock().await.has_read_keys(read, &name, (clock.now(), false));
-        });
+        let source = Source {
+            outbound: self.outbound.clone(),
+            clock: self.clock.clone(),
+            url: provider.jwks.clone().unwrap_or_default(),
+            allow_plaintext: settings.allow_plaintext,
+            name: connection.name.clone(),
+        };
+        let keys = Arc::clone(&self.kept(connection).keys);
+        keys.keys(&source, unknown_key).await
     }
 }
 
@@ -205,16 +157,6 @@ async fn read_document(outbound: &Outbound, settings: &Settings) -> Result<Provi
     }
 }
 
-async fn read_keys(outbound: &Outbound, settings: &Settings, provider: &Provider) -> Result<(KeySet, Option<u64>), Refusal> {
-    let url = provider.jwks.as_deref().unwrap_or_default();
-    let unavailable = |error: String| Rule::KeysUnavailable.refused().expected(url).received(error);
-    let answer = get(outbound, url, settings.allow_plaintext).await.map_err(|error| unavailable(error.to_string()))?;
-    match answer {
-        Answer::Found { body, max_age, .. } => Ok((KeySet::parse(&body)?, max_age)),
-        Answer::NotModified => Err(unavailable(String::from("304"))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::discovery::tests::settings;
@@ -223,6 +165,7 @@ mod tests {
     use crate::model::ids::{ConnectionId, TenantId};
     use serde_json::json;
     use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+    use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     const MINUTE: Micros = 60 * SECOND;

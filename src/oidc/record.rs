@@ -9,6 +9,7 @@ use super::id_token::VerifiedIdToken;
 use super::kind::Hook;
 use super::rule::{Refusal, Rule};
 use super::settings::{IdRule, Settings};
+use crate::model::proof::Proof;
 use crate::profile::verified::{LoginRecord, RecordError};
 use serde_json::{Map, Value};
 
@@ -41,6 +42,16 @@ pub struct Said {
     pub id_token: Option<VerifiedIdToken>,
     pub profile: Option<Map<String, Value>>,
     pub extra: Map<String, Value>,
+}
+
+impl Said {
+    /// How the person proved who they are, in the provider's words; only an ID token says so.
+    pub fn proof(&self) -> Proof {
+        let claims = self.id_token.as_ref().map(VerifiedIdToken::claims);
+        let acr = claims.and_then(|claims| claims.get("acr")?.as_str());
+        let amr = claims.and_then(|claims| claims.get("amr")?.as_array()).into_iter().flatten();
+        Proof::new(acr, amr.filter_map(Value::as_str))
+    }
 }
 
 /// The record of a login.

@@ -34,11 +34,20 @@ pub enum Heard {
     Elsewhere(String),
 }
 
+/// A connection, encrypted or not.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
 pub async fn exchange(target: &Target, addresses: &[SocketAddr], ask: &Ask, by: &Outbound) -> Result<Heard, Error> {
-    let bytes_max = by.limits.bytes_max;
+    let stream = connected(target, addresses, by).await?;
+    over(stream, target, ask, by.limits.bytes_max).await
+}
+
+/// To one of the addresses, as whom the target names.
+pub async fn connected(target: &Target, addresses: &[SocketAddr], by: &Outbound) -> Result<Box<dyn Stream>, Error> {
     let stream = connect(target, addresses, by).await?;
     if !target.is_tls {
-        return over(stream, target, ask, bytes_max).await;
+        return Ok(Box::new(stream));
     }
     let tls = |why: String| Error::Tls { host: target.host.to_string(), why };
     let name = match &target.host {
@@ -48,7 +57,7 @@ pub async fn exchange(target: &Target, addresses: &[SocketAddr], ask: &Ask, by: 
     };
     let connector = TlsConnector::from(by.trust.config().await?);
     let stream = connector.connect(name, stream).await.map_err(|error| tls(error.to_string()))?;
-    over(stream, target, ask, bytes_max).await
+    Ok(Box::new(stream))
 }
 
 async fn connect(target: &Target, addresses: &[SocketAddr], by: &Outbound) -> Result<TcpStream, Error> {
@@ -63,21 +72,25 @@ async fn connect(target: &Target, addresses: &[SocketAddr], by: &Outbound) -> Re
     Err(Error::Unreachable { host: target.host.to_string(), why })
 }
 
-async fn over(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    target: &Target,
-    ask: &Ask,
-    bytes_max: usize,
-) -> Result<Heard, Error> {
+async fn over(stream: Box<dyn Stream>, target: &Target, ask: &Ask, bytes_max: usize) -> Result<Heard, Error> {
+    // Ends with this call, whatever becomes of it.
+    let mut driving = JoinSet::new();
+    let response = asked(stream, request(target, ask)?, &mut driving).await?;
+    heard(response, ask, bytes_max).await
+}
+
+/// The head of the answer; the rest of it comes as long as `driving` lives.
+pub async fn asked(
+    stream: Box<dyn Stream>,
+    request: Request<Full<Bytes>>,
+    driving: &mut JoinSet<hyper::Result<()>>,
+) -> Result<Response<Incoming>, Error> {
     let broken = |error: hyper::Error| Error::Broken { why: error.to_string() };
     let mut builder = http1::Builder::new();
     builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
     let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    // Ends with this call, whatever becomes of it.
-    let mut driving = JoinSet::new();
     driving.spawn(connection);
-    let response = sender.send_request(request(target, ask)?).await.map_err(broken)?;
-    heard(response, ask, bytes_max).await
+    sender.send_request(request).await.map_err(broken)
 }
 
 fn request(target: &Target, ask: &Ask) -> Result<Request<Full<Bytes>>, Error> {

@@ -9,11 +9,13 @@
 //! the operator did not open (`outbound.allow`).
 
 pub mod address;
+mod delivery;
 mod error;
 mod exchange;
 mod target;
 pub mod tls;
 
+pub use delivery::{Delivered, Delivery, check};
 pub use error::Error;
 
 use crate::model::network::Peer;
@@ -182,6 +184,12 @@ impl Outbound {
             }
         }
         Err(Error::Redirects { max: self.limits.redirects_max })
+    }
+
+    /// Posts, once, to where the address leads and nowhere else.
+    pub async fn deliver(&self, delivery: &Delivery, within: Duration) -> Result<Delivered, Error> {
+        let delivered = tokio::time::timeout(within, delivery::deliver(self, delivery)).await;
+        delivered.unwrap_or(Err(Error::TimedOut { seconds: within.as_secs_f32() }))
     }
 
     /// What the host stands for, all of it judged, and how far inside the furthest of it lies.

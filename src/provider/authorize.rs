@@ -21,7 +21,7 @@ use crate::secret::TokenKind;
 use crate::store::codes::{self, StoredCode};
 use crate::store::{self, Batch, clients, consents, events};
 use axum::body::Body;
-use axum::http::header::{ALLOW, CACHE_CONTROL, LOCATION, REFERRER_POLICY};
+use axum::http::header::{ALLOW, CACHE_CONTROL, LOCATION, REFERRER_POLICY, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -40,12 +40,13 @@ const MEANT: &str = "rosterd_meant";
 /// What the person answered on a page of ours.
 pub(super) const CONFIRMED: &str = "confirmed";
 /// What of a request comes back to us after a sign-in.
-const KEPT: [&str; 16] = [
+const KEPT: [&str; 18] = [
     "client_id",
     "redirect_uri",
     "response_type",
     "response_mode",
     "scope",
+    "audience",
     "state",
     "nonce",
     "code_challenge",
@@ -53,6 +54,7 @@ const KEPT: [&str; 16] = [
     "prompt",
     "max_age",
     "claims",
+    "acr_values",
     "login_hint",
     "organization",
     "connection",
@@ -115,7 +117,7 @@ async fn go_on(call: &Call, parameters: &Parameters, said: Option<&str>) -> Resu
     let client = found.ok_or(Stopped::Page(Stranger::NoClient))?.client;
     let back = request::back(parameters, &client).map_err(Stopped::Page)?;
     let stop = |told: Told| Stopped::Back(back.clone(), told);
-    let request = request::read(parameters).map_err(stop)?;
+    let request = request::read(parameters, client.options.without_pkce).map_err(stop)?;
     let signed_in = logins.who(&call.parts).await?;
     let organization = organization(call, &request, &back).await?;
     let meant = match &request.id_token_hint {
@@ -137,6 +139,7 @@ async fn go_on(call: &Call, parameters: &Parameters, said: Option<&str>) -> Resu
             fits: organization.as_ref().is_none_or(|wanted| signed_in.organization_id.as_ref() == Some(wanted))
                 && request.connection.as_ref().is_none_or(named)
                 && client.options.takes(&signed_in.connection),
+            is_strong: request.strength.is_met_by(signed_in.session.proof.acr.as_deref()),
             is_meant: meant.as_ref().is_none_or(|meant| *meant == short(&claims::subject(&signed_in.user_id))),
         }
     });
@@ -169,8 +172,14 @@ async fn go_on(call: &Call, parameters: &Parameters, said: Option<&str>) -> Resu
                 again = again.with(SINCE, &logins.keys.seal_text(&at.to_be_bytes(), &place(&client, &request), &logins.entropy));
             }
             let ways = Ways::of(call, &client, &request, organization).await?;
-            chooser::page(call, &client, &again, &ways, chooser::How { asks: request.prompt.select, prove })
-                .ok_or_else(|| stop(TOO_LONG))
+            chooser::page(
+                call,
+                &client,
+                &again,
+                &ways,
+                chooser::How { asks: request.prompt.select, prove, strength: &request.strength },
+            )
+            .ok_or_else(|| stop(TOO_LONG))
         }
     }
 }
@@ -215,7 +224,7 @@ async fn organization(call: &Call, request: &Request, back: &Back) -> Result<Opt
 
 /// Of this one request: in another it says nothing.
 fn place(client: &Client, request: &Request) -> String {
-    format!("authorize {} {} {}", client.tenant_id, client.id, request.challenge)
+    format!("authorize {} {} {}", client.tenant_id, client.id, request.own_mark())
 }
 
 fn since(provider: &Provider, (client, request): (&Client, &Request), text: &str) -> Option<Micros> {
@@ -248,6 +257,7 @@ async fn issue(
             scope: request.scope.clone(),
             asked: request.asked.to_text(),
             auth_time: session.auth_time,
+            proof: session.proof.clone(),
             created_at: now,
             expires_at: now.saturating_add(CODE_LASTS),
         },
@@ -277,20 +287,25 @@ async fn issue(
 
 fn logged(call: &Call, client: &Client, signed_in: &SignedIn, now: Micros) -> LogEntry {
     let logins = &call.provider.logins;
-    let ip = logins.address_of(&call.parts).to_string();
-    LogEntry {
+    let entry = LogEntry {
         id: logins.entropy.uuid(now),
         kind: "authorized",
         outcome: "ok",
         connection_id: Some(signed_in.connection_id.clone()),
         identity_id: Some(signed_in.session.identity_id.clone()),
         profile_id: Some(signed_in.session.profile_id.clone()),
+        client_id: Some(client.id.clone()),
         actor: client.id.to_string(),
         request_id: request_id(&call.parts).to_owned(),
-        detail: Some(json!({ "client": client.name, "ip": ip }).to_string()),
+        detail: Some(json!({ "client": client.name }).to_string()),
         at: now - now % 1_000,
         ..LogEntry::default()
-    }
+    };
+    entry.from_where(Some(logins.address_of(&call.parts)), user_agent(&call.parts))
+}
+
+pub(super) fn user_agent(parts: &Parts) -> Option<&str> {
+    parts.headers.get(USER_AGENT)?.to_str().ok()
 }
 
 pub(super) fn request_id(parts: &Parts) -> &str {

@@ -6,9 +6,10 @@
 use super::authorize::{goes_to, hidden};
 use super::parameters::Parameters;
 use super::request::Request;
+use super::strength::Strength;
 use super::{Call, dress};
 use crate::http::page::Page;
-use crate::login::{RETURN_TO_BYTES_MAX, WayIn};
+use crate::login::{ACR_REQUIRED, ACR_VALUES, RETURN_TO_BYTES_MAX, WayIn};
 use crate::model::client::Client;
 use crate::model::ids::OrganizationId;
 use crate::model::tenant::Organization;
@@ -96,15 +97,17 @@ fn is_called(way: &WayIn, named: &str) -> bool {
 
 /// How people are to sign in.
 #[derive(Clone, Copy)]
-pub(super) struct How {
+pub(super) struct How<'a> {
     /// By a way they choose, if there is but one.
     pub(super) asks: bool,
     /// Not by a session they have where they are sent.
     pub(super) prove: bool,
+    /// Which classes of a proof the application wants.
+    pub(super) strength: &'a Strength,
 }
 
 /// The page, or at once the only way there is. `None`: a browser could not carry the request. `again` is the request that is come back to.
-pub(super) fn page(call: &Call, client: &Client, again: &Parameters, ways: &Ways, how: How) -> Option<Response> {
+pub(super) fn page(call: &Call, client: &Client, again: &Parameters, ways: &Ways, how: How<'_>) -> Option<Response> {
     let back = format!("{}?{}", call.path("/authorize"), again.to_query());
     // A form of ours carries twice as much.
     let is_long = |way: &WayIn| back.len() > RETURN_TO_BYTES_MAX * if way.asks_password { 2 } else { 1 };
@@ -116,6 +119,12 @@ pub(super) fn page(call: &Call, client: &Client, again: &Parameters, ways: &Ways
         query.append_pair("return_to", &back);
         if how.prove {
             query.append_pair("force", "1");
+        }
+        if !how.strength.classes.is_empty() {
+            query.append_pair(ACR_VALUES, &how.strength.classes.join(" "));
+        }
+        if how.strength.is_essential {
+            query.append_pair(ACR_REQUIRED, "1");
         }
         let query = query.finish();
         format!("{}?{query}", call.path(&format!("/login/{}", way.called)))

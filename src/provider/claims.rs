@@ -1,13 +1,14 @@
 //! What an application is told of a person: scopes to claims, from the profile (OpenID Connect Core §5). Pure.
 
 use crate::clock::SECOND;
+use crate::model::access::OWN_SCOPES;
 use crate::model::grant::Person;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// What may be asked for; what a rule of a mapping may hang on.
-pub(super) const SCOPES: [&str; 6] = crate::mapping::SCOPES;
+pub(super) const SCOPES: [&str; 7] = crate::mapping::SCOPES;
 
 /// Groups that one answer names.
 const GROUPS_MAX: usize = 200;
@@ -18,11 +19,13 @@ const PROFILE: [&str; 9] =
     ["name", "given_name", "family_name", "nickname", "preferred_username", "picture", "zoneinfo", "locale", "updated_at"];
 const EMAIL: [&str; 2] = ["email", "email_verified"];
 const PHONE: [&str; 2] = ["phone_number", "phone_number_verified"];
+/// A profile has none: an application's mapping gives it.
+const ADDRESS: [&str; 1] = ["address"];
 const GROUPS: [&str; 1] = ["groups"];
 
 /// Every claim there is, for the discovery document.
 pub(super) fn all() -> impl Iterator<Item = &'static str> {
-    PROFILE.into_iter().chain(EMAIL).chain(PHONE).chain(GROUPS)
+    PROFILE.into_iter().chain(EMAIL).chain(PHONE).chain(ADDRESS).chain(GROUPS)
 }
 
 fn of_scope(scope: &str) -> &'static [&'static str] {
@@ -30,6 +33,7 @@ fn of_scope(scope: &str) -> &'static [&'static str] {
         "profile" => &PROFILE,
         "email" => &EMAIL,
         "phone" => &PHONE,
+        "address" => &ADDRESS,
         "groups" => &GROUPS,
         _ => &[],
     }
@@ -59,6 +63,17 @@ impl Asked {
         Some(Self { id_token: names("id_token")?, userinfo: names("userinfo")? })
     }
 
+    /// What is left of it where less was asked for than was `given`: what a scope that is `left` gives too. Who asks for less gets less.
+    pub(super) fn within(self, given: &str, left: &str) -> Self {
+        let is_left = |word: &str| left.split(' ').any(|one| one == word);
+        if given.split(' ').all(is_left) {
+            return self;
+        }
+        let stays = |name: &String| SCOPES.into_iter().any(|word| is_left(word) && of_scope(word).contains(&name.as_str()));
+        let of = |names: BTreeSet<String>| names.into_iter().filter(stays).collect();
+        Self { id_token: of(self.id_token), userinfo: of(self.userinfo) }
+    }
+
     pub(super) fn to_text(&self) -> String {
         serde_json::to_string(self).expect("plain texts")
     }
@@ -73,7 +88,8 @@ pub(super) fn words(scope: &str, asked: &Asked) -> String {
     let is_given = |word: &str| scope.split(' ').any(|given| given == word);
     let is_asked =
         |word: &str| of_scope(word).iter().any(|name| asked.id_token.contains(*name) || asked.userinfo.contains(*name));
-    SCOPES.into_iter().filter(|word| is_given(word) || is_asked(word)).collect::<Vec<_>>().join(" ")
+    let own = OWN_SCOPES.into_iter().filter(|word| is_given(word));
+    SCOPES.into_iter().filter(|word| is_given(word) || is_asked(word)).chain(own).collect::<Vec<_>>().join(" ")
 }
 
 /// Which claims `scope` and what was `asked` for besides come to.
@@ -181,6 +197,16 @@ mod tests {
         let asked = Asked::parse(Some(r#"{"userinfo":{"email":null},"id_token":{"groups":null}}"#)).expect("an object");
         assert_eq!(words("openid", &asked), "openid email groups");
         assert_eq!(words("openid offline_access", &Asked::default()), "openid offline_access");
+    }
+
+    #[test]
+    fn who_asks_for_less_is_told_less_of_what_was_asked_for_by_name_too() {
+        let asked =
+            Asked::parse(Some(r#"{"userinfo":{"email":null,"name":null},"id_token":{"groups":null}}"#)).expect("an object");
+        assert_eq!(asked.clone().within("openid email", "openid email"), asked, "the same as at first");
+        assert_eq!(asked.clone().within("openid email", "openid"), Asked::default());
+        let left = asked.within("openid email profile", "openid profile");
+        assert_eq!((left.userinfo.into_iter().collect::<Vec<_>>(), left.id_token.len()), (vec![String::from("name")], 0));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::claims;
 use super::error::Refusal;
 use super::{Call, json, preflight, shared};
 use crate::model::provider_key::SigningAlg;
+use crate::oidc::jose::{Algorithm, CLIENT_ALGORITHMS};
 use axum::body::Body;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, Method, StatusCode};
@@ -42,12 +43,14 @@ fn answered(call: &Call, body: impl FnOnce() -> Result<Value, Refusal>) -> Respo
 
 fn described(issuer: &str) -> Value {
     let at = |path: &str| format!("{issuer}{path}");
-    let claims: Vec<&str> = ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid", "org_id"]
+    let claims: Vec<&str> = ["sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash", "sid", "org_id"]
         .into_iter()
         .chain(claims::all())
         .collect();
     let algs = SigningAlg::ALL.map(SigningAlg::as_str);
-    let auth = ["client_secret_basic", "client_secret_post"];
+    let signing = CLIENT_ALGORITHMS.map(Algorithm::as_str);
+    let proving = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let asking = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
     json!({
         "issuer": issuer,
         "authorization_endpoint": at("/authorize"),
@@ -64,9 +67,12 @@ fn described(issuer: &str) -> Value {
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": algs,
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "introspection_endpoint_auth_methods_supported": auth,
+        "token_endpoint_auth_methods_supported": asking,
+        "token_endpoint_auth_signing_alg_values_supported": signing,
+        "revocation_endpoint_auth_methods_supported": asking,
+        "revocation_endpoint_auth_signing_alg_values_supported": signing,
+        "introspection_endpoint_auth_methods_supported": proving,
+        "introspection_endpoint_auth_signing_alg_values_supported": signing,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "request_parameter_supported": false,

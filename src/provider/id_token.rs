@@ -32,6 +32,12 @@ pub(super) fn sign(key: &Key, about: About<'_>) -> Result<String, KeysError> {
     put("auth_time", (grant.auth_time / SECOND).into());
     put("sid", grant.session_id.as_str().into());
     put("at_hash", algorithm(key.life.alg).half_digest(about.access_token).into());
+    if let Some(acr) = &grant.proof.acr {
+        put("acr", acr.as_str().into());
+    }
+    if !grant.proof.amr.is_empty() {
+        put("amr", grant.proof.amr.clone().into());
+    }
     if let Some(organization) = &grant.organization_id {
         put("org_id", organization.as_str().into());
     }
@@ -64,4 +70,17 @@ pub(super) fn recognise(keys: &KeySet, issuer: &str, text: &str) -> Option<Hint>
     let of = |name: &str| claims.get(name)?.as_str().map(str::to_owned);
     (of("iss")? == issuer).then_some(())?;
     Some(Hint { sub: of("sub")?, client_id: of("aud")? })
+}
+
+/// Whose account a token of ours proves to the application it was given to: by RS256, in time. Nothing of it counts before its
+/// signature.
+pub(super) fn proof(keys: &KeySet, issuer: &str, text: &str, (client_id, now): (&str, i64)) -> Option<String> {
+    let parsed = Unverified::parse(text, &[Algorithm::Rs256]).ok()?;
+    let key = keys.find(parsed.kid.as_deref()?).filter(|key| algorithm(key.life.alg) == parsed.algorithm)?;
+    let claims = parsed.verified(&[&key.verifies]).ok()?;
+    let of = |name: &str| claims.get(name)?.as_str().map(str::to_owned);
+    let in_time = claims.get("exp")?.as_i64()? > now;
+    let is_ours = of("iss")? == issuer && of("aud")? == client_id;
+    (is_ours && in_time).then_some(())?;
+    of("sub").filter(|sub| !sub.is_empty())
 }

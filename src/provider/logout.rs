@@ -1,7 +1,7 @@
 //! `/oidc/logout` (OpenID Connect RP-Initiated Logout): ends the session here, and sends the person on to an address that the
 //! application registered for that. Whoever comes without proof of who is meant is asked first: any page can lead here.
 
-use super::authorize::{goes_to, hidden, request_id};
+use super::authorize::{goes_to, hidden, request_id, user_agent};
 use super::claims;
 use super::id_token;
 use super::parameters::Parameters;
@@ -115,7 +115,6 @@ async fn end(call: &Call, signed_in: &SignedIn) -> Result<(), Box<Response>> {
     let mut batch = Batch::default();
     sessions::delete_by_id(&mut batch, &call.tenant.id, &session.id);
     grants::delete_of_session(&mut batch, &call.tenant.id, &session.profile_id, &session.id);
-    let ip = logins.address_of(&call.parts).to_string();
     let entry = LogEntry {
         id: logins.entropy.uuid(now),
         kind: "logout",
@@ -125,10 +124,11 @@ async fn end(call: &Call, signed_in: &SignedIn) -> Result<(), Box<Response>> {
         profile_id: Some(session.profile_id.clone()),
         actor: String::from("login"),
         request_id: request_id(&call.parts).to_owned(),
-        detail: Some(json!({ "by": "application", "ip": ip }).to_string()),
+        detail: Some(json!({ "by": "application" }).to_string()),
         at: now - now % 1_000,
         ..LogEntry::default()
     };
+    let entry = entry.from_where(Some(logins.address_of(&call.parts)), user_agent(&call.parts));
     events::insert_log(&mut batch, &call.tenant.id, &[entry]);
     logins.store.apply(batch).await.map_err(|error| failed(error.into()))
 }

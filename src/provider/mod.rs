@@ -5,6 +5,7 @@
 //! claims, and the HTTP of it. Refuses: to sign anybody in (that is `login`'s), to redirect to an address that is not registered, and
 //! to give anything for somebody who is blocked or left: the store is asked at each use.
 
+mod assertion;
 mod authorize;
 mod chooser;
 mod claims;
@@ -16,8 +17,10 @@ mod inspect;
 mod keys;
 mod logout;
 mod parameters;
+pub mod person;
 mod request;
 mod signing;
+mod strength;
 mod token;
 mod told;
 mod userinfo;
@@ -27,6 +30,7 @@ use crate::http::page::Dress;
 use crate::login::Logins;
 use crate::model::ids::OrganizationId;
 use crate::model::tenant::{Organization, Tenant};
+use crate::oidc::application_keys::ApplicationKeys;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{
@@ -48,11 +52,13 @@ const BODY_BYTES_MAX: usize = 16 << 10;
 pub struct Provider {
     logins: Arc<Logins>,
     keys: Keys,
+    /// What applications prove themselves by.
+    applications: ApplicationKeys,
 }
 
 impl Provider {
-    pub fn new(logins: Arc<Logins>) -> Self {
-        Self { logins, keys: Keys::default() }
+    pub fn new(logins: Arc<Logins>, applications: ApplicationKeys) -> Self {
+        Self { logins, keys: Keys::default(), applications }
     }
 
     fn now(&self) -> Micros {
@@ -93,9 +99,7 @@ impl Call {
 }
 
 fn dress(organization: Option<&Organization>) -> Option<Dress<'_>> {
-    let organization = organization?;
-    let name = organization.display_name.as_deref().unwrap_or(&organization.name);
-    Some(Dress { look: &organization.look, name })
+    organization.map(Dress::of)
 }
 
 /// A route that `serve` answers.

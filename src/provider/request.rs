@@ -5,6 +5,8 @@
 
 use super::claims::{Asked, SCOPES};
 use super::parameters::Parameters;
+use super::strength::Strength;
+use crate::model::access::OWN_SCOPES;
 use crate::model::client::{Client, ClientKind};
 
 /// Told on a page.
@@ -72,7 +74,8 @@ pub(super) struct Prompt {
 pub(super) struct Request {
     pub(super) scope: String,
     pub(super) nonce: Option<String>,
-    pub(super) challenge: String,
+    /// Not there where the application was let go without.
+    pub(super) challenge: Option<String>,
     pub(super) prompt: Prompt,
     pub(super) max_age_seconds: Option<i64>,
     pub(super) id_token_hint: Option<String>,
@@ -80,6 +83,14 @@ pub(super) struct Request {
     pub(super) connection: Option<String>,
     pub(super) organization: Option<String>,
     pub(super) asked: Asked,
+    pub(super) strength: Strength,
+}
+
+impl Request {
+    /// What the application made for this one request and can be held to.
+    pub(super) fn own_mark(&self) -> &str {
+        self.challenge.as_deref().or(self.nonce.as_deref()).unwrap_or_default()
+    }
 }
 
 impl std::fmt::Debug for Request {
@@ -103,8 +114,8 @@ pub(super) fn back(parameters: &Parameters, client: &Client) -> Result<Back, Str
     Ok(Back { redirect_uri: uri.to_owned(), mode, state: parameters.one("state").map(str::to_owned) })
 }
 
-/// The request itself.
-pub(super) fn read(parameters: &Parameters) -> Result<Request, Told> {
+/// The request itself. `without_pkce`: the application was let go without.
+pub(super) fn read(parameters: &Parameters, without_pkce: bool) -> Result<Request, Told> {
     if parameters.repeated().is_some() {
         return Err(invalid("a parameter is there twice"));
     }
@@ -127,7 +138,10 @@ pub(super) fn read(parameters: &Parameters) -> Result<Request, Told> {
         return Err(Told { error: "invalid_scope", says: "wanted a scope with openid" });
     }
     // What is not known is left out, as a request for more than there is (OpenID Connect Core §3.1.2.1).
-    let scope: Vec<&str> = SCOPES.into_iter().filter(|known| words.contains(known)).collect();
+    // What a person's own profile may be done with is given to who says that it is for the management API.
+    let for_api = parameters.one("audience").is_some_and(is_the_api);
+    let own = OWN_SCOPES.into_iter().filter(|_| for_api);
+    let scope: Vec<&str> = SCOPES.into_iter().chain(own).filter(|known| words.contains(known)).collect();
     let max_age_seconds = match parameters.one("max_age").map(str::parse::<u32>) {
         None => None,
         Some(Ok(seconds)) => Some(i64::from(seconds)),
@@ -140,7 +154,7 @@ pub(super) fn read(parameters: &Parameters) -> Result<Request, Told> {
     Ok(Request {
         scope: scope.join(" "),
         nonce: text("nonce"),
-        challenge: challenge(parameters)?.to_owned(),
+        challenge: challenge(parameters, without_pkce)?.map(str::to_owned),
         prompt: prompt(parameters.one("prompt").unwrap_or_default())?,
         max_age_seconds,
         id_token_hint: text("id_token_hint"),
@@ -148,16 +162,29 @@ pub(super) fn read(parameters: &Parameters) -> Result<Request, Told> {
         connection: text("connection"),
         organization: text("organization"),
         asked: Asked::parse(parameters.one("claims")).ok_or(invalid("claims: wanted a JSON object"))?,
+        strength: Strength::of(parameters),
     })
 }
 
-fn challenge(parameters: &Parameters) -> Result<&str, Told> {
-    let challenge = parameters.one("code_challenge").ok_or(invalid("code_challenge is missing: PKCE is required"))?;
+/// The management API by its address; which host that is was the caller's to choose.
+fn is_the_api(audience: &str) -> bool {
+    audience.strip_suffix('/').unwrap_or(audience).ends_with("/api/v2")
+}
+
+fn challenge(parameters: &Parameters, without_pkce: bool) -> Result<Option<&str>, Told> {
+    let Some(challenge) = parameters.one("code_challenge") else {
+        return match (without_pkce, parameters.one("nonce")) {
+            (false, _) => Err(invalid("code_challenge is missing: PKCE is required")),
+            (true, None) => Err(invalid("nonce is missing: without PKCE it alone binds a code to the browser it was given to")),
+            (true, Some(_)) if parameters.one("code_challenge_method").is_some() => Err(invalid("code_challenge is missing")),
+            (true, Some(_)) => Ok(None),
+        };
+    };
     if parameters.one("code_challenge_method") != Some("S256") {
         return Err(invalid("code_challenge_method: wanted S256"));
     }
     let is_hash = challenge.len() == 43 && challenge.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    if is_hash { Ok(challenge) } else { Err(invalid("code_challenge: wanted the SHA-256 of the verifier in base64url")) }
+    if is_hash { Ok(Some(challenge)) } else { Err(invalid("code_challenge: wanted the SHA-256 of the verifier in base64url")) }
 }
 
 fn prompt(text: &str) -> Result<Prompt, Told> {
@@ -174,7 +201,6 @@ mod tests {
     use super::*;
     use crate::model::client::ClientOptions;
     use crate::model::ids::{ClientId, TenantId};
-    use crate::model::provider_key::SigningAlg;
 
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
@@ -185,13 +211,13 @@ mod tests {
     }
 
     fn refused(more: &str) -> &'static str {
-        read(&parameters(more)).expect_err(more).error
+        read(&parameters(more), false).expect_err(more).error
     }
 
     #[test]
     fn a_request_is_read_and_what_is_unknown_left_out() {
-        let read =
-            read(&parameters("nonce=n&max_age=0&prompt=login+consent&ui_locales=de&display=touch&foo=bar")).expect("valid");
+        let read = read(&parameters("nonce=n&max_age=0&prompt=login+consent&ui_locales=de&display=touch&foo=bar"), false)
+            .expect("valid");
         assert_eq!((read.scope.as_str(), read.nonce.as_deref(), read.max_age_seconds), ("openid email", Some("n"), Some(0)));
         assert_eq!(read.prompt, Prompt { login: true, consent: true, ..Prompt::default() });
     }
@@ -211,7 +237,7 @@ mod tests {
         }
         assert_eq!(refused("request=eyJ"), "request_not_supported");
         assert_eq!(refused("request_uri=https://a.example"), "request_uri_not_supported");
-        let of = |text: &str| read(&Parameters::parse(text.as_bytes()).expect("readable")).expect_err(text).error;
+        let of = |text: &str| read(&Parameters::parse(text.as_bytes()).expect("readable"), false).expect_err(text).error;
         assert_eq!(of("scope=openid"), "invalid_request");
         assert_eq!(of("scope=openid&response_type=token"), "unsupported_response_type");
         assert_eq!(of("response_type=code&scope=email"), "invalid_scope");
@@ -220,7 +246,7 @@ mod tests {
     #[test]
     fn pkce_is_required_and_plain_is_refused() {
         let of = |text: &str| {
-            read(&Parameters::parse(format!("response_type=code&scope=openid&{text}").as_bytes()).expect("readable"))
+            read(&Parameters::parse(format!("response_type=code&scope=openid&{text}").as_bytes()).expect("readable"), false)
         };
         for text in [
             "",
@@ -234,19 +260,23 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_sent_to_an_address_that_is_not_the_applications() {
-        let options = ClientOptions {
-            kind: ClientKind::Confidential,
-            redirect_uris: vec![String::from("https://app.example/cb")],
-            post_logout_redirect_uris: vec![],
-            connections: vec![],
-            scopes: vec![],
-            alg: SigningAlg::Rs256,
-            id_token_claims: true,
-            asks_consent: false,
-            claims_mapping: None,
-            native: false,
+    fn whoever_was_let_go_without_pkce_has_a_nonce_and_whoever_sends_a_challenge_is_held_to_it() {
+        let of = |text: &str| {
+            let text = format!("response_type=code&scope=openid&{text}");
+            let read = read(&Parameters::parse(text.as_bytes()).expect("readable"), true);
+            read.map(|request| (request.own_mark().to_owned(), request.challenge.is_some())).map_err(|told| told.error)
         };
+        assert_eq!(of("nonce=n"), Ok((String::from("n"), false)));
+        assert_eq!(of(&format!("code_challenge={CHALLENGE}&code_challenge_method=S256")), Ok((CHALLENGE.to_owned(), true)));
+        for text in ["", "nonce=n&code_challenge_method=S256", "nonce=n&code_challenge=plain&code_challenge_method=plain"] {
+            assert_eq!(of(text), Err("invalid_request"), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_to_an_address_that_is_not_the_applications() {
+        let redirect_uris = vec![String::from("https://app.example/cb")];
+        let options = ClientOptions { redirect_uris, ..ClientOptions::plain(ClientKind::Confidential) };
         let mut client = Client {
             tenant_id: TenantId::new("t"),
             id: ClientId::new("app_1"),

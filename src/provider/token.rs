@@ -74,11 +74,8 @@ async fn give(
     let until = now.saturating_add(ACCESS_LASTS).min(grant.expires_at);
     let id = logins.entropy.uuid(now);
     access_tokens::insert(batch, grant, (&id, scope), &logins.keys.hash_token(access.expose()), (now, until));
-    let wanted = if client.options.id_token_claims {
-        claims::wanted(scope, &Asked::from_text(&grant.asked).id_token)
-    } else {
-        Asked::from_text(&grant.asked).id_token
-    };
+    let asked = Asked::from_text(&grant.asked).within(&grant.scope, scope).id_token;
+    let wanted = if client.options.id_token_claims { claims::wanted(scope, &asked) } else { asked };
     let place = ClaimPlace::IdToken;
     let claims = told::claims(call, told::Telling { client: &client.options, grant, person, wanted, scope, place }).await?;
     let keys = call.provider.keys.of(logins, &call.tenant.id).await?;
@@ -99,19 +96,20 @@ async fn end(call: &Call, client: &Client, grant: &Grant, kind: &'static str, mu
     let logins = &call.provider.logins;
     let now: Micros = call.provider.now();
     grants::delete(&mut batch, &grant.tenant_id, &grant.id);
-    let ip = logins.address_of(&call.parts).to_string();
     let entry = LogEntry {
         id: logins.entropy.uuid(now),
         kind,
         outcome: "refused",
         identity_id: Some(grant.identity_id.clone()),
         profile_id: Some(grant.profile_id.clone()),
+        client_id: Some(client.id.clone()),
         actor: client.id.to_string(),
         request_id: super::authorize::request_id(&call.parts).to_owned(),
-        detail: Some(json!({ "client": client.name, "ip": ip }).to_string()),
+        detail: Some(json!({ "client": client.name }).to_string()),
         at: now - now % 1_000,
         ..LogEntry::default()
     };
+    let entry = entry.from_where(Some(logins.address_of(&call.parts)), super::authorize::user_agent(&call.parts));
     events::insert_log(&mut batch, &grant.tenant_id, &[entry]);
     logins.store.apply(batch).await?;
     Ok(())

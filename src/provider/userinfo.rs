@@ -33,7 +33,8 @@ async fn tell(call: &Call, body: Body) -> Result<Value, Refusal> {
         _ => return Err(Refusal::NO_READER),
     };
     let token = find(call, &text).await?.ok_or(Refusal::BEARER)?;
-    let wanted = claims::wanted(&token.scope, &Asked::from_text(&token.grant.asked).userinfo);
+    let wanted =
+        claims::wanted(&token.scope, &Asked::from_text(&token.grant.asked).within(&token.grant.scope, &token.scope).userinfo);
     let AccessToken { client, grant, person, scope, .. } = &token;
     let telling = told::Telling { client, grant, person, wanted, scope, place: ClaimPlace::Userinfo };
     let mut told = told::claims(call, telling).await?;

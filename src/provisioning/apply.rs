@@ -3,9 +3,10 @@
 
 use super::plan::{GroupPlan, GroupWrite, IdentityWrite, ProfileWrite, Refusal, UserPlan};
 use super::user_id;
+use crate::model::event::{InboxEntry, LogEntry};
 use crate::model::identity::IdentityState;
 use crate::model::ids::TenantId;
-use crate::store::{Batch, events, grants, groups, identities, sessions, users};
+use crate::store::{Batch, events, grants, groups, handles, identities, sessions, users};
 
 /// Everything a user's write leaves behind, in one transaction.
 pub fn user(plan: &UserPlan) -> Batch {
@@ -33,6 +34,7 @@ pub fn user(plan: &UserPlan) -> Batch {
         IdentityWrite::Update { identity, expected } => identities::update(&mut batch, identity, *expected),
         IdentityWrite::Login { identity, expected } => identities::update_login(&mut batch, identity, *expected),
         IdentityWrite::Seen(identity) => identities::seen(&mut batch, identity),
+        IdentityWrite::Untouched(_) => {}
         IdentityWrite::Remove { identity, expected } => {
             identities::delete(&mut batch, identity, *expected);
             let connection = &identity.connection_id;
@@ -56,6 +58,8 @@ pub fn user(plan: &UserPlan) -> Batch {
     }
     identities::delete_values(&mut batch, identity, &plan.values.gone);
     identities::insert_values(&mut batch, identity, &plan.values.new);
+    handles::delete(&mut batch, identity, &plan.handles.gone);
+    handles::insert(&mut batch, identity, &plan.handles.new);
     if let Some(profile) = &identity.profile_id {
         for (kind, origin) in &plan.lifts {
             users::delete_block(&mut batch, tenant, profile, *kind, origin);
@@ -120,8 +124,13 @@ pub fn group(plan: &GroupPlan) -> Batch {
 /// The rows a refusal opens, if it opens any.
 pub fn refusal(tenant: &TenantId, refusal: &Refusal) -> Option<Batch> {
     let Refusal::EmailElsewhere { inbox, log } = refusal else { return None };
+    Some(opened(tenant, inbox, log))
+}
+
+/// A row of the inbox and the log row that tells of it, with nothing else.
+pub fn opened(tenant: &TenantId, inbox: &InboxEntry, log: &LogEntry) -> Batch {
     let mut batch = Batch::default();
     events::insert_log(&mut batch, tenant, std::slice::from_ref(log));
     events::open_conflicts(&mut batch, tenant, std::slice::from_ref(inbox));
-    Some(batch)
+    batch
 }

@@ -161,6 +161,8 @@ impl Provisioner {
         };
         let mut batch = Batch::default();
         runs::hold(&mut batch, tenant, &run, &new);
+        let inbox = runs::held_row(moment.id(), &connection.id, &run.id, &run.summary, moment.now);
+        events::open_conflicts(&mut batch, tenant, &[inbox]);
         events::insert_log(&mut batch, tenant, &[held_entry(request, moment, &run)]);
         tracing::warn!(connection = %connection.id, run = run.id, held = held.len(), "pushes are over the budget and held");
         Ok(self.store.apply(batch).await?)

@@ -5,6 +5,7 @@
 pub mod login;
 mod login_trace;
 mod outcome;
+pub mod replay;
 mod rows;
 #[cfg(test)]
 pub(in crate::provisioning) mod tests;
@@ -12,6 +13,8 @@ pub mod undo;
 
 pub use login_trace::LoginTrace;
 pub use outcome::PROFILE_BYTES_MAX;
+pub(in crate::provisioning) use outcome::{block_json, block_of};
+pub use rows::user_name_taken;
 
 use super::plan::{Decision, IdentityWrite, ProfileWrite, Refusal, UserPlan, ValueDiff};
 use super::policy::Changes;
@@ -29,6 +32,7 @@ use crate::store::identities::Claims;
 use outcome::{Membership, ProfileOutcome, Results, Stored, Target};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 /// Slots of a connection's counters: enough that concurrent creates rarely wait for the same row.
 pub const COUNTER_SLOTS: u8 = 64;
@@ -77,6 +81,8 @@ pub enum UserEvent {
     LoggedIn,
     /// What a run did to the person was undone.
     Undone,
+    /// What is stored of the person was mapped anew.
+    Replayed,
 }
 
 impl UserEvent {
@@ -88,7 +94,8 @@ impl UserEvent {
             Self::Revived => "scim.user.revived",
             Self::Deleted => "scim.user.deleted",
             Self::LoggedIn => "login",
-            Self::Undone => "sync.user.undone",
+            Self::Undone => "scim.user.undone",
+            Self::Replayed => "scim.user.replayed",
         }
     }
 
@@ -99,6 +106,10 @@ impl UserEvent {
             (Side::Sync, Self::Replaced | Self::Patched) => "sync.user.updated",
             (Side::Sync, Self::Revived) => "sync.user.revived",
             (Side::Sync, Self::Deleted) => "sync.user.deleted",
+            (Side::Sync, Self::Undone) => "sync.user.undone",
+            (Side::Sync, Self::Replayed) => "sync.user.replayed",
+            (Side::Login, Self::Undone) => "login.undone",
+            (Side::Login, Self::Replayed) => "login.replayed",
             _ => self.as_str(),
         }
     }
@@ -133,6 +144,8 @@ pub struct Newcomer {
     pub joined: Option<Joined>,
     /// A profile that another connection of the same organization feeds with the same address: id and user_id.
     pub by_email: Option<(ProfileId, String)>,
+    /// Profiles any of which could be the one to join, where they are several: the inbox tells of them.
+    pub in_doubt: Vec<ProfileId>,
 }
 
 impl Newcomer {
@@ -141,6 +154,7 @@ impl Newcomer {
             user_id: user_id::free(wanted_user_id, &claims.user_ids_taken),
             joined,
             by_email: claims.by_email.first().cloned(),
+            in_doubt: Vec::new(),
         }
     }
 }
@@ -209,7 +223,32 @@ pub fn repost(known: &Known, record: &SourceRecord, option: Repost) -> Result<Us
 
 /// Runs the mapping over a record that has no profile yet: what it gives decides whom to look for.
 pub fn map(desk: &Desk<'_>, record: &SourceRecord) -> Mapped {
-    desk.mapping.map(&input(desk, &record.payload, None))
+    desk.mapping.map(&input(desk, &kept(desk.connection, &record.payload), None))
+}
+
+/// What of a document may be stored; a mapping sees no more of it.
+fn kept<'p>(connection: &Connection, payload: &'p Map<String, Value>) -> Cow<'p, Map<String, Value>> {
+    if !payload.keys().any(|name| connection.forgets(name)) {
+        return Cow::Borrowed(payload);
+    }
+    Cow::Owned(
+        payload.iter().filter(|(name, _)| !connection.forgets(name)).map(|(name, value)| (name.clone(), value.clone())).collect(),
+    )
+}
+
+/// The record without what may not be stored: neither in its document nor in what it is searched or called by.
+fn to_keep<'r>(connection: &Connection, record: &'r SourceRecord) -> Cow<'r, SourceRecord> {
+    let Cow::Owned(payload) = kept(connection, &record.payload) else { return Cow::Borrowed(record) };
+    let root = |attribute: &str| attribute.split('.').next().unwrap_or(attribute).to_owned();
+    let is_kept = |attribute: &str| {
+        !connection.options.non_persistent_attrs.iter().any(|name| {
+            root(attribute).eq_ignore_ascii_case(name)
+                || attribute.to_ascii_lowercase().starts_with(&format!("{}:", name.to_ascii_lowercase()))
+        })
+    };
+    let values = record.values.iter().filter(|(attribute, _)| is_kept(attribute)).cloned().collect();
+    let label = if connection.forgets("displayName") { record.user_name.clone() } else { record.label.clone() };
+    Cow::Owned(SourceRecord { payload, values, label, ..record.clone() })
 }
 
 fn input<'a>(desk: &Desk<'_>, payload: &'a Map<String, Value>, stored: Option<&'a Profile>) -> Input<'a> {
@@ -286,7 +325,7 @@ pub fn write(
 pub fn bar(desk: &Desk<'_>, known: Known, record: &SourceRecord, reason: &str) -> Decision<UserPlan> {
     let Known { identity, user: Some(user), blocks, .. } = known else { return Decision::Nothing };
     let stored = Stored::read(user, blocks);
-    let mapped = desk.mapping.map(&input(desk, &record.payload, Some(&stored.doc)));
+    let mapped = desk.mapping.map(&input(desk, &kept(desk.connection, &record.payload), Some(&stored.doc)));
     if !outcome::bars(&mapped) {
         return Decision::Nothing;
     }
@@ -322,6 +361,7 @@ enum Met {
 
 /// The one path of every accepted resource: identity first, then what the policy lets through to the profile.
 fn taken_in(desk: &Desk<'_>, event: UserEvent, record: &SourceRecord, before: Before, met: Met) -> Decision<UserPlan> {
+    let record = &*to_keep(desk.connection, record);
     let raw = Value::Object(record.payload.clone()).to_string();
     let is_sync = desk.side == Side::Sync;
     let raw_hash = if is_sync { entry_hash(&record.payload) } else { hash(&raw) };
@@ -333,8 +373,12 @@ fn taken_in(desk: &Desk<'_>, event: UserEvent, record: &SourceRecord, before: Be
     if is_same && !is_sync {
         return Decision::Nothing;
     }
+    let mut in_doubt = Vec::new();
     let (target, mapped) = match met {
-        Met::Nobody(newcomer, mapped) => (Target::Nobody(newcomer), mapped),
+        Met::Nobody(mut newcomer, mapped) => {
+            in_doubt = std::mem::take(&mut newcomer.in_doubt);
+            (Target::Nobody(newcomer), mapped)
+        }
         Met::Profile(user, blocks) => {
             let stored = Stored::read(user, blocks);
             let mapped = desk.mapping.map(&input(desk, &record.payload, Some(&stored.doc)));
@@ -354,6 +398,9 @@ fn taken_in(desk: &Desk<'_>, event: UserEvent, record: &SourceRecord, before: Be
     if is_sync {
         entry_names(&mut identity, record, &mapped);
     }
+    if event == UserEvent::Replayed {
+        replay::nothing_new_was_said(&mut identity, &old);
+    }
 
     let results = Results { mapped: &mapped, previous: previous.as_ref() };
     let outcome = match outcome::profile(desk, event, record, &mut identity, results, target) {
@@ -372,7 +419,9 @@ fn taken_in(desk: &Desk<'_>, event: UserEvent, record: &SourceRecord, before: Be
     let values = ValueDiff::between(&before.values, &record.values);
     let identity =
         if before.is_new { IdentityWrite::Insert(identity) } else { IdentityWrite::Update { expected: old.version, identity } };
-    Decision::Write(Box::new(rows::finish(desk, event, identity, values, outcome, counted)))
+    let mut plan = rows::finish(desk, event, identity, values, outcome, counted);
+    rows::tell_of_doubt(desk, &mut plan, &in_doubt);
+    Decision::Write(Box::new(plan))
 }
 
 /// What an entry of a directory is called: by the mapping's result, where there is one. Who was called something and is skipped

@@ -8,7 +8,7 @@ use super::group_mapping::GroupOutcome;
 use super::plan::{Decision, GroupPlan, GroupWrite, Refusal};
 use super::user_id::hex;
 use crate::model::connection::Connection;
-use crate::model::event::{Announcement, LogEntry};
+use crate::model::event::{Announcement, LogEntry, last_known};
 use crate::model::fold::fold;
 use crate::model::group::{Group, Member};
 use crate::model::ids::GroupId;
@@ -204,6 +204,7 @@ fn plan(
         history_id: None,
         detail: (!detail.is_empty()).then(|| Value::Object(detail).to_string()),
         at: moment.now,
+        ..LogEntry::default()
     };
     let version = match &write {
         GroupWrite::Insert(group) => group.version,
@@ -226,7 +227,7 @@ fn plan(
     match &write {
         GroupWrite::Insert(_) => outbox.push(announce("group.created", json!(["name"]))),
         GroupWrite::Update { .. } => outbox.push(announce("group.updated", json!(["name"]))),
-        GroupWrite::Remove { .. } => outbox.push(announce("group.deleted", json!([]))),
+        GroupWrite::Remove { .. } => outbox.push(announce("group.deleted", last_known("name", &group.name))),
         GroupWrite::Touch { .. } => {}
     }
     if !moves.joins.is_empty() {

@@ -10,7 +10,6 @@ use super::rounds::Rounds;
 use super::{Error, Provisioner, Request, apply, user_id};
 use crate::mapping::Mapping;
 use crate::model::connection::{Connection, ConnectionKind};
-use crate::model::event::LogEntry;
 use crate::model::fold::fold;
 use crate::model::identity::Identity;
 use crate::model::ids::{IdentityId, ProfileId};
@@ -22,9 +21,6 @@ use crate::store::{self, Batch, events, groups, identities, sessions, tokens};
 use serde_json::{Map, Value};
 use std::net::IpAddr;
 use std::sync::Arc;
-
-/// Characters of a user agent that the log keeps.
-const USER_AGENT_CHARS_MAX: usize = 256;
 
 /// Who logs in what does so, in `actor` columns.
 const ACTOR: &str = "login";
@@ -131,14 +127,14 @@ impl Provisioner {
             None => None,
         };
         let request = Request { connection, actor: ACTOR, request_id: login.request_id };
-        let mut entry = decide::unverified(
+        let entry = decide::unverified(
             &self.moment(&request),
             connection,
             (reason, facts),
             external_id,
             known.map(|found| found.identity),
         );
-        noted(&mut entry, login);
+        let entry = entry.from_where(login.ip, login.user_agent);
         let mut batch = Batch::default();
         events::insert_log(&mut batch, &connection.tenant_id, &[entry]);
         Ok(self.store.apply(batch).await?)
@@ -164,7 +160,7 @@ impl Provisioner {
         };
         match decided {
             Ok(mut plan) => {
-                noted(&mut plan.log[0], login);
+                plan.log = plan.log.into_iter().map(|entry| entry.from_where(login.ip, login.user_agent)).collect();
                 let mut batch = apply::user(&plan);
                 let identity = plan.identity.identity();
                 let profile_id = identity.profile_id.as_ref().expect("whoever gets in has a profile");
@@ -174,8 +170,8 @@ impl Provisioner {
                 self.logged_in(connection, plan, before).await.map(Ok)
             }
             Err(denial) => {
-                let mut entry = decide::denied(&desk, identity.as_ref(), record.get(), &denial);
-                noted(&mut entry, login);
+                let entry = decide::denied(&desk, identity.as_ref(), record.get(), &denial);
+                let entry = entry.from_where(login.ip, login.user_agent);
                 let mut batch = Batch::default();
                 if let Some(user) = before.filter(|_| denial.ends_sessions()) {
                     sessions::delete_of_profile(&mut batch, &connection.tenant_id, &user.id);
@@ -234,20 +230,26 @@ impl Provisioner {
             user_name: mapped.text("username"),
             email: email.filter(|_| mapped.is_true("email_verified")),
         };
-        let joined = self.joined(connection, keys).await?;
+        let (joined, in_doubt) = self.joined(connection, keys).await?;
         let email_key = email.map(fold);
+        let erased = if connection.knows_by_user_name() {
+            user_id::name_tombstone(&connection.id, &fold(external_id))
+        } else {
+            user_id::tombstone(&connection.id, external_id)
+        };
         let asked = identities::Wanted {
             external_id: None,
             user_name_key: None,
             email_key: email_key.as_deref(),
             user_id: &wanted,
-            erased_hash: None,
+            erased_hash: Some(&erased),
         };
         let claims = identities::find_claims(&self.store, connection, &asked).await?;
         if claims.erased {
             return Ok(Err(Denial::Deprovisioned));
         }
-        Ok(decide::first(desk, record, &mapped, id, Newcomer::new(&wanted, &claims, joined)))
+        let newcomer = Newcomer { in_doubt, ..Newcomer::new(&wanted, &claims, joined) };
+        Ok(decide::first(desk, record, &mapped, id, newcomer))
     }
 
     /// What a decision about a login reads. Blocks only when the profile says there are any; a login moves no values.
@@ -282,18 +284,4 @@ fn session(identity: &Identity) -> Map<String, Value> {
     let mapped = identity.login.as_ref().and_then(|side| serde_json::from_str::<Map<String, Value>>(&side.mapped).ok());
     let of_session = |(name, value): (String, Value)| name.strip_prefix("session.").map(|name| (name.to_owned(), value));
     mapped.unwrap_or_default().into_iter().filter_map(of_session).collect()
-}
-
-/// Adds to the log row from where somebody logged in.
-fn noted(entry: &mut LogEntry, login: &Login<'_>) {
-    let detail = entry.detail.take().and_then(|text| serde_json::from_str::<Map<String, Value>>(&text).ok());
-    let mut detail = detail.unwrap_or_default();
-    if let Some(ip) = login.ip {
-        detail.insert("ip".into(), ip.to_string().into());
-    }
-    if let Some(agent) = login.user_agent {
-        let agent: String = agent.chars().filter(|c| !c.is_control()).take(USER_AGENT_CHARS_MAX).collect();
-        detail.insert("user_agent".into(), agent.into());
-    }
-    entry.detail = (!detail.is_empty()).then(|| Value::Object(detail).to_string());
 }

@@ -8,6 +8,7 @@ use crate::clock::{Clock, Entropy, Micros};
 use crate::mapping::{self, Language, Mapping, Published};
 use crate::model::connection::{Connection, ConnectionKind};
 use crate::model::ids::TenantId;
+use crate::profile::Side;
 use crate::store::audit::Audit;
 use crate::store::mapping_versions::{self, MappingVersion};
 use crate::store::{self, Batch, Store};
@@ -66,6 +67,20 @@ pub fn published(row: MappingVersion) -> Result<Published, store::Error> {
     })
 }
 
+/// The name of the mapping of what is pushed, or read of a directory.
+pub fn name_of_push(connection: &Connection) -> &str {
+    let options = &connection.options;
+    let has_two = connection.kind.logs_in() && connection.kind != ConnectionKind::Ldap;
+    if has_two { &options.scim_mapping } else { &options.mapping }
+}
+
+/// The sides of a connection, in the order in which they are mapped anew, each with the name of its mapping.
+pub fn sides(connection: &Connection) -> Vec<(Side, &str)> {
+    let own = if connection.kind == ConnectionKind::Ldap { Side::Sync } else { Side::Push };
+    let login = connection.kind.logs_in().then_some((Side::Login, connection.options.mapping.as_str()));
+    std::iter::once((own, name_of_push(connection))).chain(login).collect()
+}
+
 /// The mappings of all tenants. One per process.
 pub struct Mappings {
     store: Store,
@@ -91,10 +106,7 @@ impl Mappings {
     /// # Errors
     /// [`Error::Mapping`] if nothing of that name is published or to be found as a file, or it does not compile.
     pub async fn of_push(&self, connection: &Connection) -> Result<Arc<dyn Mapping>, Error> {
-        let options = &connection.options;
-        let has_two = connection.kind.logs_in() && connection.kind != ConnectionKind::Ldap;
-        let name = if has_two { &options.scim_mapping } else { &options.mapping };
-        self.of(&connection.tenant_id, name).await
+        self.of(&connection.tenant_id, name_of_push(connection)).await
     }
 
     /// What turns a login on this connection into a profile.
@@ -142,7 +154,8 @@ impl Mappings {
         // A draft that does not compile is not published: the next request says so again, and the file can be mended.
         mapping::compile(&draft).map_err(|reason| Error::mapping(name, reason))?;
         let at = self.clock.now();
-        let audit = Audit { actor: "system".into(), request_id: self.entropy.uuid(at), log_id: self.entropy.uuid(at), at };
+        let audit =
+            Audit { actor: "system".into(), request_id: self.entropy.uuid(at), log_id: self.entropy.uuid(at), at, from: None };
         let first = version(&draft, &audit);
         let mut batch = Batch::default();
         mapping_versions::publish(&mut batch, tenant, &first, &audit);

@@ -129,6 +129,8 @@ pub enum IdentityWrite {
         identity: Identity,
         expected: i64,
     },
+    /// Nothing of it: the change is of the profile alone.
+    Untouched(Identity),
 }
 
 impl IdentityWrite {
@@ -138,6 +140,7 @@ impl IdentityWrite {
             | Self::Update { identity, .. }
             | Self::Login { identity, .. }
             | Self::Seen(identity)
+            | Self::Untouched(identity)
             | Self::Remove { identity, .. } => identity,
         }
     }
@@ -177,6 +180,8 @@ pub struct UserPlan {
     pub identity: IdentityWrite,
     pub profile: ProfileWrite,
     pub values: ValueDiff,
+    /// What a person of a database connection is known by: kind and key.
+    pub handles: ValueDiff,
     pub blocks: Vec<Block>,
     /// Kind and origin of the blocks that go.
     pub lifts: Vec<(BlockKind, String)>,

@@ -37,14 +37,19 @@ pub struct Changes {
 /// The rule's own word (or its file's), else what the connection's option means for this side. None: not written at
 /// all, not even when a profile is made.
 pub fn effective(rule: &Rule, side: Side, option: SetUserRootAttributes) -> Option<WritePolicy> {
-    rule.policy.or(match (side, option) {
+    rule.policy.or(inherited(side, option))
+}
+
+/// What the connection's option means for a rule of this side that has no word of its own.
+pub fn inherited(side: Side, option: SetUserRootAttributes) -> Option<WritePolicy> {
+    match (side, option) {
         (Side::Push | Side::Sync | Side::Login, SetUserRootAttributes::OnEachLogin) => Some(WritePolicy::Always),
         (Side::Push | Side::Sync, SetUserRootAttributes::OnFirstLogin | SetUserRootAttributes::NeverOnLogin) => {
             Some(WritePolicy::OnChange)
         }
         (Side::Login, SetUserRootAttributes::OnFirstLogin) => Some(WritePolicy::Create),
         (Side::Login, SetUserRootAttributes::NeverOnLogin) => None,
-    })
+    }
 }
 
 /// Compares a mapping's results with what is stored, under the policy.

@@ -11,7 +11,7 @@ use crate::mapping::{Given, Mapped, none_of};
 use crate::model::connection::{Connection, Deprovision};
 use crate::model::fold::fold;
 use crate::model::identity::Identity;
-use crate::model::ids::IdentityId;
+use crate::model::ids::{IdentityId, ProfileId, TenantId};
 use crate::profile::SourceRecord;
 use crate::store::{self, Batch, identities, users};
 use serde_json::{Map, Value};
@@ -51,7 +51,8 @@ impl Provisioner {
         let wanted = wanted_user_id(connection, record, &mapped, &id);
         let email_key = mapped.text("email").map(fold);
         let user_name_key = record.user_name.as_deref().map(fold);
-        let claims = identities::find_claims(
+        let erased_hash = erased_hash(connection, record);
+        let mut claims = identities::find_claims(
             &self.store,
             connection,
             &identities::Wanted {
@@ -59,13 +60,16 @@ impl Provisioner {
                 user_name_key: user_name_key.as_deref(),
                 email_key: email_key.as_deref(),
                 user_id: &wanted,
-                erased_hash: None,
+                erased_hash: erased_hash.as_deref(),
             },
         )
         .await?;
         let arrival = match self.made_by_a_login(connection, record, &claims).await? {
             Some(id) => Arrival::Known(id),
-            None => decide::arrival(record, &claims, connection.options.scim_user_id_attribute)?,
+            None => match decide::arrival(record, &claims, connection.options.scim_user_id_attribute) {
+                Ok(arrival) => arrival,
+                Err(refusal) => return Err(self.told_of(&desk, record, None, &claims, refusal).await?),
+            },
         };
         if let Arrival::Known(id) = arrival {
             let known = self.known(connection, &id).await?.ok_or(store::Error::Stale)?;
@@ -77,8 +81,10 @@ impl Provisioner {
             let event = decide::repost(&known, record, connection.options.repost)?;
             return self.write_user(&desk, event, known, record).await;
         }
-        let joined = self.joined(connection, JoinKeys::of(record, &mapped)).await?;
-        let decision = decide::create(&desk, record, mapped, id, Newcomer::new(&wanted, &claims, joined));
+        let (mut joined, in_doubt) = self.joined(connection, JoinKeys::of(record, &mapped)).await?;
+        self.ruled(connection, subject(record), &mut claims, &mut joined).await?;
+        let newcomer = Newcomer { in_doubt, ..Newcomer::new(&wanted, &claims, joined) };
+        let decision = decide::create(&desk, record, mapped, id, newcomer);
         self.settle(&desk, decision, None, Batch::default()).await
     }
 
@@ -118,7 +124,7 @@ impl Provisioner {
         let mapped = self.with_free(desk, decide::map(desk, record)).await?;
         let wanted = wanted_user_id(connection, record, &mapped, id);
         let email_key = mapped.text("email").map(fold);
-        let claims = identities::find_claims(
+        let mut claims = identities::find_claims(
             &self.store,
             connection,
             &identities::Wanted {
@@ -130,8 +136,9 @@ impl Provisioner {
             },
         )
         .await?;
-        let joined = self.joined(connection, JoinKeys::of(record, &mapped)).await?;
-        Ok((Newcomer::new(&wanted, &claims, joined), mapped))
+        let (mut joined, in_doubt) = self.joined(connection, JoinKeys::of(record, &mapped)).await?;
+        self.ruled(connection, subject(record), &mut claims, &mut joined).await?;
+        Ok((Newcomer { in_doubt, ..Newcomer::new(&wanted, &claims, joined) }, mapped))
     }
 
     /// Candidates of `first_free` become the first that no profile of the organization bears, or an error. Two records
@@ -173,7 +180,7 @@ impl Provisioner {
             let mapping = self.mappings.of_push(request.connection).await?;
             let desk = self.desk(request, &*mapping);
             let done = async {
-                self.unclaimed(request.connection, &known.identity, &record).await?;
+                self.unclaimed(&desk, &known.identity, &record).await?;
                 self.write_user(&desk, event, known, &record).await
             };
             match done.await {
@@ -245,28 +252,43 @@ impl Provisioner {
     }
 
     /// The profile a new identity is to join by the configured pair, if there is exactly one.
-    pub(super) async fn joined(&self, connection: &Connection, keys: JoinKeys<'_>) -> Result<Option<Joined>, Error> {
+    /// Several: joining any of them would be a guess, and they are told of.
+    pub(super) async fn joined(
+        &self,
+        connection: &Connection,
+        keys: JoinKeys<'_>,
+    ) -> Result<(Option<Joined>, Vec<ProfileId>), Error> {
         use crate::model::connection::JoinOn;
         let options = &connection.options;
-        let Some(join) = &options.join else { return Ok(None) };
+        let Some(join) = &options.join else { return Ok((None, Vec::new())) };
         let key = match options.join_on {
             JoinOn::ExternalId => keys.external_id.map(str::to_owned),
             JoinOn::Username => keys.user_name.map(fold),
             JoinOn::Email => keys.email.map(fold),
         };
-        let Some(key) = key else { return Ok(None) };
+        let Some(key) = key else { return Ok((None, Vec::new())) };
         let tenant = &connection.tenant_id;
-        let Some(id) = identities::find_join(&self.store, connection, join, options.join_on, &key).await? else {
-            return Ok(None);
-        };
-        let Some((user, position)) = identities::find_profile(&self.store, tenant, &id).await? else { return Ok(None) };
-        let blocks = identities::find_blocks(&self.store, tenant, &id).await?;
+        let mut found = identities::find_join(&self.store, connection, join, options.join_on, &key).await?;
+        match (found.pop(), found.is_empty()) {
+            (Some(id), true) => Ok((self.as_joined(tenant, &id).await?, Vec::new())),
+            (last, _) => {
+                found.extend(last);
+                Ok((None, found))
+            }
+        }
+    }
+
+    /// A profile as somebody joins it.
+    pub(super) async fn as_joined(&self, tenant: &TenantId, id: &ProfileId) -> Result<Option<Joined>, Error> {
+        let Some((user, position)) = identities::find_profile(&self.store, tenant, id).await? else { return Ok(None) };
+        let blocks = identities::find_blocks(&self.store, tenant, id).await?;
         Ok(Some(Joined { user, position, blocks }))
     }
 
     /// A changed userName or externalId must not be another identity's. The unique keys decide in the end; this
     /// read says which one it is.
-    async fn unclaimed(&self, connection: &Connection, identity: &Identity, record: &SourceRecord) -> Result<(), Error> {
+    async fn unclaimed(&self, desk: &Desk<'_>, identity: &Identity, record: &SourceRecord) -> Result<(), Error> {
+        let connection = desk.connection;
         let user_name_key = record.user_name.as_deref().map(fold);
         let renamed = user_name_key != identity.user_name_key;
         let renumbered = record.external_id != identity.external_id;
@@ -285,13 +307,33 @@ impl Provisioner {
             },
         )
         .await?;
-        if claims.by_external_id.is_some_and(|other| other != identity.id) {
+        if claims.by_external_id.as_ref().is_some_and(|other| *other != identity.id) {
             return Err(Refusal::Taken { attribute: "externalId" }.into());
         }
-        if claims.by_user_name.is_some_and(|(other, _)| other != identity.id) {
-            return Err(Refusal::Taken { attribute: "userName" }.into());
+        if claims.by_user_name.as_ref().is_some_and(|(other, _)| *other != identity.id) {
+            let refusal = Refusal::Taken { attribute: "userName" };
+            return Err(self.told_of(desk, record, Some(identity), &claims, refusal).await?);
         }
         Ok(())
+    }
+
+    /// A user name that two people are to have is a matter for a person: the inbox says so, and the client gets its 409 each time
+    /// it tries. Every other refusal is the client's own.
+    async fn told_of(
+        &self,
+        desk: &Desk<'_>,
+        record: &SourceRecord,
+        identity: Option<&Identity>,
+        claims: &identities::Claims,
+        refusal: Refusal,
+    ) -> Result<Error, Error> {
+        let named = identity.map(|identity| identity.id.as_str()).or(record.external_id.as_deref());
+        let holder = claims.by_user_name.as_ref().map(|(id, _)| id);
+        if let (Refusal::Taken { attribute: "userName" }, Some(named), Some(holder)) = (&refusal, named, holder) {
+            let (inbox, log) = decide::user_name_taken(desk, named, record.user_name.as_deref(), holder);
+            self.store.apply(apply::opened(&desk.connection.tenant_id, &inbox, &log)).await?;
+        }
+        Ok(refusal.into())
     }
 
     /// Carries a decision out, together with `also`.
@@ -309,7 +351,9 @@ impl Provisioner {
                 batch.0.extend(also.0);
                 self.store.apply(batch).await?;
                 let identity = match plan.identity {
-                    IdentityWrite::Insert(identity) | IdentityWrite::Seen(identity) => identity,
+                    IdentityWrite::Insert(identity) | IdentityWrite::Seen(identity) | IdentityWrite::Untouched(identity) => {
+                        identity
+                    }
                     IdentityWrite::Update { identity, expected }
                     | IdentityWrite::Login { identity, expected }
                     | IdentityWrite::Remove { identity, expected } => Identity { version: expected + 1, ..identity },
@@ -330,6 +374,11 @@ impl Provisioner {
     }
 }
 
+/// What a row of the inbox calls somebody who is pushed.
+fn subject(record: &SourceRecord) -> Option<&str> {
+    record.external_id.as_deref().or(record.user_name.as_deref())
+}
+
 /// What a new identity may be known by at the connection it joins.
 pub(super) struct JoinKeys<'a> {
     pub external_id: Option<&'a str>,
@@ -348,6 +397,15 @@ impl<'a> JoinKeys<'a> {
 pub(super) fn wanted_user_id(connection: &Connection, record: &SourceRecord, mapped: &Mapped, id: &IdentityId) -> String {
     let known_by = if connection.knows_by_user_name() { &record.user_name } else { &record.external_id };
     user_id::wanted(connection, mapped.text("user_id").or(known_by.as_deref()), id.as_str())
+}
+
+/// What would stand among the tombstones if the person had been erased.
+fn erased_hash(connection: &Connection, record: &SourceRecord) -> Option<String> {
+    let by_name = || record.user_name.as_deref().map(|name| user_id::name_tombstone(&connection.id, &fold(name)));
+    match &record.external_id {
+        Some(id) if !connection.knows_by_user_name() => Some(user_id::tombstone(&connection.id, id)),
+        _ => by_name(),
+    }
 }
 
 /// The stored resource of an identity, as a document.

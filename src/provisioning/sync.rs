@@ -15,7 +15,7 @@ use crate::model::identity::{Identity, IdentityState};
 use crate::model::ids::IdentityId;
 use crate::profile::{Side, SourceRecord};
 use crate::store::identities::Found;
-use crate::store::{self, Batch, Store, groups, identities};
+use crate::store::{self, Batch, Store, erasure, groups, identities};
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -220,6 +220,12 @@ impl Provisioner {
         }
         let user_ids: Vec<String> = newcomers.values().map(|new| new.user_id.clone()).collect();
         let addresses: Vec<String> = newcomers.values().filter_map(|new| new.email_key.clone()).collect();
+        let ids: Vec<String> = newcomers.keys().cloned().collect();
+        let subjects: Vec<String> = ids.iter().map(|id| super::user_id::tombstone(&connection.id, id)).collect();
+        let erased = erasure::are_erased(&self.store, &connection.tenant_id, &subjects).await?;
+        for (id, _) in ids.iter().zip(erased).filter(|(_, erased)| *erased) {
+            newcomers.remove(id);
+        }
         let borne = identities::borne_among(&self.store, connection, &user_ids).await?;
         let addressed = identities::addressed_among(&self.store, connection, &addresses).await?;
         let mut wanted_once = HashSet::new();
@@ -316,6 +322,10 @@ impl Provisioner {
         let found = identities::find_by_external_id(&self.store, connection, external_id).await?;
         let (event, decision, known) = match found {
             None => {
+                let subject = super::user_id::tombstone(&connection.id, external_id);
+                if erasure::are_erased(&self.store, &connection.tenant_id, &[subject]).await?[0] {
+                    return Ok(Taken::Refused(Refusal::Erased));
+                }
                 let id = IdentityId::new(desk.moment.id());
                 let (newcomer, mapped) = self.newcomer(&desk, record, &id).await?;
                 (UserEvent::Created, decide::create(&desk, record, mapped, id, newcomer), None)

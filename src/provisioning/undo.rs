@@ -338,7 +338,7 @@ impl Provisioner {
 const UNDONE: GroupEvent = GroupEvent::Synced(Synced::Undone);
 
 /// What a person is called where people read it.
-fn called(identity: &Identity) -> String {
+pub(super) fn called(identity: &Identity) -> String {
     let id: &IdentityId = &identity.id;
     identity.user_name.clone().or_else(|| identity.external_id.clone()).unwrap_or_else(|| id.to_string())
 }

@@ -240,10 +240,13 @@ impl Registrar {
         for (name, value) in known.into_iter().flatten().filter(|(name, _)| names_a_file(name)) {
             set.entry(name.clone()).or_insert_with(|| value.clone());
         }
-        if let Some((name, _)) = set.iter().find(|(name, value)| {
-            names_a_file(name) && known.and_then(|known| known.get(name.as_str())) != Some(value)
-        }) {
-            return Err(wrong(format!("options.{name}"), "names a file of the server: set it there with `rosterd connection update`"));
+        if let Some((name, _)) =
+            set.iter().find(|(name, value)| names_a_file(name) && known.and_then(|known| known.get(name.as_str())) != Some(value))
+        {
+            return Err(wrong(
+                format!("options.{name}"),
+                "names a file of the server: set it there with `rosterd connection update`",
+            ));
         }
         let kind = stored.connection.kind;
         stored.connection.options = Options::parse(kind, &set).map_err(|errors| {
@@ -312,8 +315,13 @@ impl Registrar {
         let Some(text) = text else {
             return Ok(Err(format!("no mapping {name} is published, and there is no such file in mappings.dir")));
         };
-        let goes_out = mapping::compile(&text).is_ok_and(|compiled| compiled.direction().is_some_and(|(from, _)| from == "profile"));
-        Ok(if goes_out { Err(format!("mapping {name} says what goes out, from profile: it is for an application")) } else { Ok(()) })
+        let goes_out =
+            mapping::compile(&text).is_ok_and(|compiled| compiled.direction().is_some_and(|(from, _)| from == "profile"));
+        Ok(if goes_out {
+            Err(format!("mapping {name} says what goes out, from profile: it is for an application"))
+        } else {
+            Ok(())
+        })
     }
 }
 

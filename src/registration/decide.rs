@@ -1,7 +1,8 @@
 //! What may be said of an application, and what comes of it. Pure.
 
+use super::keys;
 use crate::model::access::CONSOLE_SCOPE;
-use crate::model::client::{Client, ClientKind, ClientOptions, URIS_MAX, check_uri};
+use crate::model::client::{Client, ClientKeys, ClientKind, ClientOptions, URIS_MAX, check_uri};
 use crate::model::provider_key::SigningAlg;
 
 /// Longest name in characters.
@@ -25,6 +26,9 @@ pub struct Wanted {
     pub asks_consent: Option<bool>,
     /// `Some(None)`: none.
     pub claims_mapping: Option<Option<String>>,
+    /// `Some(None)`: none, and a secret instead.
+    pub keys: Option<Option<ClientKeys>>,
+    pub without_pkce: Option<bool>,
 }
 
 /// What of an application is meant. The API's word is [`Field::as_str`]; the command line has flags of its own.
@@ -40,6 +44,9 @@ pub enum Field {
     IdTokenClaims,
     AsksConsent,
     ClaimsMapping,
+    Keys,
+    KeysUri,
+    Pkce,
     Secret,
 }
 
@@ -56,6 +63,9 @@ impl Field {
             Self::IdTokenClaims => "id_token_claims",
             Self::AsksConsent => "asks_consent",
             Self::ClaimsMapping => "claims_mapping",
+            Self::Keys => "jwks",
+            Self::KeysUri => "jwks_uri",
+            Self::Pkce => "pkce_required",
             Self::Secret => "client_secret",
         }
     }
@@ -81,19 +91,7 @@ impl Wrong {
 /// The first thing that may not be said of it.
 pub fn created(kind: ClientKind, mut wanted: Wanted) -> Result<(String, ClientOptions), Wrong> {
     let name = checked_name(wanted.name.take().unwrap_or_default())?;
-    let plain = ClientOptions {
-        kind,
-        redirect_uris: vec![],
-        post_logout_redirect_uris: vec![],
-        connections: vec![],
-        scopes: vec![],
-        alg: SigningAlg::Rs256,
-        id_token_claims: true,
-        asks_consent: false,
-        claims_mapping: None,
-        native: false,
-    };
-    Ok((name, with(plain, wanted)?))
+    Ok((name, with(ClientOptions::plain(kind), wanted)?))
 }
 
 /// Name and options of `client` with what is `wanted` of it.
@@ -109,11 +107,12 @@ pub fn changed(client: &Client, mut wanted: Wanted) -> Result<(String, ClientOpt
 }
 
 /// # Errors
-/// If it can't keep one.
-pub fn may_have_secret(kind: ClientKind) -> Result<(), Wrong> {
-    match kind {
-        ClientKind::Public => Err(Wrong::new(Field::Secret, "a public application has no secret")),
-        ClientKind::Confidential | ClientKind::Machine => Ok(()),
+/// If it can't keep one, or proves itself by something better.
+pub fn may_have_secret(options: &ClientOptions) -> Result<(), Wrong> {
+    match (options.kind, &options.keys) {
+        (ClientKind::Public, _) => Err(Wrong::new(Field::Secret, "a public application has no secret")),
+        (_, Some(_)) => Err(Wrong::new(Field::Secret, "the application proves itself by its keys, and has no secret")),
+        (ClientKind::Confidential | ClientKind::Machine, None) => Ok(()),
     }
 }
 
@@ -157,6 +156,16 @@ fn with(mut options: ClientOptions, wanted: Wanted) -> Result<ClientOptions, Wro
     options.asks_consent = wanted.asks_consent.unwrap_or(options.asks_consent);
     if let Some(mapping) = wanted.claims_mapping {
         options.claims_mapping = mapping;
+    }
+    if let Some(keys) = wanted.keys {
+        options.keys = keys.map(keys::checked).transpose()?;
+    }
+    if options.keys.is_some() && options.kind == ClientKind::Public {
+        return Err(Wrong::new(Field::Keys, "a public application can't keep a key: whoever has the program has it too"));
+    }
+    options.without_pkce = wanted.without_pkce.unwrap_or(options.without_pkce);
+    if options.without_pkce && options.kind != ClientKind::Confidential {
+        return Err(Wrong::new(Field::Pkce, "only an application that proves which one it is may go without PKCE"));
     }
     match options.kind {
         ClientKind::Machine if options.scopes.is_empty() => Err(Wrong::new(Field::Scopes, "a machine has at least one scope")),
@@ -323,6 +332,21 @@ mod tests {
 
     #[test]
     fn who_can_t_keep_a_secret_gets_none() {
-        assert!(may_have_secret(ClientKind::Public).is_err() && may_have_secret(ClientKind::Machine).is_ok());
+        let plain = ClientOptions::plain;
+        assert!(may_have_secret(&plain(ClientKind::Public)).is_err() && may_have_secret(&plain(ClientKind::Machine)).is_ok());
+        let keys = Some(ClientKeys::At { uri: String::from("https://a.example/keys"), allow_plaintext: false });
+        assert!(may_have_secret(&ClientOptions { keys, ..plain(ClientKind::Machine) }).is_err(), "one way to prove it");
+    }
+
+    #[test]
+    fn keys_and_a_way_without_pkce_are_for_who_can_prove_itself() {
+        let keys = || Some(Some(ClientKeys::At { uri: String::from("https://a.example/keys"), allow_plaintext: false }));
+        for (kind, wanted) in [(ClientKind::Confidential, shop()), (ClientKind::Machine, robot())] {
+            assert!(created(kind, Wanted { keys: keys(), ..wanted }).is_ok(), "{kind:?}");
+        }
+        assert_eq!(field(created(ClientKind::Public, Wanted { keys: keys(), ..shop() })), Some(Field::Keys));
+        assert!(created(ClientKind::Confidential, Wanted { without_pkce: Some(true), ..shop() }).is_ok());
+        assert_eq!(field(created(ClientKind::Public, Wanted { without_pkce: Some(true), ..shop() })), Some(Field::Pkce));
+        assert_eq!(field(created(ClientKind::Machine, Wanted { without_pkce: Some(true), ..robot() })), Some(Field::Pkce));
     }
 }

@@ -7,6 +7,7 @@
 pub mod connections;
 pub mod connections_shown;
 pub mod decide;
+mod keys;
 pub mod shown;
 
 use crate::clock::{Entropy, Micros};
@@ -19,13 +20,16 @@ use crate::secret::{KeyRing, Secret, TokenKind};
 use crate::store::audit::Audit;
 use crate::store::clients::{self, StoredClient};
 use crate::store::connections as rows;
-use crate::store::{self, Batch, Store, mapping_versions};
+use crate::store::{self, Batch, Store, codes, consents, grants, mapping_versions};
 use decide::{Field, Wanted, Wrong};
 
 /// How long the secret until now works on after it was replaced, unless something else is said.
 pub const OVERLAP_SECONDS: i64 = 24 * 3_600;
 /// And at most.
 pub const OVERLAP_SECONDS_MAX: i64 = 90 * 86_400;
+
+/// What ends in one step, of each kind. A grant takes up to two hundred tokens with it.
+const WITHDRAWN_AT_ONCE: i64 = 200;
 
 /// Connections looked at for a name that is like a misspelt one.
 const NEAR_MAX: i64 = 200;
@@ -60,6 +64,7 @@ pub enum Step {
     Create,
     Update,
     RotateSecret,
+    Revoke,
     Delete,
 }
 
@@ -69,6 +74,7 @@ impl Step {
             Self::Create => "create",
             Self::Update => "update",
             Self::RotateSecret => "rotate_secret",
+            Self::Revoke => "revoke",
             Self::Delete => "delete",
         }
     }
@@ -105,7 +111,8 @@ impl Registrar {
         options.connections = self.connections(tenant, &options.connections, &[]).await?;
         self.mapping_fits(tenant, options.claims_mapping.as_deref()).await?;
         self.is_free(tenant, &name).await?;
-        let secret = (kind != ClientKind::Public).then(|| TokenKind::ClientSecret.generate(&self.entropy));
+        let has_secret = decide::may_have_secret(&options).is_ok();
+        let secret = has_secret.then(|| TokenKind::ClientSecret.generate(&self.entropy));
         let stored = StoredClient {
             client: Client {
                 tenant_id: tenant.clone(),
@@ -141,13 +148,33 @@ impl Registrar {
         }
         let mut after = stored.clone();
         (after.client.name, after.client.options) = (name, options);
+        let secret = self.another_proof(&stored, &mut after);
         let mut batch = Batch::default();
         if after != stored {
+            if after.client.options.keys != stored.client.options.keys {
+                clients::delete_tokens(&mut batch, &stored.client);
+            }
             clients::update(&mut batch, &after, "client.updated", audit);
             after.client.version += 1;
             after.client.updated_at = audit.at;
         }
-        Ok(Planned { step: Step::Update, before: Some(stored), after: Some(after), secret: None, batch })
+        Ok(Planned { step: Step::Update, before: Some(stored), after: Some(after), secret, batch })
+    }
+
+    /// Whoever gets keys has no secret any more, at once; whoever has no keys any more gets one.
+    fn another_proof(&self, before: &StoredClient, after: &mut StoredClient) -> Option<Secret<String>> {
+        match (&before.client.options.keys, &after.client.options.keys) {
+            (_, Some(_)) => {
+                (after.hash, after.former) = (None, None);
+                None
+            }
+            (Some(_), None) => {
+                let secret = TokenKind::ClientSecret.generate(&self.entropy);
+                after.hash = Some(self.keys.hash_token(secret.expose()));
+                Some(secret)
+            }
+            (None, None) => None,
+        }
     }
 
     /// A new secret; the one until now works on until `until`.
@@ -155,16 +182,27 @@ impl Registrar {
     /// # Errors
     /// [`Error::Wrong`] if it can't keep one.
     pub fn rotate(&self, stored: StoredClient, until: Micros, audit: &Audit) -> Result<Planned, Error> {
-        decide::may_have_secret(stored.client.options.kind)?;
+        decide::may_have_secret(&stored.client.options)?;
         let secret = TokenKind::ClientSecret.generate(&self.entropy);
         let mut after = stored.clone();
         after.former = after.hash.zip(Some(until)).filter(|_| until > audit.at);
         after.hash = Some(self.keys.hash_token(secret.expose()));
         let mut batch = Batch::default();
+        if after.former.is_none() {
+            // Whoever had it is to be kept out: what they fetched with it ends too.
+            clients::delete_tokens(&mut batch, &stored.client);
+        }
         clients::update(&mut batch, &after, "client.secret_rotated", audit);
         after.client.version += 1;
         after.client.updated_at = audit.at;
         Ok(Planned { step: Step::RotateSecret, before: Some(stored), after: Some(after), secret: Some(secret), batch })
+    }
+
+    /// Ends all it was given, and leaves it as it is: people sign in again, a machine fetches anew.
+    pub fn revoke(&self, stored: StoredClient, audit: &Audit) -> Planned {
+        let mut batch = Batch::default();
+        clients::revoke(&mut batch, &stored.client, audit);
+        Planned { step: Step::Revoke, before: Some(stored.clone()), after: Some(stored), secret: None, batch }
     }
 
     /// Removes it, with all it was given.
@@ -179,6 +217,17 @@ impl Registrar {
     /// # Errors
     /// [`Error::Taken`] or [`Error::Stale`] if somebody was quicker.
     pub async fn carry_out(&self, planned: &mut Planned) -> Result<(), Error> {
+        self.carry_out_telling(planned, &|_| {}).await
+    }
+
+    /// [`Self::carry_out`]; `told` hears how much of what was given is gone so far.
+    ///
+    /// # Errors
+    /// As [`Self::carry_out`].
+    pub async fn carry_out_telling(&self, planned: &mut Planned, told: &(dyn Fn(usize) + Sync)) -> Result<(), Error> {
+        if let (Step::Revoke | Step::Delete, Some(before)) = (planned.step, &planned.before) {
+            self.withdraw(before, planned.step == Step::Delete, told).await?;
+        }
         let batch = std::mem::take(&mut planned.batch);
         if batch.is_empty() {
             return Ok(());
@@ -187,6 +236,29 @@ impl Registrar {
             (Ok(()), _) => Ok(()),
             (Err(store::Error::Conflict), Some(after)) => Err(Error::Taken { name: after.client.name.clone() }),
             (Err(error), _) => Err(error.into()),
+        }
+    }
+
+    /// Ends what people let it have, so many at a time: everybody's in one would hold up everybody else's writes. Whoever is stopped in
+    /// the middle goes on with the rest the next time.
+    async fn withdraw(&self, stored: &StoredClient, with_consents: bool, told: &(dyn Fn(usize) + Sync)) -> Result<(), Error> {
+        let found = clients::find(&self.store, &stored.client.tenant_id, &stored.client.id).await?;
+        if found.is_none_or(|found| found.client.version != stored.client.version) {
+            return Err(Error::Stale);
+        }
+        let mut gone = 0;
+        loop {
+            let Client { tenant_id, id, .. } = &stored.client;
+            let mut went = grants::delete_of_client(&self.store, tenant_id, id, WITHDRAWN_AT_ONCE).await?;
+            went += codes::delete_of_client(&self.store, tenant_id, id, WITHDRAWN_AT_ONCE).await?;
+            if with_consents {
+                went += consents::delete_of_client(&self.store, tenant_id, id, WITHDRAWN_AT_ONCE).await?;
+            }
+            if went == 0 {
+                return Ok(());
+            }
+            gone += went;
+            told(gone);
         }
     }
 

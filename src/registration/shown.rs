@@ -3,7 +3,7 @@
 
 use super::Planned;
 use crate::clock::rfc3339;
-use crate::model::client::{Client, ClientKind, ClientOptions};
+use crate::model::client::{Client, ClientKeys, ClientKind, ClientOptions};
 use crate::secret::Secret;
 use crate::store::clients::StoredClient;
 use serde_json::{Value, json};
@@ -26,17 +26,23 @@ pub const fn grant_types(kind: ClientKind) -> &'static [&'static str] {
     }
 }
 
-/// How it may show its secret there; of several the first is shown, and all count.
-pub const fn auth_methods(kind: ClientKind) -> &'static [&'static str] {
-    match kind {
-        ClientKind::Confidential | ClientKind::Machine => &["client_secret_post", "client_secret_basic"],
-        ClientKind::Public => &["none"],
+/// How it may prove there which one it is; of several the first is shown, and all count.
+pub const fn auth_methods(kind: ClientKind, has_keys: bool) -> &'static [&'static str] {
+    match (kind, has_keys) {
+        (ClientKind::Public, _) => &["none"],
+        (ClientKind::Confidential | ClientKind::Machine, true) => &["private_key_jwt"],
+        (ClientKind::Confidential | ClientKind::Machine, false) => &["client_secret_post", "client_secret_basic"],
     }
 }
 
 /// The object.
 pub fn client(stored: &StoredClient, secret: Option<&Secret<String>>) -> Value {
     let Client { id, name, options, created_at, updated_at, .. } = &stored.client;
+    let (jwks, jwks_uri) = match &options.keys {
+        None => (None, None),
+        Some(ClientKeys::Set(set)) => (Some(set), None),
+        Some(ClientKeys::At { uri, .. }) => (None, Some(uri)),
+    };
     let mut shown = json!({ "client_id": id });
     if let Some(secret) = secret {
         shown["client_secret"] = secret.expose().as_str().into();
@@ -46,7 +52,10 @@ pub fn client(stored: &StoredClient, secret: Option<&Secret<String>>) -> Value {
         ("app_type", json!(app_type(options))),
         ("callbacks", json!(options.redirect_uris)),
         ("allowed_logout_urls", json!(options.post_logout_redirect_uris)),
-        ("token_endpoint_auth_method", json!(auth_methods(options.kind)[0])),
+        ("token_endpoint_auth_method", json!(auth_methods(options.kind, options.keys.is_some())[0])),
+        ("jwks", json!(jwks)),
+        ("jwks_uri", json!(jwks_uri)),
+        ("pkce_required", json!(!options.without_pkce)),
         ("grant_types", json!(grant_types(options.kind))),
         ("jwt_configuration", json!({ "alg": options.alg.as_str() })),
         ("connections", json!(options.connections)),

@@ -13,5 +13,6 @@ pub mod keys;
 pub mod known;
 pub mod metadata;
 pub mod not_a_record;
+pub mod proof;
 pub mod record;
 pub mod subject;

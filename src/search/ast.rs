@@ -9,7 +9,11 @@ pub enum Node {
     Not(Box<Node>),
     /// There is a value.
     Exists(Field),
-    Clause { field: Option<Field>, asked: Asked, column: usize },
+    Clause {
+        field: Option<Field>,
+        asked: Asked,
+        column: usize,
+    },
 }
 
 /// The name of a field, unescaped, and where it stands.

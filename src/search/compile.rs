@@ -43,9 +43,10 @@ fn value(attribute: &str, keys: Keys) -> UserQuery {
 
 fn exists(field: &Field) -> Result<UserQuery, Refused> {
     Ok(match fields::kind(field)? {
-        Kind::Folded { always: true, .. } | Kind::UserId | Kind::EmailVerified | Kind::When(Moment::Created | Moment::Updated) => {
-            UserQuery::All
-        }
+        Kind::Folded { always: true, .. }
+        | Kind::UserId
+        | Kind::EmailVerified
+        | Kind::When(Moment::Created | Moment::Updated) => UserQuery::All,
         // Everybody has an identity, and each of them all of these.
         Kind::Connection | Kind::Provider | Kind::OwnId | Kind::Social => UserQuery::All,
         Kind::Folded { attribute, .. } | Kind::Exact(attribute) => value(attribute, Keys::Any),
@@ -219,9 +220,14 @@ impl Place<'_> {
 
     /// A number, a time, or a range of them.
     fn whole(&self, asked: &Asked, span: Span) -> Result<Whole, Refused> {
-        let what = if matches!(self.field.name.as_str(), "logins_count") { "a whole number" } else { "a date (2026-01-31) or a date-time" };
+        let what = if matches!(self.field.name.as_str(), "logins_count") {
+            "a whole number"
+        } else {
+            "a date (2026-01-31) or a date-time"
+        };
         let of = |edge: &Edge, column: usize| {
-            span(edge).ok_or_else(|| Refused::at(column, format!("`{}` is {what}, not `{}`", self.field.name, excerpt(&edge.text))))
+            span(edge)
+                .ok_or_else(|| Refused::at(column, format!("`{}` is {what}, not `{}`", self.field.name, excerpt(&edge.text))))
         };
         match asked {
             Asked::Range { from, to } => {
@@ -261,9 +267,8 @@ impl Place<'_> {
 
     /// Numbers if both ends are, else text.
     fn between(&self, from: &Bound, to: &Bound) -> Result<Keys, Refused> {
-        let numeric = |bound: &Bound| {
-            bound.value.as_ref().map_or(Some(None), |edge| number(&edge.text).filter(|_| !edge.quoted).map(Some))
-        };
+        let numeric =
+            |bound: &Bound| bound.value.as_ref().map_or(Some(None), |edge| number(&edge.text).filter(|_| !edge.quoted).map(Some));
         let open = |bound: &Bound, key: &str| (key.to_owned(), bound.inclusive);
         if let (Some(least), Some(most)) = (numeric(from), numeric(to))
             && (least.is_some() || most.is_some())

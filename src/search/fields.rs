@@ -59,7 +59,8 @@ const FIELDS: [(&str, Kind); 22] = [
 ];
 
 /// The fields that a word without one is looked for in.
-pub(super) const BARE: [&str; 8] = ["email", "name", "given_name", "family_name", "nickname", "username", "phone_number", "user_id"];
+pub(super) const BARE: [&str; 8] =
+    ["email", "name", "given_name", "family_name", "nickname", "username", "phone_number", "user_id"];
 
 /// What the field is.
 ///

@@ -176,7 +176,10 @@ impl Parser {
             Some(_) => {
                 let word = self.word(false)?;
                 if matches!(word.raw.as_str(), "AND" | "OR" | "NOT" | "TO") {
-                    return Err(Refused::at(column, format!("`{}` stands where a value is wanted; in quotes it is one", word.raw)));
+                    return Err(Refused::at(
+                        column,
+                        format!("`{}` stands where a value is wanted; in quotes it is one", word.raw),
+                    ));
                 }
                 Asked::Term(word.term)
             }
@@ -271,7 +274,10 @@ impl Parser {
             self.at += 1;
         }
         if raw.is_empty() {
-            let says = self.peek().map_or_else(|| "the search ends where a word is wanted".to_owned(), |c| format!("`{c}` stands where a word is wanted"));
+            let says = self.peek().map_or_else(
+                || "the search ends where a word is wanted".to_owned(),
+                |c| format!("`{c}` stands where a word is wanted"),
+            );
             return Err(self.refused(says));
         }
         Ok(Word { term: Term(parts), raw, column })

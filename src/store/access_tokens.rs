@@ -6,6 +6,7 @@ use crate::args;
 use crate::model::client::ClientOptions;
 use crate::model::grant::{Grant, Person, TOKENS_MAX};
 use crate::model::ids::{ClientId, GrantId, IdentityId, OrganizationId, ProfileId, SessionId, TenantId};
+use crate::model::proof::Proof;
 use crate::secret::TokenHash;
 
 statements! {
@@ -14,7 +15,7 @@ statements! {
     /// walked over it, and over all grants.
     FIND_ACCESS_TOKEN = "SELECT a.id, a.scope, a.created_at, a.expires_at, g.id, g.client_id, g.session_id, g.profile_id, g.identity_id, \
         g.offline, g.scope, g.asked, g.auth_time, g.created_at, g.expires_at, g.organization_id, u.user_id, u.doc, u.updated_at, \
-        c.options \
+        c.options, g.proof \
         FROM access_tokens a JOIN grants g ON g.tenant_id = $1 AND g.id = (SELECT grant_id FROM access_tokens WHERE tenant_id = $1 AND hash = $2) \
         AND g.expires_at + 0 > $3 \
         JOIN clients c ON c.tenant_id = g.tenant_id AND c.id = g.client_id \
@@ -46,7 +47,7 @@ pub struct AccessToken {
 }
 
 /// Columns of a grant from `at` on, in the order of `g.id … g.organization_id`.
-pub(super) fn grant(tenant: &TenantId, row: &Row, at: usize) -> Result<Grant, Error> {
+pub(super) fn grant(tenant: &TenantId, row: &Row, at: usize, proof_at: usize) -> Result<Grant, Error> {
     Ok(Grant {
         tenant_id: tenant.clone(),
         id: GrantId::new(row.text(at)?),
@@ -58,6 +59,7 @@ pub(super) fn grant(tenant: &TenantId, row: &Row, at: usize) -> Result<Grant, Er
         scope: row.text(at + 6)?,
         asked: row.text(at + 7)?,
         auth_time: row.int(at + 8)?,
+        proof: Proof::from_text(&row.text(proof_at)?),
         created_at: row.int(at + 9)?,
         expires_at: row.int(at + 10)?,
         organization_id: row.opt_text(at + 11)?.map(OrganizationId::new),
@@ -73,7 +75,7 @@ pub async fn find(store: &Store, tenant: &TenantId, hash: &TokenHash, now: i64) 
             scope: row.text(1)?,
             created_at: row.int(2)?,
             expires_at: row.int(3)?,
-            grant: grant(tenant, row, 4)?,
+            grant: grant(tenant, row, 4, 20)?,
             person: Person { user_id: row.text(16)?, doc: row.text(17)?, updated_at: row.int(18)? },
             client: super::clients::options_of(&row.text(19)?)?,
         })

@@ -5,10 +5,12 @@ use super::Batch;
 use super::statements::statements;
 use crate::args;
 use crate::model::ids::TenantId;
+use crate::model::log_type;
 
 statements! {
-    INSERT_LOG = "INSERT INTO log (tenant_id, id, kind, outcome, connection_id, actor, request_id, detail, created_at) \
-        VALUES ($1, $2, $3, 'ok', $4, $5, $6, $7, $8)";
+    INSERT_LOG = "INSERT INTO log (tenant_id, id, kind, outcome, connection_id, actor, request_id, detail, created_at, type, rare, \
+        ip, user_agent, client_id) VALUES ($1, $2, $3, 'ok', $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+        (SELECT t.client_id FROM tokens t WHERE t.tenant_id = $1 AND t.id = $5))";
     RAISE_VERSION = "UPDATE tenants SET version = version + 1 WHERE tenant_id = $1";
 }
 
@@ -21,6 +23,16 @@ pub struct Audit {
     /// Id of the log row, fresh for every batch.
     pub log_id: String,
     pub at: i64,
+    /// Where it was asked for, if over HTTP.
+    pub from: Option<CameFrom>,
+}
+
+/// Where a call came from.
+#[derive(Clone, Debug, Default)]
+pub struct CameFrom {
+    pub ip: Option<String>,
+    /// As [`crate::model::event::bounded_user_agent`] leaves it.
+    pub user_agent: Option<String>,
 }
 
 impl Audit {
@@ -33,6 +45,23 @@ impl Audit {
     /// Adds the log row alone, for a batch that writes the tenant's row itself.
     pub(super) fn log(&self, batch: &mut Batch, tenant: &TenantId, kind: &str, connection: Option<&str>, detail: &str) {
         let detail = serde_json::json!({ "subject": detail }).to_string();
-        batch.one(INSERT_LOG, args![tenant, &self.log_id, kind, connection, &self.actor, &self.request_id, detail, self.at]);
+        let CameFrom { ip, user_agent } = self.from.clone().unwrap_or_default();
+        batch.one(
+            INSERT_LOG,
+            args![
+                tenant,
+                &self.log_id,
+                kind,
+                connection,
+                &self.actor,
+                &self.request_id,
+                detail,
+                self.at,
+                log_type::type_of(kind, "ok", None),
+                log_type::is_rare(kind),
+                ip,
+                user_agent,
+            ],
+        );
     }
 }

@@ -5,7 +5,7 @@ use super::statements::statements;
 use super::{Batch, Error, Row, Store};
 use crate::args;
 use crate::model::access::Token;
-use crate::model::client::{Client, ClientOptions};
+use crate::model::client::{Client, ClientOptions, MACHINE_TOKENS_MAX};
 use crate::model::ids::{ClientId, TenantId};
 use crate::secret::TokenHash;
 
@@ -28,6 +28,11 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     FIND_CLIENT_TOKEN = "SELECT id, scopes, created_at, expires_at FROM tokens \
         WHERE tenant_id = $1 AND client_id = $2 AND hash = $3 AND revoked_at IS NULL";
+    COUNT_CLIENT_TOKENS = "SELECT count(*) FROM tokens WHERE tenant_id = $1 AND client_id = $2 AND revoked_at IS NULL AND expires_at > $3";
+    DELETE_CLIENT_TOKENS = "DELETE FROM tokens WHERE tenant_id = $1 AND client_id = $2";
+    /// Those beyond the newest so many.
+    DELETE_OLDEST_CLIENT_TOKENS = "DELETE FROM tokens WHERE tenant_id = $1 AND client_id = $2 AND expires_at < coalesce((SELECT expires_at \
+        FROM tokens WHERE tenant_id = $1 AND client_id = $2 ORDER BY expires_at DESC LIMIT 1 OFFSET $3), 0)";
     DELETE_CLIENT_TOKEN = "DELETE FROM tokens WHERE tenant_id = $1 AND client_id = $2 AND hash = $3";
     /// Those that ended, when the next is made: nobody keeps an hour's token for longer.
     DELETE_OLD_CLIENT_TOKENS = "DELETE FROM tokens WHERE tenant_id = $1 AND client_id = $2 AND expires_at < $3";
@@ -129,10 +134,29 @@ pub fn delete(batch: &mut Batch, client: &Client, audit: &Audit) {
     audit.record(batch, &client.tenant_id, "client.deleted", None, &client.name);
 }
 
+/// How many tokens that it fetched for itself count.
+pub async fn count_tokens(store: &Store, client: &Client, now: i64) -> Result<i64, Error> {
+    let rows = store.read(COUNT_CLIENT_TOKENS, args![&client.tenant_id, &client.id, now]).await?;
+    rows.first().map_or(Ok(0), |row| row.int(0))
+}
+
+/// Says in the log that everything it was given ended, and ends every token that it fetched for itself.
+pub fn revoke(batch: &mut Batch, client: &Client, audit: &Audit) {
+    delete_tokens(batch, client);
+    audit.record(batch, &client.tenant_id, "client.revoked", None, &client.name);
+}
+
+/// Ends every token that it fetched for itself.
+pub fn delete_tokens(batch: &mut Batch, client: &Client) {
+    batch.any(DELETE_CLIENT_TOKENS, args![&client.tenant_id, &client.id]);
+}
+
 /// Stores a token that `client` fetched for itself, and lets go of its old ones.
 pub fn insert_token(batch: &mut Batch, client: &ClientId, new: &Token, hash: &TokenHash) {
     let tenant = &new.tenant_id;
     batch.any(DELETE_OLD_CLIENT_TOKENS, args![tenant, client, new.created_at]);
+    // All that are older than the newest so many but one; with the new one there are as many as there may be.
+    batch.any(DELETE_OLDEST_CLIENT_TOKENS, args![tenant, client, MACHINE_TOKENS_MAX - 2]);
     let scopes = new.scopes.join(" ");
     batch.one(
         INSERT_CLIENT_TOKEN,

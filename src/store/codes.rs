@@ -5,12 +5,13 @@ use super::{Batch, Error, Store};
 use crate::args;
 use crate::model::grant::{GRANTS_MAX, Grant, Person};
 use crate::model::ids::{ClientId, GrantId, IdentityId, OrganizationId, ProfileId, SessionId, TenantId};
+use crate::model::proof::Proof;
 use crate::secret::TokenHash;
 
 statements! {
     /// The code, and whoever let it be issued as long as they are signed in, not blocked and not gone.
     FIND_CODE = "SELECT c.client_id, c.grant_id, c.session_id, c.profile_id, c.identity_id, c.redirect_uri, c.challenge, c.nonce, \
-        c.scope, c.asked, c.auth_time, c.expires_at, c.used_at, u.user_id, u.doc, u.updated_at, c.organization_id \
+        c.scope, c.asked, c.auth_time, c.expires_at, c.used_at, u.user_id, u.doc, u.updated_at, c.organization_id, c.proof \
         FROM codes c LEFT JOIN sessions s ON s.tenant_id = $1 AND s.id = (SELECT session_id FROM codes WHERE tenant_id = $1 AND hash = $2) \
         AND s.expires_at + 0 > $3 \
         LEFT JOIN identities i ON i.tenant_id = s.tenant_id AND i.id = s.identity_id AND i.profile_id = s.profile_id AND i.state = 'active' \
@@ -20,10 +21,11 @@ statements! {
     DELETE_OLDEST_CODES = "DELETE FROM codes WHERE tenant_id = $1 AND profile_id = $2 AND client_id = $3 AND expires_at < coalesce((SELECT \
         expires_at FROM codes WHERE tenant_id = $1 AND profile_id = $2 AND client_id = $3 ORDER BY expires_at DESC LIMIT 1 OFFSET $4), 0)";
     INSERT_CODE = "INSERT INTO codes (tenant_id, hash, client_id, grant_id, session_id, profile_id, identity_id, redirect_uri, \
-        challenge, nonce, scope, asked, auth_time, expires_at, organization_id) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+        challenge, nonce, scope, asked, auth_time, expires_at, organization_id, proof) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     /// Whoever comes second touches no row.
     USE_CODE = "UPDATE codes SET used_at = $3 WHERE tenant_id = $1 AND hash = $2 AND used_at IS NULL";
+    CODES_OF_CLIENT = "SELECT hash FROM codes WHERE tenant_id = $1 AND client_id = $2 ORDER BY expires_at LIMIT $3";
     OLD_CODES = "SELECT hash FROM codes WHERE tenant_id = $1 AND expires_at < $2 ORDER BY expires_at LIMIT $3";
     DELETE_CODE = "DELETE FROM codes WHERE tenant_id = $1 AND hash = $2";
 }
@@ -34,8 +36,8 @@ pub struct StoredCode {
     /// What the exchange begins; `expires_at` is the code's.
     pub grant: Grant,
     pub redirect_uri: String,
-    /// S256.
-    pub challenge: String,
+    /// S256; not there for an application that was let go without.
+    pub challenge: Option<String>,
     pub nonce: Option<String>,
     pub used_at: Option<i64>,
     /// `None`: nobody any more.
@@ -63,11 +65,12 @@ pub async fn find(store: &Store, tenant: &TenantId, hash: &TokenHash, now: i64) 
             scope: row.text(8)?,
             asked: row.text(9)?,
             auth_time: row.int(10)?,
+            proof: Proof::from_text(&row.text(17)?),
             created_at: now,
             expires_at: row.int(11)?,
         },
         redirect_uri: row.text(5)?,
-        challenge: row.text(6)?,
+        challenge: row.opt_text(6)?,
         nonce: row.opt_text(7)?,
         used_at: row.opt_int(12)?,
         person,
@@ -75,8 +78,9 @@ pub async fn find(store: &Store, tenant: &TenantId, hash: &TokenHash, now: i64) 
 }
 
 pub fn insert(batch: &mut Batch, new: &StoredCode, hash: &TokenHash) {
-    let Grant { tenant_id, id, client_id, session_id, profile_id, identity_id, scope, asked, auth_time, expires_at, .. } =
-        &new.grant;
+    let Grant {
+        tenant_id, id, client_id, session_id, profile_id, identity_id, scope, asked, auth_time, proof, expires_at, ..
+    } = &new.grant;
     batch.any(DELETE_OLDEST_CODES, args![tenant_id, profile_id, client_id, GRANTS_MAX - 1]);
     batch.one(
         INSERT_CODE,
@@ -89,13 +93,14 @@ pub fn insert(batch: &mut Batch, new: &StoredCode, hash: &TokenHash) {
             profile_id,
             identity_id,
             &new.redirect_uri,
-            &new.challenge,
+            new.challenge.as_deref(),
             new.nonce.as_deref(),
             scope,
             asked,
             *auth_time,
             *expires_at,
-            new.grant.organization_id.as_ref().map(OrganizationId::as_str)
+            new.grant.organization_id.as_ref().map(OrganizationId::as_str),
+            proof.to_text()
         ],
     );
 }
@@ -108,6 +113,18 @@ pub fn use_up(batch: &mut Batch, tenant: &TenantId, hash: &TokenHash, at: i64) {
 /// It was used twice: what is told of that is told once.
 pub fn delete(batch: &mut Batch, tenant: &TenantId, hash: &TokenHash) {
     batch.any(DELETE_CODE, args![tenant, &hash.as_bytes()[..]]);
+}
+
+/// Deletes up to `limit` of an application's. How many were found.
+pub async fn delete_of_client(store: &Store, tenant: &TenantId, client: &ClientId, limit: i64) -> Result<usize, Error> {
+    let rows = store.read(CODES_OF_CLIENT, args![tenant, client, limit]).await?;
+    let all = rows.iter().map(|row| Ok(args![tenant, row.opt_bytes(0)?.unwrap_or_default()])).collect::<Result<_, Error>>()?;
+    let mut batch = Batch::default();
+    batch.each(DELETE_CODE, all);
+    if !batch.is_empty() {
+        store.apply(batch).await?;
+    }
+    Ok(rows.len())
 }
 
 /// Deletes up to `limit` codes that ended before `before`. How many were found.

@@ -30,6 +30,9 @@ statements! {
     WAYS_IN = "SELECT tenant_id, id, name, kind, organization_id, options, version, created_at, updated_at \
         FROM connections WHERE tenant_id = $1 AND organization_id IS NULL AND kind NOT IN ('scim', 'database') ORDER BY name LIMIT $2";
     ANY_WAY_IN_OF_AN_ORGANIZATION = "SELECT id FROM connections WHERE tenant_id = $1 AND organization_id IS NOT NULL AND kind NOT IN ('scim', 'database') LIMIT 1";
+    /// Where a password is asked for.
+    WITH_PASSWORDS = "SELECT tenant_id, id, name, kind, organization_id, options, version, created_at, updated_at \
+        FROM connections WHERE tenant_id = $1 AND kind IN ('ldap', 'database') ORDER BY name LIMIT $2";
     CONNECTION_SECRETS = "SELECT secrets FROM connections WHERE tenant_id = $1 AND id = $2";
     ANY_IDENTITY_OF_CONNECTION = "SELECT id FROM identities WHERE tenant_id = $1 AND connection_id = $2 LIMIT 1";
     INSERT_CONNECTION = "INSERT INTO connections (tenant_id, id, name, kind, organization_id, options, secrets, version, \
@@ -98,6 +101,11 @@ pub async fn ways_in(
         None => store.read(WAYS_IN, args![tenant, limit]).await?,
     };
     rows.iter().map(|row| stored(row, 0)).collect()
+}
+
+/// Up to `limit` connections where people sign in with a password, by name.
+pub async fn with_passwords(store: &Store, tenant: &TenantId, limit: i64) -> Result<Vec<StoredConnection>, Error> {
+    store.read(WITH_PASSWORDS, args![tenant, limit]).await?.iter().map(|row| stored(row, 0)).collect()
 }
 
 /// Is there a way in that belongs to an organization?

@@ -4,12 +4,12 @@ use super::statements::statements;
 use super::{Batch, Error, Store};
 use crate::args;
 use crate::model::grant::{GRANTS_MAX, Grant};
-use crate::model::ids::{GrantId, IdentityId, OrganizationId, ProfileId, SessionId, TenantId};
+use crate::model::ids::{ClientId, GrantId, IdentityId, OrganizationId, ProfileId, SessionId, TenantId};
 use crate::secret::TokenHash;
 
 statements! {
     INSERT_GRANT = "INSERT INTO grants (tenant_id, id, client_id, session_id, profile_id, identity_id, offline, scope, asked, auth_time, \
-        created_at, expires_at, organization_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+        created_at, expires_at, organization_id, proof) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     /// Those of a person and an application beyond the newest so many: ids are in order of time.
     DELETE_OLDEST_GRANTS = "DELETE FROM grants WHERE tenant_id = $1 AND profile_id = $2 AND client_id = $3 AND id <= coalesce((SELECT id \
         FROM grants WHERE tenant_id = $1 AND profile_id = $2 AND client_id = $3 ORDER BY id DESC LIMIT 1 OFFSET $4), '')";
@@ -23,6 +23,8 @@ statements! {
     DELETE_GRANTS_OF_IDENTITY = "DELETE FROM grants WHERE tenant_id = $1 AND profile_id = $2 AND identity_id = $3";
     /// What was for as long as the session.
     DELETE_GRANTS_OF_SESSION = "DELETE FROM grants WHERE tenant_id = $1 AND profile_id = $2 AND session_id = $3 AND NOT offline";
+    GRANTS_OF_CLIENT = "SELECT id FROM grants WHERE tenant_id = $1 AND client_id = $2 ORDER BY id LIMIT $3";
+    COUNT_GRANTS_OF_CLIENT = "SELECT count(*) FROM (SELECT id FROM grants WHERE tenant_id = $1 AND client_id = $2 ORDER BY id LIMIT $3) AS of_client";
     OLD_GRANTS = "SELECT id FROM grants WHERE tenant_id = $1 AND expires_at < $2 ORDER BY expires_at LIMIT $3";
 }
 
@@ -38,6 +40,7 @@ pub fn insert(batch: &mut Batch, new: &Grant) {
         scope,
         asked,
         auth_time,
+        proof,
         created_at,
         expires_at,
         organization_id,
@@ -59,7 +62,8 @@ pub fn insert(batch: &mut Batch, new: &Grant) {
             *auth_time,
             *created_at,
             *expires_at,
-            organization_id.as_ref().map(OrganizationId::as_str)
+            organization_id.as_ref().map(OrganizationId::as_str),
+            proof.to_text()
         ],
     );
 }
@@ -95,6 +99,24 @@ pub fn delete_of_identity(batch: &mut Batch, tenant: &TenantId, profile: &Profil
 /// Ends those that were for as long as the session.
 pub fn delete_of_session(batch: &mut Batch, tenant: &TenantId, profile: &ProfileId, session: &SessionId) {
     batch.any(DELETE_GRANTS_OF_SESSION, args![tenant, profile, session]);
+}
+
+/// Ends up to `limit` of an application's. How many were found.
+pub async fn delete_of_client(store: &Store, tenant: &TenantId, client: &ClientId, limit: i64) -> Result<usize, Error> {
+    let rows = store.read(GRANTS_OF_CLIENT, args![tenant, client, limit]).await?;
+    let all = rows.iter().map(|row| Ok(args![tenant, row.text(0)?])).collect::<Result<_, Error>>()?;
+    let mut batch = Batch::default();
+    batch.each(DELETE_GRANT, all);
+    if !batch.is_empty() {
+        store.apply(batch).await?;
+    }
+    Ok(rows.len())
+}
+
+/// How many an application has, counted up to `limit`.
+pub async fn count_of_client(store: &Store, tenant: &TenantId, client: &ClientId, limit: i64) -> Result<i64, Error> {
+    let rows = store.read(COUNT_GRANTS_OF_CLIENT, args![tenant, client, limit]).await?;
+    rows.first().map_or(Ok(0), |row| row.int(0))
 }
 
 /// Deletes up to `limit` that ended before `before`. How many were found.

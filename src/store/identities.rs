@@ -21,6 +21,7 @@ macro_rules! identity_columns {
          i.login_mapped, i.login_mapping, i.login_mapping_version, i.dn_key, i.missing_runs"
     };
 }
+pub(super) use identity_columns;
 const IDENTITY_COLUMNS: usize = 31;
 
 /// The columns [`user`] reads, in its order.
@@ -30,6 +31,7 @@ macro_rules! user_columns {
          u.provenance, u.version, u.created_at, u.updated_at"
     };
 }
+pub(super) use user_columns;
 
 /// An identity of a connection with its profile and whether it is in any group, up to what says which.
 macro_rules! found {
@@ -127,6 +129,9 @@ statements! {
         AND external_id > $3 AND listed ORDER BY external_id LIMIT $4";
     /// Not seen in so many complete reads in a row; 0: is there again. No version moves: nothing of the person changed.
     MISSED = "UPDATE identities SET missing_runs = $4 WHERE tenant_id = $1 AND connection_id = $2 AND external_id = $3";
+    /// A page of a connection's people, whatever became of them: two, since an index holds either.
+    PAGE_LISTED = "SELECT id FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND listed AND id > $3 ORDER BY id LIMIT $4";
+    PAGE_UNLISTED = "SELECT id FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND NOT listed AND id > $3 ORDER BY id LIMIT $4";
     FIND_GRACE_OVER = "SELECT id, version FROM identities WHERE tenant_id = $1 AND connection_id = $2 AND NOT listed \
         AND state = 'deleted' AND deleted_at < $3 ORDER BY id LIMIT 200";
 }
@@ -166,6 +171,8 @@ pub struct Claims {
     pub by_email: Vec<(ProfileId, String)>,
     /// user_ids from the wanted one on (`…`, `…~2`, `…~3`) that are borne or were.
     pub user_ids_taken: Vec<String>,
+    /// Those of them that are borne now.
+    pub user_ids_borne: Vec<String>,
     /// The external id belongs to a person who asked to be erased.
     pub erased: bool,
 }
@@ -222,7 +229,7 @@ pub(super) fn identity(row: &Row, at: usize) -> Result<Identity, Error> {
     })
 }
 
-fn user(tenant: &TenantId, row: &Row, at: usize) -> Result<Option<User>, Error> {
+pub(super) fn user(tenant: &TenantId, row: &Row, at: usize) -> Result<Option<User>, Error> {
     let Some(id) = row.opt_text(at)? else { return Ok(None) };
     Ok(Some(User {
         tenant_id: tenant.clone(),
@@ -242,7 +249,7 @@ fn user(tenant: &TenantId, row: &Row, at: usize) -> Result<Option<User>, Error> 
         updated_at: row.int(at + 12)?,
     }))
 }
-const USER_COLUMNS: usize = 13;
+pub(super) const USER_COLUMNS: usize = 13;
 
 /// One identity of one connection, whatever its state.
 pub async fn find(store: &Store, connection: &Connection, id: &IdentityId) -> Result<Option<Found>, Error> {
@@ -328,7 +335,13 @@ pub async fn find_claims(store: &Store, connection: &Connection, wanted: &Wanted
             "former_name" => claims.by_former_name.push((IdentityId::new(id), with)),
             "email" => claims.by_email.push((ProfileId::new(id), with.unwrap_or_default())),
             "erased" => claims.erased = true,
-            _ => claims.user_ids_taken.push(with.unwrap_or_default()),
+            of_user_id => {
+                let user_id = with.unwrap_or_default();
+                if of_user_id != "former_user_id" {
+                    claims.user_ids_borne.push(user_id.clone());
+                }
+                claims.user_ids_taken.push(user_id);
+            }
         }
     }
     Ok(claims)
@@ -341,14 +354,14 @@ pub async fn find_profile(store: &Store, tenant: &TenantId, id: &ProfileId) -> R
     Ok(user(tenant, row, 0)?.zip(Some(row.int(USER_COLUMNS)? + 1)))
 }
 
-/// The profile that `key` names on the connection called `join`, of the same organization.
+/// The profiles that `key` names on the connection called `join`, of the same organization: mostly one, if any.
 pub async fn find_join(
     store: &Store,
     connection: &Connection,
     join: &str,
     on: JoinOn,
     key: &str,
-) -> Result<Option<ProfileId>, Error> {
+) -> Result<Vec<ProfileId>, Error> {
     let organization = connection.organization_id.as_ref();
     let (sql, args) = match on {
         JoinOn::ExternalId => (FIND_JOIN_EXTERNAL, args![&connection.tenant_id, join, organization, key]),
@@ -359,14 +372,12 @@ pub async fn find_join(
         }
     };
     let rows = store.read(sql, args).await?;
-    // Two different people under one key: joining either would be a guess.
-    let mut found: Option<ProfileId> = None;
+    let mut found: Vec<ProfileId> = Vec::new();
     for row in &rows {
         let id = ProfileId::new(row.text(0)?);
-        if found.as_ref().is_some_and(|other| *other != id) {
-            return Ok(None);
+        if !found.contains(&id) {
+            found.push(id);
         }
-        found = Some(id);
     }
     Ok(found)
 }
@@ -454,6 +465,23 @@ fn found_form(connection: &Connection, ids: &[String]) -> Form {
     over_ids("found", connection, sql, ids)
 }
 
+fn found_by_id_form(connection: &Connection, ids: &[String]) -> Form {
+    let sql = |list: &str| {
+        format!(
+            concat!(
+                "SELECT ",
+                identity_columns!(),
+                ", ",
+                user_columns!(),
+                ", CAST(0 AS BIGINT) FROM identities i LEFT JOIN users u ON u.tenant_id = i.tenant_id AND u.id = i.profile_id \
+                 WHERE i.tenant_id = $1 AND i.connection_id = $2 AND i.id IN ({list})"
+            ),
+            list = list
+        )
+    };
+    over_ids("found by id", connection, sql, ids)
+}
+
 fn named_form(connection: &Connection, keys: &[String]) -> Form {
     let sql = |list: &str| {
         format!(
@@ -507,7 +535,9 @@ pub async fn external_ids_of(store: &Store, connection: &Connection, ids: &[Stri
 
 /// The texts of this file that are built.
 pub fn forms(connection: &Connection, ids: &[String]) -> Vec<Form> {
-    [external_form, followed_form, found_form, named_form, borne_form, addressed_form].map(|form| form(connection, ids)).into()
+    [external_form, followed_form, found_form, found_by_id_form, named_form, borne_form, addressed_form]
+        .map(|form| form(connection, ids))
+        .into()
 }
 
 async fn read_over(
@@ -549,6 +579,22 @@ pub async fn found_among(store: &Store, connection: &Connection, external_ids: &
     let rows = read_over(store, connection, external_ids, found_form).await?;
     let found = |row: &Row| Ok(found(connection, std::slice::from_ref(row))?.expect("a row is there"));
     rows.iter().map(found).collect()
+}
+
+/// Up to `limit` ids of the connection's people after `after` (at first ""): those that are listed, or the others.
+pub async fn page(store: &Store, connection: &Connection, listed: bool, after: &str, limit: i64) -> Result<Vec<String>, Error> {
+    let sql = if listed { PAGE_LISTED } else { PAGE_UNLISTED };
+    let rows = store.read(sql, args![&connection.tenant_id, &connection.id, after, limit]).await?;
+    rows.iter().map(|row| row.text(0)).collect()
+}
+
+/// These identities with their profiles, in the order of ids; whether they are in groups is not asked. Who is gone is not among them.
+pub async fn found_by_ids(store: &Store, connection: &Connection, ids: &[String]) -> Result<Vec<Found>, Error> {
+    let rows = read_over(store, connection, ids, found_by_id_form).await?;
+    let read = |row: &Row| Ok(found(connection, std::slice::from_ref(row))?.expect("a row is there"));
+    let mut all = rows.iter().map(read).collect::<Result<Vec<_>, Error>>()?;
+    all.sort_by(|a, b| a.identity.id.as_str().cmp(b.identity.id.as_str()));
+    Ok(all)
 }
 
 /// Somebody, or a group, of the roster by the name it has in its directory.

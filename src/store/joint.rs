@@ -85,8 +85,8 @@ enum Rule {
     Inserts,
     /// Changes or takes away the one row that it names.
     NamesItsRow,
-    /// Takes away whatever it finds: twice is the same as once.
-    TakesAway,
+    /// Adds what is not there, or takes away whatever it finds: twice is the same as once.
+    SameTwice,
     Other,
 }
 
@@ -113,7 +113,7 @@ impl Rules {
         match self.of(write.sql()) {
             Rule::Inserts => each_one || write.must().is_none(),
             Rule::NamesItsRow => each_one || (write.must().is_none() && write.sql().starts_with("DELETE")),
-            Rule::TakesAway => write.must().is_none(),
+            Rule::SameTwice => write.must().is_none(),
             Rule::Other => false,
         }
     }
@@ -138,8 +138,9 @@ fn rule(sql: &str) -> Rule {
     let has = |keyword| dialect::top_level(sql, keyword).is_some();
     match sql.split_whitespace().next() {
         Some("INSERT") if has("VALUES") && !has("ON CONFLICT") => Rule::Inserts,
+        Some("INSERT") if has("VALUES") && sql.ends_with(" DO NOTHING") => Rule::SameTwice,
         Some("UPDATE" | "DELETE") if names_its_row(sql) => Rule::NamesItsRow,
-        Some("DELETE") => Rule::TakesAway,
+        Some("DELETE") => Rule::SameTwice,
         _ => Rule::Other,
     }
 }
@@ -241,6 +242,7 @@ mod tests {
     use crate::store::Batch;
 
     const INSERT: &str = "INSERT INTO t (tenant_id, id, a) VALUES ($1, $2, $3)";
+    const ADDS_IF_MISSING: &str = "INSERT INTO t (tenant_id, id) VALUES ($1, $2) ON CONFLICT (tenant_id, id) DO NOTHING";
     const UPDATE: &str = "UPDATE t SET a = $3 WHERE tenant_id = $1 AND id = $2 AND version = $4";
     const ADD: &str = "UPDATE t SET version = version + $4, updated_at = $3 WHERE tenant_id = $1 AND id = $2";
 
@@ -267,6 +269,7 @@ mod tests {
         assert!(kind(&one(INSERT, args!["t", "x", 1])).is_some());
         assert!(kind(&one(UPDATE, args!["t", "x", 1, 1])).is_some());
         assert!(kind(&any("DELETE FROM v WHERE tenant_id = $1 AND identity_id = $2")).is_some());
+        assert!(kind(&any(ADDS_IF_MISSING)).is_some());
         assert!(
             kind(&one("DELETE FROM members WHERE tenant_id = $1 AND group_id = $2 AND member_id = $3", args!["t", "g", "m"]))
                 .is_some()
@@ -282,6 +285,8 @@ mod tests {
         assert_eq!(kind(&one("DELETE FROM t WHERE tenant_id = $1 AND id = (SELECT $2)", args!["t", "x"])), None);
         assert_eq!(kind(&one("UPDATE t SET a = 1 WHERE tenant_id = $1 AND (id = $2 OR b = 1)", args!["t", "x"])), None);
         assert_eq!(kind(&one("INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO UPDATE SET b = 1", args!["t", "x"])), None);
+        // What the other one added would be missed.
+        assert_eq!(kind(&one(ADDS_IF_MISSING, args!["t", "x"])), None);
         assert_eq!(kind(&one("INSERT INTO t (a) SELECT $1 FROM u WHERE u.a = $2", args!["t", "x"])), None);
         assert_eq!(kind(&[]), None);
     }

@@ -24,6 +24,9 @@ statements! {
     TAKE_BACK_FAILURE = "UPDATE login_failures SET failures = failures - 1 \
         WHERE tenant_id = $1 AND scope = $2 AND subject = $3 AND failures > 0";
     FORGET_FAILURES = "DELETE FROM login_failures WHERE tenant_id = $1 AND scope = $2 AND subject = $3";
+    /// Of somebody, from anywhere and from each address: `subject` and whatever begins with it and `@`.
+    FAILURES_OF_SOMEBODY = "SELECT subject, failures, last_at FROM login_failures WHERE tenant_id = $1 AND scope = $2 \
+        AND subject >= $3 AND subject < $4 ORDER BY subject LIMIT 1000";
     OLD_FAILURES = "SELECT scope, subject FROM login_failures WHERE tenant_id = $1 AND last_at < $2 ORDER BY last_at LIMIT $3";
     DELETE_OLD_FAILURES = "DELETE FROM login_failures WHERE tenant_id = $1 AND scope = $2 AND subject = $3 AND last_at < $4";
 }
@@ -57,6 +60,27 @@ pub async fn locked_until(
     let Some(row) = rows.first() else { return Ok(None) };
     let (failures, last_at) = (row.int(0)?, row.int(1)?);
     Ok((failures >= i64::from(counted.failures_max) && last_at > now - window).then_some(last_at.saturating_add(window)))
+}
+
+/// How often somebody failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failures {
+    pub subject: String,
+    pub failures: i64,
+    pub last_at: Micros,
+}
+
+/// The failures counted under `subject`, and from each address under it; at most 1,000.
+pub async fn of_somebody(store: &Store, tenant: &TenantId, scope: &str, subject: &str) -> Result<Vec<Failures>, Error> {
+    // `A` is what comes after `@`.
+    let rows = store.read(FAILURES_OF_SOMEBODY, args![tenant, scope, subject, format!("{subject}A")]).await?;
+    let failures = |row: &super::Row| Ok(Failures { subject: row.text(0)?, failures: row.int(1)?, last_at: row.int(2)? });
+    rows.iter().map(failures).collect()
+}
+
+/// Nothing failed: scope and subject.
+pub fn forget_all(batch: &mut Batch, tenant: &TenantId, rows: &[(String, String)]) {
+    batch.each(FORGET_FAILURES, rows.iter().map(|(scope, subject)| args![tenant, scope, subject]).collect());
 }
 
 /// It was no failure.

@@ -14,6 +14,8 @@ statements! {
     LIST_LATEST_MAPPING_VERSIONS = "SELECT m.name, m.version, m.language, m.text, m.includes, m.checksum, m.published_at, m.published_by \
         FROM mapping_versions m WHERE m.tenant_id = $1 AND m.name > $2 AND m.version = (SELECT max(n.version) \
         FROM mapping_versions n WHERE n.tenant_id = m.tenant_id AND n.name = m.name) ORDER BY m.name LIMIT $3";
+    LIST_VERSIONS = "SELECT name, version, language, text, includes, checksum, published_at, published_by FROM mapping_versions \
+        WHERE tenant_id = $1 AND name = $2 AND version < $3 ORDER BY version DESC LIMIT $4";
     INSERT_MAPPING_VERSION = "INSERT INTO mapping_versions (tenant_id, name, version, language, text, includes, checksum, published_at, published_by) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 }
@@ -58,6 +60,17 @@ pub async fn find(store: &Store, tenant: &TenantId, name: &str, number: i64) -> 
 /// The newest version of up to `limit` mappings whose names come after `after` (at first "").
 pub async fn list(store: &Store, tenant: &TenantId, after: &str, limit: i64) -> Result<Vec<MappingVersion>, Error> {
     store.read(LIST_LATEST_MAPPING_VERSIONS, args![tenant, after, limit]).await?.iter().map(version).collect()
+}
+
+/// Up to `limit` versions of a mapping before the one of this number, the newest first.
+pub async fn versions(
+    store: &Store,
+    tenant: &TenantId,
+    name: &str,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<MappingVersion>, Error> {
+    store.read(LIST_VERSIONS, args![tenant, name, before, limit]).await?.iter().map(version).collect()
 }
 
 /// Publishes `new`. [`Error::Conflict`] if another one published that number meanwhile: read [`latest`] again.

@@ -2,12 +2,12 @@
 //! committed late. The last position of each tenant is a row of its own: retention must not make them start again.
 
 use super::statements::statements;
-use super::{Batch, Error, Store};
+use super::{Batch, Error, Row, Store};
 use crate::args;
 
 statements! {
-    WAITING_LOG = "SELECT tenant_id, id, '', CAST(0 AS BIGINT) FROM log WHERE position IS NULL ORDER BY tenant_id, id LIMIT $1";
-    WAITING_OUTBOX = "SELECT tenant_id, id, coalesce(profile_id, group_id, ''), version FROM outbox WHERE position IS NULL \
+    WAITING_LOG = "SELECT tenant_id, id, '', CAST(0 AS BIGINT), '' FROM log WHERE position IS NULL ORDER BY tenant_id, id LIMIT $1";
+    WAITING_OUTBOX = "SELECT tenant_id, id, coalesce(profile_id, group_id, ''), version, kind FROM outbox WHERE position IS NULL \
         ORDER BY tenant_id, id LIMIT $1";
     LAST = "SELECT total FROM counters WHERE tenant_id = $1 AND scope = $2 AND kind = 'position' AND slot = 0";
     FIRST_POSITION = "INSERT INTO counters (tenant_id, scope, kind, slot, total) VALUES ($1, $2, 'position', 0, $3)";
@@ -43,6 +43,8 @@ pub struct Waiting {
     /// Whose order matters: a profile or a group; empty for log rows.
     pub subject: String,
     pub version: i64,
+    /// Of an announcement.
+    pub kind: String,
 }
 
 /// Up to `limit` waiting rows, by tenant and id.
@@ -52,9 +54,11 @@ pub async fn find_waiting(store: &Store, feed: Feed, limit: i64) -> Result<Vec<W
         Feed::Outbox => WAITING_OUTBOX,
     };
     let rows = store.read(sql, args![limit]).await?;
-    rows.iter()
-        .map(|row| Ok(Waiting { tenant_id: row.text(0)?, id: row.text(1)?, subject: row.text(2)?, version: row.int(3)? }))
-        .collect()
+    let waiting = |row: &Row| {
+        let (tenant_id, id, subject) = (row.text(0)?, row.text(1)?, row.text(2)?);
+        Ok(Waiting { tenant_id, id, subject, version: row.int(3)?, kind: row.text(4)? })
+    };
+    rows.iter().map(waiting).collect()
 }
 
 /// The last position given in a tenant, if any was.

@@ -11,7 +11,7 @@ statements! {
     /// As of [`super::access_tokens`]; used or not.
     FIND_REFRESH_TOKEN = "SELECT r.used_at, r.successor, r.created_at, r.expires_at, g.id, g.client_id, g.session_id, g.profile_id, \
         g.identity_id, g.offline, g.scope, g.asked, g.auth_time, g.created_at, g.expires_at, g.organization_id, u.user_id, u.doc, \
-        u.updated_at, r.parent \
+        u.updated_at, r.parent, g.proof \
         FROM refresh_tokens r JOIN grants g ON g.tenant_id = $1 AND g.id = (SELECT grant_id FROM refresh_tokens WHERE tenant_id = $1 AND hash = $2) \
         AND g.expires_at + 0 > $3 \
         JOIN identities i ON i.tenant_id = g.tenant_id AND i.id = g.identity_id AND i.profile_id = g.profile_id AND i.state = 'active' \
@@ -54,7 +54,7 @@ pub async fn find(store: &Store, tenant: &TenantId, hash: &TokenHash, now: i64) 
             successor: row.opt_bytes(1)?,
             created_at: row.int(2)?,
             expires_at: row.int(3)?,
-            grant: super::access_tokens::grant(tenant, row, 4)?,
+            grant: super::access_tokens::grant(tenant, row, 4, 20)?,
             person: Person { user_id: row.text(16)?, doc: row.text(17)?, updated_at: row.int(18)? },
         })
     };

@@ -22,6 +22,8 @@ pub enum Kept {
     Log,
     /// Events nobody fetched.
     Events,
+    /// What webhooks did not take of them.
+    WebhookDeliveries,
     /// What clients asked and were answered.
     Traffic,
     /// Sessions that ended.
@@ -37,12 +39,15 @@ pub enum Kept {
     Grants,
     /// Refresh tokens of grants that go on, used or not: one that rested too long is worth as much as none.
     RefreshTokens,
+    /// Profiles that were linked to another, as they were.
+    Links,
 }
 
 impl Kept {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Log,
         Self::Events,
+        Self::WebhookDeliveries,
         Self::Traffic,
         Self::Sessions,
         Self::LoginFailures,
@@ -51,6 +56,7 @@ impl Kept {
         Self::AccessTokens,
         Self::Grants,
         Self::RefreshTokens,
+        Self::Links,
     ];
 
     /// The word in metrics and logs.
@@ -58,6 +64,7 @@ impl Kept {
         match self {
             Self::Log => "log",
             Self::Events => "events",
+            Self::WebhookDeliveries => "webhook_deliveries",
             Self::Traffic => "traffic",
             Self::Sessions => "sessions",
             Self::LoginFailures => "login_failures",
@@ -66,6 +73,7 @@ impl Kept {
             Self::AccessTokens => "access_tokens",
             Self::Grants => "grants",
             Self::RefreshTokens => "refresh_tokens",
+            Self::Links => "links",
         }
     }
 }
@@ -83,11 +91,13 @@ pub async fn delete_some(store: &Store, tenant: &TenantId, kept: Kept, before: i
         Kept::Sessions => (store.read(OLD_SESSIONS, args![tenant, before, limit]).await?, super::sessions::DELETE_SESSION_BY_ID),
         // Its key is another.
         Kept::LoginFailures => return super::login_failures::delete_old(store, tenant, before, limit).await,
+        Kept::WebhookDeliveries => return super::webhook_deliveries::delete_old(store, tenant, before, limit).await,
         Kept::LoginUsed => return super::login_used::delete_old(store, tenant, before, limit).await,
         Kept::Codes => return super::codes::delete_old(store, tenant, before, limit).await,
         Kept::AccessTokens => return super::access_tokens::delete_old(store, tenant, before, limit).await,
         Kept::Grants => return super::grants::delete_old(store, tenant, before, limit).await,
         Kept::RefreshTokens => return super::refresh_tokens::delete_old(store, tenant, before, limit).await,
+        Kept::Links => return super::links::delete_old(store, tenant, before, limit).await,
     };
     let mut batch = Batch::default();
     batch.each(delete, rows.iter().map(|row| Ok(args![tenant, row.text(0)?])).collect::<Result<_, Error>>()?);

@@ -4,9 +4,10 @@
 use super::audit::Audit;
 use super::dialect::{in_list, pad_list};
 use super::statements::statements;
-use super::{Batch, Error, Row, Store, Value};
+use super::{Batch, Error, Row, Store, Value, events};
 use crate::args;
 use crate::model::connection::Connection;
+use crate::model::event::InboxEntry;
 use crate::model::ids::{ConnectionId, TenantId};
 use std::collections::HashMap;
 
@@ -37,14 +38,14 @@ statements! {
     START_SYNC = "INSERT INTO runs (tenant_id, id, connection_id, kind, state, summary, created_at, updated_at) \
         VALUES ($1, $2, $3, 'sync', 'running', '{}', $4, $4)";
     BREAK_OFF = "UPDATE runs SET state = 'broken off', version = version + 1, updated_at = $3, finished_at = $3 \
-        WHERE tenant_id = $1 AND connection_id = $2 AND kind <> 'push' AND state = 'running'";
+        WHERE tenant_id = $1 AND connection_id = $2 AND kind IN ('sync', 'undo') AND state = 'running'";
     END_SYNC = "UPDATE runs SET state = $3, summary = $4, list_hash = $5, version = version + 1, updated_at = $6, finished_at = $6 \
         WHERE tenant_id = $1 AND id = $2 AND kind <> 'push' AND state = 'running'";
     /// What such a run did is undone, by a run of its own.
     START_UNDO = "INSERT INTO runs (tenant_id, id, connection_id, kind, state, summary, created_at, updated_at) \
         VALUES ($1, $2, $3, 'undo', 'running', '{}', $4, $4)";
     UNDONE = "UPDATE runs SET state = 'undone', version = version + 1, updated_at = $4 \
-        WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND kind = 'sync'";
+        WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND kind IN ('sync', 'replay')";
     /// Another run holds another list by now, or nothing: the older one can't be confirmed any more. Or a confirmation was used.
     SUPERSEDE_SYNCS = "UPDATE runs SET state = 'superseded', version = version + 1, updated_at = $4, finished_at = $4 \
         WHERE tenant_id = $1 AND connection_id = $2 AND kind = 'sync' AND state = 'held' AND id <> $3";
@@ -178,10 +179,18 @@ pub fn hold(batch: &mut Batch, tenant: &TenantId, run: &Run, new: &[NewItem<'_>]
     batch.each(HOLD_ITEM, rows);
 }
 
+/// What the inbox says of a run that is held; `summary` is its own, as JSON text.
+pub fn held_row(id: String, connection: &ConnectionId, run: &str, summary: &str, at: i64) -> InboxEntry {
+    let summary: serde_json::Value = serde_json::from_str(summary).unwrap_or_default();
+    let detail = serde_json::json!({ "run_id": run, "summary": summary }).to_string();
+    InboxEntry { id, connection_id: connection.clone(), kind: "held_run", subject: run.to_owned(), detail, at }
+}
+
 /// Lets through what a run holds: stale unless its list still has the hash `hash`.
 pub fn confirm(batch: &mut Batch, tenant: &TenantId, run: &Run, hash: &str, audit: &Audit) {
     batch.one(CONFIRM, args![tenant, &run.id, hash, audit.at]);
     batch.any(CONFIRM_ITEMS, args![tenant, &run.id]);
+    events::release(batch, tenant, &run.connection_id, &run.id, &audit.actor, audit.at);
     audit.log(batch, tenant, "run.confirmed", Some(run.connection_id.as_str()), &run.id);
 }
 
@@ -258,11 +267,13 @@ pub fn hold_sync(batch: &mut Batch, connection: &Connection, id: &str, items: &[
 /// All other runs over the directory that are held give way.
 pub fn supersede_syncs(batch: &mut Batch, connection: &Connection, except: &str, now: i64) {
     batch.any(SUPERSEDE_SYNCS, args![&connection.tenant_id, &connection.id, except, now]);
+    events::release_all_but(batch, connection, except, now);
 }
 
 /// Every run over the directory that is held gives way, and so does a word that was given and not used.
 pub fn supersede_judged(batch: &mut Batch, connection: &Connection, now: i64) {
     batch.any(SUPERSEDE_JUDGED, args![&connection.tenant_id, &connection.id, now]);
+    events::release_all_but(batch, connection, "", now);
 }
 
 /// What these runs held was let through, and is done.

@@ -5,19 +5,20 @@ use super::statements::statements;
 use super::{Batch, Error, Store};
 use crate::args;
 use crate::model::ids::{ConnectionId, IdentityId, OrganizationId, ProfileId, SessionId, TenantId};
+use crate::model::proof::Proof;
 use crate::model::session::{PER_PERSON_MAX, Session, SignedIn};
 use crate::secret::TokenHash;
 
 statements! {
     /// Look-up without a tenant. Nobody who is blocked, and nobody whose identity left the profile or its source, is there.
     FIND_SESSION_BY_HASH = "SELECT s.tenant_id, s.id, s.profile_id, s.identity_id, s.data, s.created_at, s.last_seen_at, \
-        s.expires_at, s.hash, c.id, c.name, u.user_id, u.doc, u.created_at, u.updated_at, u.last_login_at, u.logins_count, s.auth_time, c.organization_id \
+        s.expires_at, s.hash, c.id, c.name, u.user_id, u.doc, u.created_at, u.updated_at, u.last_login_at, u.logins_count, s.auth_time, c.organization_id, s.proof \
         FROM sessions s JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.profile_id \
         JOIN identities i ON i.tenant_id = s.tenant_id AND i.id = s.identity_id AND i.profile_id = s.profile_id \
         JOIN connections c ON c.tenant_id = i.tenant_id AND c.id = i.connection_id \
         WHERE s.hash = $1 AND NOT u.blocked AND i.state = 'active' ORDER BY s.created_at, s.id LIMIT 1";
     INSERT_SESSION = "INSERT INTO sessions (tenant_id, id, hash, profile_id, identity_id, data, created_at, last_seen_at, expires_at, \
-        auth_time) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        auth_time, proof) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     /// Those of a person beyond the newest so many.
     DELETE_OLDEST_SESSIONS = "DELETE FROM sessions WHERE tenant_id = $1 AND profile_id = $2 AND id <= coalesce((SELECT id FROM sessions \
         WHERE tenant_id = $1 AND profile_id = $2 ORDER BY id DESC LIMIT 1 OFFSET $3), '')";
@@ -47,6 +48,7 @@ pub async fn find_by_hash(store: &Store, hash: &TokenHash) -> Result<Option<Sign
             last_seen_at: row.int(6)?,
             expires_at: row.int(7)?,
             auth_time: row.int(17)?,
+            proof: Proof::from_text(&row.text(19)?),
         },
         connection_id: ConnectionId::new(row.text(9)?),
         connection: row.text(10)?,
@@ -62,7 +64,7 @@ pub async fn find_by_hash(store: &Store, hash: &TokenHash) -> Result<Option<Sign
 
 /// Stores `new` under `hash`; a person's oldest beyond [`PER_PERSON_MAX`] go.
 pub fn insert(batch: &mut Batch, new: &Session, hash: &TokenHash) {
-    let Session { tenant_id, id, profile_id, identity_id, data, created_at, last_seen_at, expires_at, auth_time } = new;
+    let Session { tenant_id, id, profile_id, identity_id, data, created_at, last_seen_at, expires_at, auth_time, proof } = new;
     // Of those from before: with the new one there are as many as there may be.
     batch.any(DELETE_OLDEST_SESSIONS, args![tenant_id, profile_id, PER_PERSON_MAX - 1]);
     batch.one(
@@ -77,7 +79,8 @@ pub fn insert(batch: &mut Batch, new: &Session, hash: &TokenHash) {
             *created_at,
             *last_seen_at,
             *expires_at,
-            *auth_time
+            *auth_time,
+            proof.to_text()
         ],
     );
 }

@@ -15,23 +15,30 @@ pub(super) use statements;
 
 /// Every fixed statement of the store: `(name, text)`.
 pub fn all() -> Vec<(&'static str, &'static str)> {
-    let files: [&[(&str, &str)]; 33] = [
+    let files: &[&[(&str, &str)]] = &[
         super::access_tokens::ALL,
         super::audit::ALL,
         super::clients::ALL,
         super::codes::ALL,
+        super::conflicts::ALL,
         super::connections::ALL,
         super::consents::ALL,
+        super::erasure::ALL,
         super::events::ALL,
         super::grants::ALL,
         super::groups::ALL,
+        super::handles::ALL,
         super::groups_read::ALL,
         super::identities::ALL,
         super::leases::ALL,
+        super::links::ALL,
         super::login_failures::ALL,
         super::login_used::ALL,
+        super::logs::ALL,
         super::mapping_versions::ALL,
         super::organizations::ALL,
+        super::people::ALL,
+        super::outbox::ALL,
         super::positions::ALL,
         super::provider_keys::ALL,
         super::refresh_tokens::ALL,
@@ -49,6 +56,9 @@ pub fn all() -> Vec<(&'static str, &'static str)> {
         super::traffic::ALL,
         super::users::ALL,
         super::users_read::ALL,
+        super::webhook_deliveries::ALL,
+        super::webhooks::ALL,
+        super::walks::ALL,
     ];
     files.concat()
 }
@@ -59,7 +69,16 @@ pub fn look_ups() -> Vec<(&'static str, &'static str)> {
 }
 
 pub(super) fn is_look_up(sql: &str) -> bool {
-    super::identities::LOOK_UPS.contains(&sql) || super::groups::LOOK_UPS.contains(&sql)
+    let files = [
+        super::erasure::LOOK_UPS,
+        super::groups::LOOK_UPS,
+        super::handles::LOOK_UPS,
+        super::identities::LOOK_UPS,
+        super::outbox::LOOK_UPS,
+        super::users_read::LOOK_UPS,
+        super::webhook_deliveries::LOOK_UPS,
+    ];
+    files.iter().any(|file| file.contains(&sql))
 }
 
 /// What PostgreSQL is sent for several look-ups with arguments like `args`.

@@ -19,6 +19,9 @@ statements! {
     INSERT_TENANT = "INSERT INTO tenants (tenant_id, name, host, options, version, created_at, updated_at) \
         VALUES ($1, $2, $3, '{}', 1, $4, $5)";
     UPDATE_TENANT = "UPDATE tenants SET host = $3, version = version + 1, updated_at = $4 WHERE tenant_id = $1 AND version = $2";
+    TENANT_OPTIONS = "SELECT options FROM tenants WHERE tenant_id = $1";
+    /// Stale unless its version is still the one that was read.
+    SET_OPTIONS = "UPDATE tenants SET options = $3, version = version + 1, updated_at = $4 WHERE tenant_id = $1 AND version = $2";
     DELETE_TENANT_LOG = "DELETE FROM log WHERE tenant_id = $1";
     DELETE_TENANT_OUTBOX = "DELETE FROM outbox WHERE tenant_id = $1";
     DELETE_TENANT_CONFLICTS = "DELETE FROM conflicts WHERE tenant_id = $1";
@@ -84,6 +87,31 @@ pub fn create(batch: &mut Batch, new: &Tenant, audit: &Audit) {
 pub fn update(batch: &mut Batch, changed: &Tenant, audit: &Audit) {
     batch.one(UPDATE_TENANT, args![&changed.id, changed.version, changed.host.as_deref(), audit.at]);
     audit.log(batch, &changed.id, "tenant.updated", None, &changed.name);
+}
+
+/// What of a tenant differs from what is configured for all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TenantOptions {
+    /// For how many days its log is kept.
+    pub log_days: Option<i64>,
+}
+
+pub async fn options(store: &Store, id: &TenantId) -> Result<TenantOptions, Error> {
+    let rows = store.read(TENANT_OPTIONS, args![id]).await?;
+    let Some(row) = rows.first() else { return Ok(TenantOptions::default()) };
+    let options: serde_json::Value =
+        serde_json::from_str(&row.text(0)?).map_err(|_| Error::Corrupt { what: "tenants.options is no JSON" })?;
+    Ok(TenantOptions { log_days: options["log_days"].as_i64() })
+}
+
+/// Writes the options of a tenant, whose version is the one that was read.
+pub fn set_options(batch: &mut Batch, tenant: &Tenant, options: TenantOptions, audit: &Audit) {
+    let text = match options.log_days {
+        Some(days) => serde_json::json!({ "log_days": days }),
+        None => serde_json::json!({}),
+    };
+    batch.one(SET_OPTIONS, args![&tenant.id, tenant.version, text.to_string(), audit.at]);
+    audit.log(batch, &tenant.id, "tenant.updated", None, &tenant.name);
 }
 
 /// Removes an empty tenant and what it leaves behind. Its log goes with it, so no row can tell of it.

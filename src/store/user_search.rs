@@ -126,8 +126,14 @@ impl Reader<'_> {
             let total = if wanted.total { Some(self.count_of_all().await?) } else { None };
             return Ok(Some((found, total)));
         }
+        // Entries of one value lie in the order of creation already.
+        let in_order = wanted.order.by == OrderBy::Creation && self.asked.part.one_value.as_ref().is_some_and(|one| one.is_all);
+        if in_order {
+            return self.walked(wanted).await;
+        }
         if self.asked.part.entries.is_some() && self.number(&self.asked.exceeds()).await? <= COLLECTED_MAX {
-            let found = self.rows(&self.asked.collected(wanted), wanted.order).await?.into_iter().map(|row| row.position).collect();
+            let found =
+                self.rows(&self.asked.collected(wanted), wanted.order).await?.into_iter().map(|row| row.position).collect();
             let total = if wanted.total { Some(self.number(&self.asked.collected_count()).await?) } else { None };
             return Ok(Some((found, total)));
         }
@@ -252,30 +258,34 @@ impl Asked {
         builder.form("entries", sql)
     }
 
-    fn collected_from(&self, builder: &mut Builder) -> String {
+    /// Those an index tells, to stand between the columns and what else is asked; `sorted` is joined to users.
+    fn collected_from(&self, builder: &mut Builder, sorted: &str) -> String {
         let limit = builder.bind(COLLECTED_MAX);
         let entries = self.part.entries.as_deref().unwrap_or_default();
         // Within CASE, so that no index serves the rest.
         let rest = self.part.rest();
         let rest = if rest == "TRUE" { String::new() } else { format!(" AND CASE WHEN {rest} THEN TRUE ELSE FALSE END") };
-        format!("users.tenant_id = $1 AND users.id IN (SELECT found.id FROM ({entries} LIMIT {limit}) AS found){rest}")
+        // CROSS JOIN: SQLite begins with what was collected, and not with an index of everybody that has all columns.
+        format!(
+            "FROM (SELECT DISTINCT found.id AS id FROM ({entries} LIMIT {limit}) AS found) AS collected CROSS JOIN users{sorted} \
+             WHERE users.tenant_id = $1 AND users.id = collected.id{rest}"
+        )
     }
 
     /// A page of those an index tells.
     fn collected(&self, wanted: &Wanted<'_>) -> Form {
         let mut builder = self.builder.clone();
-        let scope = self.collected_from(&mut builder);
         let beside = wanted.order.beside();
+        let from = self.collected_from(&mut builder, beside.table.strip_prefix("users").unwrap_or_default());
         let (begin, offset) = match &wanted.begin {
             Begin::Offset(offset) => (String::new(), *offset),
             Begin::After(position) => (after(&mut builder, wanted.order, position.as_ref(), beside), 0),
         };
         let (limit, offset) = (builder.bind(wanted.take + 1), builder.bind(offset));
         let sql = format!(
-            "SELECT {id}, {key}, CAST(1 AS BIGINT) FROM {table} WHERE {scope}{begin} ORDER BY {by} LIMIT {limit} OFFSET {offset}",
+            "SELECT {id}, {key}, CAST(1 AS BIGINT) {from}{begin} ORDER BY {by} LIMIT {limit} OFFSET {offset}",
             id = beside.id,
             key = beside.key,
-            table = beside.table,
             by = wanted.order.sql(&wanted.order.unindexed(beside.key), "users.id || ''"),
         );
         builder.form("collected", sql)
@@ -283,21 +293,23 @@ impl Asked {
 
     fn collected_count(&self) -> Form {
         let mut builder = self.builder.clone();
-        let scope = self.collected_from(&mut builder);
-        builder.form("collected and counted", format!("SELECT count(*) FROM users WHERE {scope}"))
+        let from = self.collected_from(&mut builder, "");
+        builder.form("collected and counted", format!("SELECT count(*) {from}"))
     }
 
     fn one_value_count(&self) -> Form {
         let entries = self.part.entries.as_deref().unwrap_or_default();
-        self.builder.form("one value counted", format!("SELECT count(DISTINCT found.id) FROM ({entries}) AS found"))
+        let is_unique = self.part.one_value.as_ref().is_some_and(|one| one.is_unique);
+        let counted = if is_unique { "count(*)" } else { "count(DISTINCT found.id)" };
+        self.builder.form("one value counted", format!("SELECT {counted} FROM ({entries}) AS found"))
     }
 
     /// The next people in order, each with whether they match.
     fn look(&self, order: Order, last: Option<&Position>, limit: i64, by_value: bool) -> Form {
+        // The number stands in the text: with a plan for any number PostgreSQL reads everybody and sorts.
         let mut builder = self.builder.clone();
         let one = self.part.one_value.as_ref().filter(|_| by_value);
-        let (condition, inner) = if let Some(one) = one {
-            let limit = builder.bind(limit);
+        let (condition, key, inner) = if let Some(one) = one {
             let begin = last.map(|last| {
                 let sign = if order.descending { '<' } else { '>' };
                 format!(" AND {} {sign} {}", one.id, builder.bind(last.id.as_str()))
@@ -305,28 +317,25 @@ impl Asked {
             let way = if order.descending { " DESC" } else { "" };
             let entries = self.part.entries.as_deref().unwrap_or_default();
             let inner = format!("{entries}{} ORDER BY {}{way} LIMIT {limit}", begin.unwrap_or_default(), one.id);
-            (self.part.rest(), inner)
+            (self.part.rest(), "CAST(NULL AS TEXT)", inner)
         } else {
             let source = order.source();
             let begin = after(&mut builder, order, last, source);
-            let limit = builder.bind(limit);
             let inner = format!(
-                "SELECT {id} AS id FROM {table} WHERE {scope}{begin} ORDER BY {by} LIMIT {limit}",
+                "SELECT {id} AS id, {key} AS sorted_by FROM {table} WHERE {scope}{begin} ORDER BY {by} LIMIT {limit}",
                 id = source.id,
+                key = source.key,
                 table = source.table,
                 scope = source.scope,
                 by = order.sql(source.key, source.id)
             );
-            (self.part.each.as_str(), inner)
+            (self.part.each.as_str(), "found.sorted_by", inner)
         };
-        // CROSS JOIN: SQLite begins with what was found, not with everybody.
-        let beside = order.beside();
-        let sorted = beside.table.strip_prefix("users").unwrap_or_default();
+        // A value of each, and no join: PostgreSQL would hash everybody for the few that are looked at.
         let sql = format!(
-            "SELECT users.id, {key}, CAST(CASE WHEN {condition} THEN 1 ELSE 0 END AS BIGINT) FROM ({inner}) AS found \
-             CROSS JOIN users{sorted} WHERE users.tenant_id = $1 AND users.id = found.id ORDER BY {by}",
-            key = beside.key,
-            by = order.sql(&order.unindexed(beside.key), "users.id || ''"),
+            "SELECT found.id, {key}, CAST(coalesce((SELECT CASE WHEN {condition} THEN 1 ELSE 0 END FROM users \
+             WHERE users.tenant_id = $1 AND users.id = found.id), 0) AS BIGINT) FROM ({inner}) AS found ORDER BY {by}",
+            by = order.sql(key, "found.id"),
         );
         builder.form("looked at", sql)
     }
@@ -352,7 +361,8 @@ impl Order {
     /// The index of the order alone.
     fn source(self) -> Source {
         let of_users = |key| Source { table: "users", scope: "users.tenant_id = $1", key, id: "users.id" };
-        let of_values = |scope| Source { table: "user_values AS sorted", scope, key: "sorted.value_key", id: "sorted.profile_id" };
+        let of_values =
+            |scope| Source { table: "user_values AS sorted", scope, key: "sorted.value_key", id: "sorted.profile_id" };
         match self.by {
             OrderBy::Value("name") => of_values("sorted.tenant_id = $1 AND sorted.attribute = 'name'"),
             OrderBy::Value("given_name") => of_values("sorted.tenant_id = $1 AND sorted.attribute = 'given_name'"),
@@ -388,10 +398,10 @@ impl Order {
         match self.by {
             OrderBy::Creation | OrderBy::Value(_) => "CAST(NULL AS TEXT)",
             OrderBy::UserId => "users.user_id",
-            OrderBy::Email => "coalesce(users.email_key, '')",
+            OrderBy::Email => "users.email_order",
             OrderBy::CreatedAt => "users.created_at",
             OrderBy::UpdatedAt => "users.updated_at",
-            OrderBy::LastLogin => "coalesce(users.last_login_at, 0)",
+            OrderBy::LastLogin => "users.login_order",
             OrderBy::LoginsCount => "users.logins_count",
         }
     }
@@ -418,7 +428,8 @@ fn after(builder: &mut Builder, order: Order, position: Option<&Position>, sourc
     match &position.key {
         Some(value) if order.by != OrderBy::Creation => {
             let value = builder.bind(value.clone());
-            format!(" AND {key} {sign}= {value} AND ({key} {sign} {value} OR {id} {sign} {at})")
+            // As one comparison: with two, everybody who is alike would be stepped over.
+            format!(" AND ({key}, {id}) {sign} ({value}, {at})")
         }
         _ => format!(" AND {id} {sign} {at}"),
     }

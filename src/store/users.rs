@@ -12,22 +12,24 @@ use crate::model::user_search;
 
 statements! {
     INSERT = "INSERT INTO users (tenant_id, id, user_id, organization_id, email, email_key, email_trusted, username_key, blocked, \
-        doc, provenance, version, created_at, updated_at, last_login_at, logins_count) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
-    UPDATE = "UPDATE users SET email = $3, email_key = $4, email_trusted = $5, username_key = $6, blocked = $7, doc = $8, \
+        doc, provenance, version, created_at, updated_at, last_login_at, logins_count, email_order, login_order) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, coalesce($6, ''), coalesce($15, CAST(0 AS BIGINT)))";
+    UPDATE = "UPDATE users SET email = $3, email_key = $4, email_order = coalesce($4, ''), email_trusted = $5, username_key = $6, blocked = $7, doc = $8, \
         provenance = $9, version = version + 1, updated_at = $10 WHERE tenant_id = $1 AND id = $2 AND version = $11";
     /// The same by a login, which counts.
-    UPDATE_AT_LOGIN = "UPDATE users SET email = $3, email_key = $4, email_trusted = $5, username_key = $6, blocked = $7, doc = $8, \
-        provenance = $9, version = version + 1, updated_at = $10, last_login_at = $12, logins_count = logins_count + 1 \
+    UPDATE_AT_LOGIN = "UPDATE users SET email = $3, email_key = $4, email_order = coalesce($4, ''), email_trusted = $5, username_key = $6, blocked = $7, doc = $8, \
+        provenance = $9, version = version + 1, updated_at = $10, last_login_at = $12, login_order = $12, logins_count = logins_count + 1 \
         WHERE tenant_id = $1 AND id = $2 AND version = $11";
     /// A login that changes nothing counts blindly; who was blocked meanwhile does not get in.
-    COUNT_LOGIN = "UPDATE users SET last_login_at = $3, logins_count = logins_count + 1 \
+    COUNT_LOGIN = "UPDATE users SET last_login_at = $3, login_order = $3, logins_count = logins_count + 1 \
         WHERE tenant_id = $1 AND id = $2 AND NOT blocked";
     DELETE = "DELETE FROM users WHERE tenant_id = $1 AND id = $2 AND version = $3";
     INSERT_BLOCK = "INSERT INTO blocks (tenant_id, profile_id, kind, origin, since, actor, reason, expires_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     DELETE_BLOCK = "DELETE FROM blocks WHERE tenant_id = $1 AND profile_id = $2 AND kind = $3 AND origin = $4";
-    INSERT_VALUES = "INSERT INTO user_values (tenant_id, attribute, value_key, profile_id) VALUES ($1, $2, $3, $4)";
+    /// The difference is one of documents: a value that is there already is no reason to refuse the write of a profile.
+    INSERT_VALUES = "INSERT INTO user_values (tenant_id, attribute, value_key, profile_id) VALUES ($1, $2, $3, $4) \
+        ON CONFLICT (tenant_id, attribute, value_key, profile_id) DO NOTHING";
     DELETE_VALUES = "DELETE FROM user_values WHERE tenant_id = $1 AND attribute = $2 AND value_key = $3 AND profile_id = $4";
     /// How many profiles a tenant has is kept in slots, so that creates do not queue for one row. Not the text that counts for
     /// connections: batches that go together are joined by their texts, and slots of one count are as good as each other.
@@ -79,6 +81,12 @@ pub fn insert(batch: &mut Batch, u: &User, login: Option<i64>) {
             i64::from(login.is_some()),
         ],
     );
+    count_one(batch, u, 1);
+    move_values(batch, u);
+}
+
+/// A profile was put back by another statement: it is counted, and found.
+pub fn arrived(batch: &mut Batch, u: &User) {
     count_one(batch, u, 1);
     move_values(batch, u);
 }
@@ -160,6 +168,11 @@ pub fn delete(batch: &mut Batch, u: &User) {
 /// The user_id of somebody who was removed is never borne again.
 pub fn bury(batch: &mut Batch, u: &User, reason: &str, now: i64) {
     batch.any(INSERT_TOMBSTONE, args![&u.tenant_id, "user_id", u.user_id.as_str(), reason, now]);
+}
+
+/// An external id, as a hash, of somebody who asked to be erased: no source brings them back.
+pub fn bury_erased(batch: &mut Batch, tenant: &TenantId, subject: &str, now: i64) {
+    batch.any(INSERT_TOMBSTONE, args![tenant, "erased", subject, "erased", now]);
 }
 
 pub fn insert_block(batch: &mut Batch, tenant: &TenantId, profile: &ProfileId, b: &Block) {

@@ -2,7 +2,7 @@
 
 use super::dialect::{in_list, pad_list};
 use super::statements::statements;
-use super::{Error, Row, Store, Value};
+use super::{EACH_MAX, Error, Row, Store, Value};
 use crate::args;
 use crate::model::fold::fold;
 use crate::model::ids::{ConnectionId, IdentityId, ProfileId, TenantId};
@@ -33,9 +33,14 @@ statements! {
         WHERE i.tenant_id = $1 AND i.profile_id = $2 ORDER BY i.position, i.id LIMIT 100";
     BLOCKS_OF_USER = "SELECT kind, origin, since, actor, reason, expires_at FROM blocks \
         WHERE tenant_id = $1 AND profile_id = $2 ORDER BY since, kind, origin LIMIT 100";
-    HISTORY_OF_USER = "SELECT h.id, h.version, h.event, c.name, h.identity_id, h.mapping, h.mapping_version, h.actor, h.changes, \
-        h.created_at FROM history h LEFT JOIN connections c ON c.tenant_id = h.tenant_id AND c.id = h.connection_id \
-        WHERE h.tenant_id = $1 AND h.profile_id = $2 ORDER BY h.version DESC, h.id DESC LIMIT $3";
+    /// Older than a version, the newest first.
+    HISTORY_BEFORE = "SELECT h.id, h.version, h.event, (SELECT c.name FROM connections c WHERE c.tenant_id = h.tenant_id \
+        AND c.id = h.connection_id), h.connection_id, h.identity_id, h.mapping, h.mapping_version, h.actor, h.changes, h.created_at \
+        FROM history h WHERE h.tenant_id = $1 AND h.profile_id = $2 AND h.version < $3 ORDER BY h.version DESC, h.id DESC LIMIT $4";
+    /// Newer than a version, the oldest first.
+    HISTORY_AFTER = "SELECT h.id, h.version, h.event, (SELECT c.name FROM connections c WHERE c.tenant_id = h.tenant_id \
+        AND c.id = h.connection_id), h.connection_id, h.identity_id, h.mapping, h.mapping_version, h.actor, h.changes, h.created_at \
+        FROM history h WHERE h.tenant_id = $1 AND h.profile_id = $2 AND h.version > $3 ORDER BY h.version, h.id LIMIT $4";
 }
 
 /// The columns of [`user`], to stand before `WHERE`.
@@ -46,6 +51,9 @@ pub(super) const SELECT_USER: &str = "SELECT id, user_id, organization_id, block
 pub const IDS_MAX: usize = 256;
 /// Identities of all of them.
 const IDENTITIES_MAX: usize = 10_000;
+
+/// May go together with others that wait.
+pub(super) const LOOK_UPS: &[&str] = &[USER_BY_ID, IDENTITIES_OF_USER];
 
 /// A profile as it is stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,7 +115,9 @@ pub struct HistoryRecord {
     pub id: String,
     pub version: i64,
     pub event: String,
+    /// Name of the connection, while there is one.
     pub connection: Option<String>,
+    pub connection_id: Option<String>,
     pub identity_id: Option<String>,
     pub mapping: Option<String>,
     pub mapping_version: Option<i64>,
@@ -182,6 +192,11 @@ pub async fn find(store: &Store, tenant: &TenantId, name: &str, limit: i64) -> R
     Ok(Vec::new())
 }
 
+/// The profile with this id of ours.
+pub async fn find_by_id(store: &Store, tenant: &TenantId, id: &str) -> Result<Option<UserRecord>, Error> {
+    store.read(USER_BY_ID, args![tenant, id]).await?.first().map(user).transpose()
+}
+
 /// The profile that applications know by `user_id`.
 pub async fn find_by_user_id(store: &Store, tenant: &TenantId, user_id: &str) -> Result<Option<UserRecord>, Error> {
     store.read(USER_BY_USER_ID, args![tenant, user_id]).await?.first().map(user).transpose()
@@ -195,6 +210,22 @@ pub async fn find_by_email(store: &Store, tenant: &TenantId, email_key: &str, li
 /// Up to `limit` profiles whose ids come after `after` (at first "").
 pub async fn list(store: &Store, tenant: &TenantId, after: &str, limit: i64) -> Result<Vec<UserRecord>, Error> {
     store.read(LIST_USERS, args![tenant, after, limit]).await?.iter().map(user).collect()
+}
+
+/// The profiles with these ids, each with its identities, the primary one first; those that are gone are missing.
+pub async fn many(store: &Store, tenant: &TenantId, ids: &[&str]) -> Result<Vec<(UserRecord, Vec<IdentityRecord>)>, Error> {
+    let mut all = Vec::new();
+    for part in ids.chunks(EACH_MAX) {
+        let asked = || part.iter().map(|id| args![tenant, *id]).collect();
+        let found = store.look_up_each(USER_BY_ID, asked()).await?;
+        let theirs = store.look_up_each(IDENTITIES_OF_USER, asked()).await?;
+        for (rows, identities) in found.iter().zip(theirs) {
+            if let Some(row) = rows.first() {
+                all.push((user(row)?, identities.iter().map(identity).collect::<Result<_, _>>()?));
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// The identities of a profile, the primary one first.
@@ -246,21 +277,40 @@ pub async fn blocks(store: &Store, tenant: &TenantId, profile: &ProfileId) -> Re
     store.read(BLOCKS_OF_USER, args![tenant, profile]).await?.iter().map(block).collect()
 }
 
-/// The newest `limit` events that changed the profile, newest first.
-pub async fn history(store: &Store, tenant: &TenantId, profile: &ProfileId, limit: i64) -> Result<Vec<HistoryRecord>, Error> {
-    let event = |row: &Row| {
-        Ok(HistoryRecord {
-            id: row.text(0)?,
-            version: row.int(1)?,
-            event: row.text(2)?,
-            connection: row.opt_text(3)?,
-            identity_id: row.opt_text(4)?,
-            mapping: row.opt_text(5)?,
-            mapping_version: row.opt_int(6)?,
-            actor: row.text(7)?,
-            changes: json(row.opt_text(8)?)?,
-            created_at: row.int(9)?,
-        })
-    };
-    store.read(HISTORY_OF_USER, args![tenant, profile, limit]).await?.iter().map(event).collect()
+/// Up to `limit` events that changed the profile before it had `version`, newest first. Each moved the version by one.
+pub async fn history_before(
+    store: &Store,
+    tenant: &TenantId,
+    profile: &ProfileId,
+    version: i64,
+    limit: i64,
+) -> Result<Vec<HistoryRecord>, Error> {
+    store.read(HISTORY_BEFORE, args![tenant, profile, version, limit]).await?.iter().map(event).collect()
+}
+
+/// The same of those after it had `version`, oldest first.
+pub async fn history_after(
+    store: &Store,
+    tenant: &TenantId,
+    profile: &ProfileId,
+    version: i64,
+    limit: i64,
+) -> Result<Vec<HistoryRecord>, Error> {
+    store.read(HISTORY_AFTER, args![tenant, profile, version, limit]).await?.iter().map(event).collect()
+}
+
+fn event(row: &Row) -> Result<HistoryRecord, Error> {
+    Ok(HistoryRecord {
+        id: row.text(0)?,
+        version: row.int(1)?,
+        event: row.text(2)?,
+        connection: row.opt_text(3)?,
+        connection_id: row.opt_text(4)?,
+        identity_id: row.opt_text(5)?,
+        mapping: row.opt_text(6)?,
+        mapping_version: row.opt_int(7)?,
+        actor: row.text(8)?,
+        changes: json(row.opt_text(9)?)?,
+        created_at: row.int(10)?,
+    })
 }

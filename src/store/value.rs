@@ -63,7 +63,19 @@ macro_rules! from_ids {
         }
     )+};
 }
-from_ids!(TenantId, OrganizationId, ConnectionId, ProfileId, IdentityId, GroupId, SessionId, TokenId, ClientId, GrantId);
+from_ids!(
+    TenantId,
+    OrganizationId,
+    ConnectionId,
+    ProfileId,
+    IdentityId,
+    GroupId,
+    SessionId,
+    TokenId,
+    ClientId,
+    GrantId,
+    WebhookId
+);
 
 /// The arguments of one statement: `args![tenant, id, 3_i64]`.
 #[macro_export]

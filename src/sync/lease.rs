@@ -4,6 +4,7 @@
 use super::Error;
 use crate::clock::{Clock, Entropy, Micros, SECOND, rfc3339};
 use crate::model::connection::Connection;
+use crate::model::ids::TenantId;
 use crate::provisioning::sync::Fence;
 use crate::provisioning::user_id::hex;
 use crate::store::Store;
@@ -66,11 +67,25 @@ impl Lease {
         connection: &Connection,
         who: &str,
     ) -> Result<Self, Error> {
+        Self::of(store, clock, entropy, (&connection.tenant_id, format!("sync:{}", connection.id)), who).await
+    }
+
+    /// The same by a name of the tenant.
+    ///
+    /// # Errors
+    /// As [`Lease::take`].
+    pub async fn of(
+        store: &Store,
+        clock: &Clock,
+        entropy: &Entropy,
+        (tenant, name): (&TenantId, String),
+        who: &str,
+    ) -> Result<Self, Error> {
         let holder = Holder {
             store: store.clone(),
             clock: clock.clone(),
-            tenant: connection.tenant_id.to_string(),
-            name: format!("sync:{}", connection.id),
+            tenant: tenant.to_string(),
+            name,
             owner: format!("{who}, {}", hex(&entropy.bytes::<8>())),
         };
         let Some(number) = holder.claim().await? else {

@@ -36,6 +36,17 @@ pub enum Error {
     /// The directory could not be used, or not read to its end. Says what to change.
     #[error("{0}")]
     Directory(String),
+    /// It was told to stop, after so many people; what was done stays, and it can be gone on with.
+    #[error("stopped after {people} people; the same command goes on from there")]
+    Stopped { people: u64 },
+    /// It waits for somebody's word.
+    #[error(
+        "run {run} is held: look at `rosterd runs show {run}` and let it through with `rosterd runs confirm {run} --hash HASH`"
+    )]
+    Held { run: String },
+    /// There is nothing to go on with.
+    #[error("run {run} is {state} already")]
+    Ended { run: String, state: String },
     /// The connection can't be synced as it is set up.
     #[error("{0}")]
     Setup(String),

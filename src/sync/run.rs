@@ -10,6 +10,7 @@
 //! A run that is killed leaves whole batches; the next one finds the rest by comparing.
 
 mod delta;
+mod logged;
 mod look;
 mod tell;
 mod write;
@@ -361,12 +362,14 @@ impl<'a> Runner<'a> {
     fn wanted(&self, mapping: &dyn Mapping) -> Wanted {
         let (reads, beside) = (mapping.reads(), mapping.reads_beside_groups());
         let Settings { server, users, groups, .. } = self.settings;
-        Wanted::of(&reads, &beside, &users.id_attribute, *server, groups.is_some())
+        let mut wanted = Wanted::of(&reads, &beside, &users.id_attribute, *server, groups.is_some());
+        wanted.left_out.extend(self.connection.options.non_persistent_attrs.iter().cloned());
+        wanted
     }
 }
 
 /// The id of a run that begins now: the hour first, as of the runs of pushes, so that a list is in order of time.
-pub(super) fn run_id(clock: &Clock, entropy: &Entropy) -> String {
+pub(crate) fn run_id(clock: &Clock, entropy: &Entropy) -> String {
     let now = clock.now();
     format!("run_{}_{:010}{}", now.div_euclid(HOUR), now.rem_euclid(HOUR), hex(&entropy.bytes::<3>()))
 }

@@ -10,7 +10,7 @@ use super::confirmed::ITEMS_MAX;
 use super::lease::Lease;
 use super::run::run_id;
 use crate::clock::{Clock, Entropy};
-use crate::model::connection::Connection;
+use crate::model::connection::{Connection, ConnectionKind};
 use crate::provisioning::decide::undo::Did;
 use crate::provisioning::sync::{Fence, TOGETHER_MAX};
 use crate::provisioning::undo::{GroupDone, Told};
@@ -18,11 +18,12 @@ use crate::provisioning::{Provisioner, Request};
 use crate::store::audit::Audit;
 use crate::store::run_changes::{self, RunChange, Span};
 use crate::store::runs::{self, Run, SyncEnd, SyncItem};
-use crate::store::{Batch, Store, sync_state};
+use crate::store::{Batch, Store, sync_state, walks};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
 
 const CHANGES_PER_READ: i64 = 500;
+const REPLAYED_PER_READ: i64 = 250;
 
 /// What an undo needs.
 pub struct Undoer<'a> {
@@ -125,12 +126,14 @@ impl Undoer<'_> {
             return Err(Error::Setup(format!("run {} is not one of {}", run.id, self.connection.name)));
         }
         match run.kind.as_str() {
-            "sync" => Ok(()),
+            "sync" | "replay" => Ok(()),
             "undo" => Err(Error::Setup(format!(
                 "run {} undid another one, and is not undone: `rosterd sync {}` follows the directory again",
                 run.id, self.connection.name
             ))),
-            kind => Err(Error::Setup(format!("run {} is of kind {kind}; only what a sync did can be undone", run.id))),
+            kind => {
+                Err(Error::Setup(format!("run {} is of kind {kind}; only what a sync or a replay did can be undone", run.id)))
+            }
         }
     }
 
@@ -139,7 +142,9 @@ impl Undoer<'_> {
         let mut batch = Batch::default();
         runs::start_undo(&mut batch, connection, id, self.clock.now());
         // First of all: a schedule must not redo what is half undone.
-        sync_state::pause(&mut batch, connection, id);
+        if connection.kind == ConnectionKind::Ldap {
+            sync_state::pause(&mut batch, connection, id);
+        }
         lease.fence.guard(connection, &mut batch);
         self.store.apply(batch).await?;
         let mut report = Report { run_id: Some(id.to_owned()), ..Report::default() };
@@ -152,7 +157,13 @@ impl Undoer<'_> {
         runs::hold_sync(&mut batch, connection, id, &kept(&report), "kept", now);
         // What is held, or let through already, was judged beside what is undone by now.
         runs::supersede_judged(&mut batch, connection, now);
-        let audit = Audit { actor: self.actor.to_owned(), request_id: id.to_owned(), log_id: self.entropy.uuid(now), at: now };
+        let audit = Audit {
+            actor: self.actor.to_owned(),
+            request_id: id.to_owned(),
+            log_id: self.entropy.uuid(now),
+            at: now,
+            from: None,
+        };
         runs::mark_undone(&mut batch, connection, &run.id, &audit);
         lease.fence.guard(connection, &mut batch);
         self.store.apply(batch).await?;
@@ -163,6 +174,9 @@ impl Undoer<'_> {
     async fn walk(&self, run: &Run, id: &str, lease: Option<&Lease>, report: &mut Report) -> Result<(), Error> {
         let request = Request { connection: self.connection, actor: self.actor, request_id: id };
         let fence = lease.map(|lease| &lease.fence);
+        if run.kind == "replay" {
+            return self.walk_replayed(run, &request, lease, report).await;
+        }
         for done in self.groups(run).await?.into_values() {
             report.add(self.provisioner.undo_group(&request, fence, &done).await?);
             if let Some(lease) = lease {
@@ -183,6 +197,32 @@ impl Undoer<'_> {
                 }
             }
             (self.progress)(looked);
+        }
+    }
+
+    /// Whom a replay changed stands in rows of its own, in the order of keys.
+    async fn walk_replayed(
+        &self,
+        run: &Run,
+        request: &Request<'_>,
+        lease: Option<&Lease>,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let (mut after, mut looked) = ((String::new(), String::new()), 0);
+        loop {
+            let (tenant, from) = (&self.connection.tenant_id, (after.0.as_str(), after.1.as_str()));
+            let page = walks::replayed(self.store, tenant, &run.id, from, REPLAYED_PER_READ).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = (last.identity_id.to_string(), last.side.clone());
+            let fence = lease.map(|lease| &lease.fence);
+            for told in self.provisioner.undo_replayed(request, fence, &run.id, &page).await? {
+                report.add(told);
+            }
+            looked += page.len() as u64;
+            (self.progress)(looked);
+            if let Some(lease) = lease {
+                lease.keep()?;
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 //! because an error may quote it. Kept: ids, filters and attributes of people: they are what a report is about, and go with
 //! retention. A body that is no JSON is never kept as text, only its shape.
 
+use crate::model::secret_name::is_secret_name;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -26,25 +27,6 @@ const TRACED_MAX: usize = 64;
 /// Characters of a broken body's shape, up to where it breaks.
 const SHAPE_CHARS: usize = 120;
 
-/// Parts of names that give a secret away, in lower case without separators.
-const SECRET_WORDS: [&str; 14] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "passcode",
-    "pwd",
-    "secret",
-    "token",
-    "credential",
-    "apikey",
-    "privatekey",
-    "accesskey",
-    "authorization",
-    "bearer",
-    "cookie",
-];
-/// Names that are secrets only as a whole.
-const SECRET_NAMES: [&str; 5] = ["pin", "otp", "totp", "auth", "jwt"];
 /// Query parameters whose values may be kept.
 const PARAMETERS: [&str; 11] = [
     "filter",
@@ -69,14 +51,6 @@ pub struct Redactor {
     names: Arc<[String]>,
     /// Beginnings of what was masked, in lower case.
     traced: Vec<String>,
-}
-
-/// Whether an attribute, path or key of this name holds a secret.
-pub fn is_secret_name(name: &str) -> bool {
-    let plain: String = name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect();
-    let last = plain.rsplit(['.', ':', '/']).next().unwrap_or_default();
-    let holds = |word: &str| plain.match_indices(word).any(|(at, _)| !plain[at..].starts_with("secretar"));
-    SECRET_NAMES.contains(&last) || SECRET_WORDS.iter().any(|word| holds(word))
 }
 
 /// [`is_secret_name`], or one of `names` is a part of it.

@@ -19,7 +19,7 @@ const NOW: i64 = 1_764_000_000_000_000;
 
 fn audit() -> Audit {
     let log_id = Entropy::system().uuid(NOW);
-    Audit { actor: String::from("test"), request_id: String::from("r"), log_id, at: NOW }
+    Audit { actor: String::from("test"), request_id: String::from("r"), log_id, at: NOW, from: None }
 }
 
 fn tenant(name: &str) -> Tenant {

@@ -100,7 +100,7 @@ impl Door {
 
 fn audit() -> Audit {
     let log_id = Entropy::system().uuid(NOW);
-    Audit { actor: String::from("test"), request_id: String::from("r"), log_id, at: NOW }
+    Audit { actor: String::from("test"), request_id: String::from("r"), log_id, at: NOW, from: None }
 }
 
 on_both! {
@@ -112,7 +112,7 @@ on_both! {
             Principal::Scim { connection, scopes, .. } => {
                 assert_eq!((connection.name.as_str(), scopes.as_slice()), ("okta", &[String::from("get:users")][..]));
             }
-            other @ Principal::Management { .. } => panic!("{other:?}"),
+            other @ (Principal::Management { .. } | Principal::Person { .. }) => panic!("{other:?}"),
         }
         let principal = door.enter(&admin).await.unwrap();
         assert!(matches!(&principal, Principal::Management { tenant, .. } if tenant.as_str() == "acme"), "{principal:?}");

@@ -253,7 +253,8 @@ async fn who_came_back_and_leaves_again_is_asked_about_again() {
         let run = texts(&edge, "SELECT id FROM runs").await.remove(0);
         let tenant = rosterd::model::ids::TenantId::new("default");
         let found = rosterd::store::runs::find(&edge.test.store, &tenant, &run).await.unwrap().unwrap();
-        let audit = rosterd::store::audit::Audit { actor: "cli".into(), request_id: "r".into(), log_id: "l".into(), at: 1 };
+        let audit =
+            rosterd::store::audit::Audit { actor: "cli".into(), request_id: "r".into(), log_id: "l".into(), at: 1, from: None };
         let mut batch = rosterd::store::Batch::default();
         rosterd::store::runs::confirm(&mut batch, &tenant, &found, &hash, &audit);
         edge.test.store.apply(batch).await.unwrap();

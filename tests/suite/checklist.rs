@@ -2,7 +2,8 @@
 //! every row of the lists below stands there, and every test it names is one that runs.
 //!
 //! Tests are found as the compiler finds them, from `main.rs` and `lib.rs` along the modules: a name in a comment, a text, a
-//! file that no module names or an ignored test is none. `docs/oidc-checklist.md` is held to the same.
+//! file that no module names or an ignored test is none. `docs/oidc-checklist.md` and
+//! `docs/profile-checklist.md` are held to the same.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 const PAGE: &str = "docs/scim-checklist.md";
 const OIDC_PAGE: &str = "docs/oidc-checklist.md";
+const PROFILE_PAGE: &str = "docs/profile-checklist.md";
 
 /// Rows of the tables of the RFCs: each with a test and a refusal, or one of [`NOTHING_TO_REFUSE`].
 const ITEMS: [&str; 87] = [
@@ -143,7 +145,7 @@ const ATTACKS: [&str; 35] = [
 ];
 
 /// Rows of `docs/oidc-checklist.md`: each with its tests.
-const OPENID: [&str; 56] = [
+const OPENID: [&str; 84] = [
     "basic-config",
     "basic-jwks",
     "basic-code",
@@ -164,6 +166,8 @@ const OPENID: [&str; 56] = [
     "basic-redirect-uri",
     "basic-redirect-query",
     "basic-client-auth",
+    "basic-private-key",
+    "basic-acr",
     "basic-refresh",
     "basic-rotation",
     "basic-pkce",
@@ -182,6 +186,29 @@ const OPENID: [&str; 56] = [
     "rp-chain",
     "rp-chain-joined",
     "rp-pages",
+    "in-issuer",
+    "in-subject",
+    "in-audience",
+    "in-times",
+    "in-kid",
+    "in-signature",
+    "in-nonce",
+    "in-token",
+    "in-profile",
+    "in-rotation",
+    "in-answers",
+    "in-panva",
+    "in-glewlwyd",
+    "in-lemonldap",
+    "in-copies",
+    "in-kinds",
+    "in-proof",
+    "in-trace",
+    "link-known",
+    "link-pushed",
+    "link-address",
+    "link-unverified",
+    "link-changed",
     "safe-mix-up",
     "safe-state",
     "safe-pkce",
@@ -191,6 +218,7 @@ const OPENID: [&str; 56] = [
     "safe-leak",
     "safe-ssrf",
     "safe-jose",
+    "safe-client-key",
     "safe-session",
     "safe-markup",
     "safe-step-up",
@@ -198,8 +226,63 @@ const OPENID: [&str; 56] = [
     "safe-refresh",
     "safe-tenant",
     "safe-enabled",
+    "safe-domain",
+    "safe-withdrawn",
     "safe-home",
     "safe-leaving",
+];
+
+/// Rows of the rules of a profile: each with its tests.
+const PROFILE: [&str; 49] = [
+    "write-database",
+    "write-each",
+    "write-first",
+    "write-never",
+    "write-word",
+    "write-script",
+    "write-metadata",
+    "write-database-only",
+    "write-verified",
+    "write-secondary",
+    "write-late",
+    "metadata-merge",
+    "metadata-clear",
+    "metadata-patch",
+    "metadata-names",
+    "metadata-size",
+    "metadata-limits",
+    "link-1",
+    "link-2",
+    "link-3",
+    "link-4",
+    "link-5",
+    "link-6",
+    "link-7",
+    "link-8",
+    "link-self",
+    "link-flatten",
+    "link-unlink",
+    "link-primary",
+    "link-suggest",
+    "link-undo",
+    "link-block",
+    "block-admin",
+    "block-source",
+    "block-failures",
+    "block-any",
+    "leave-inactive",
+    "leave-delete",
+    "leave-missing",
+    "leave-filter",
+    "leave-guard",
+    "leave-erase",
+    "leave-api",
+    "event-login-none",
+    "event-login",
+    "event-post",
+    "event-put",
+    "event-sync",
+    "event-create",
 ];
 
 /// Rows that the product does not hold yet. A row that is open on the page and not here, or the other way round, fails.
@@ -430,6 +513,13 @@ fn every_row_of_the_openid_checklist_names_tests_that_run() {
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(OIDC_PAGE)).expect("the page is there");
     let faults = faults(&page, &all_tests(), &[], &OPENID, &[]);
     assert!(faults.is_empty(), "{OIDC_PAGE}: {} faults\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
+fn every_rule_of_a_profile_names_tests_that_run() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(PROFILE_PAGE)).expect("the page is there");
+    let faults = faults(&page, &all_tests(), &[], &PROFILE, &[]);
+    assert!(faults.is_empty(), "{PROFILE_PAGE}: {} faults\n{}", faults.len(), faults.join("\n"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::support::caller::on_both_gateways;
 use crate::support::gateway::{Answer, Gateway};
+use crate::support::key_pair::{KeyPair, set};
 use crate::support::rows::Database;
 use serde_json::{Map, Value, json};
 
@@ -222,6 +223,48 @@ on_both_gateways! {
         assert_eq!(log(&gateway).await.iter().filter(|row| row["kind"] == "client.secret_rotated").count(), 2);
     }
 
+    async fn public_keys_take_the_place_of_a_secret_and_give_nobody_more_than_they_have(store) {
+        let gateway = Gateway::start(store).await;
+        let api = Api::admin(&gateway);
+        let machine = |name: &str, more: Value| {
+            let mut body = json!({"name": name, "app_type": "non_interactive", "scopes": ["read:users"]});
+            body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            body
+        };
+        let keys = set(&[&KeyPair::new("ES256", "one")]);
+        let made = api.made(&machine("robot", json!({"jwks": keys, "token_endpoint_auth_method": "private_key_jwt"}))).await;
+        assert!(made.get("client_secret").is_none(), "{made}");
+        assert_eq!((&made["jwks"], &made["jwks_uri"], &made["token_endpoint_auth_method"]), (&keys, &Value::Null, &json!("private_key_jwt")));
+        let at = api.made(&machine("other", json!({"jwks_uri": "https://robot.example/keys"}))).await;
+        assert_eq!((&at["jwks"], &at["jwks_uri"]), (&Value::Null, &json!("https://robot.example/keys")));
+        let mut private = keys.clone();
+        private["keys"][0]["d"] = "x".into();
+        for (more, member) in [
+            (json!({"jwks": private}), "jwks"),
+            (json!({"jwks": {"keys": []}}), "jwks"),
+            (json!({"jwks_uri": "http://127.0.0.1/keys"}), "jwks_uri"),
+            (json!({"pkce_required": false}), "pkce_required"),
+        ] {
+            let refused = api.send("POST", "/clients", Some(&machine("new", more.clone()))).await;
+            assert_problem(&refused, 400, "invalid_body");
+            assert!(refused.text.contains(member) && !refused.text.contains("\"d\""), "{more}: {}", refused.text);
+        }
+        let shop = api.made(&json!({"name": "shop", "callbacks": ["https://a.example/cb"], "pkce_required": false})).await;
+        assert_eq!(shop["pkce_required"], json!(false));
+        let helper = Api::with(&gateway, &["--scopes", "update:clients"]);
+        let own = json!({"jwks": set(&[&KeyPair::new("ES256", "helpers")])});
+        assert_problem(&helper.send("PATCH", &path(&made), Some(&own)).await, 403, "insufficient_scope");
+        let back = api.send("PATCH", &path(&made), Some(&json!({"jwks": null, "jwks_uri": null}))).await.json();
+        let secret = back["client_secret"].as_str().expect("a secret again, this once");
+        assert_eq!(token_for(&gateway, &made, secret).await, 200);
+        assert_eq!(api.send("GET", &path(&made), None).await.json().get("client_secret"), None);
+        let plan = api.send("POST", &format!("{}/revoke?dry_run=true", path(&made)), None).await;
+        assert_eq!((plan.status, &plan.json()["step"]), (200, &json!("revoke")));
+        assert_eq!(api.send("POST", &format!("{}/revoke", path(&made)), None).await.status, 204);
+        let mut rows = Database::open(gateway.database_url()).await;
+        assert!(rows.rows("SELECT id FROM tokens WHERE client_id IS NOT NULL").await.is_empty());
+    }
+
     async fn each_call_asks_for_its_scope_and_nobody_gives_what_they_do_not_have(store) {
         let gateway = Gateway::start(store).await;
         let admin = Api::admin(&gateway);
@@ -234,6 +277,7 @@ on_both_gateways! {
             ("POST", String::from("/clients"), Some(shop("new")), "create:clients"),
             ("PATCH", path(&there), Some(json!({"name": "x"})), "update:clients"),
             ("POST", rotate(&there), None, "update:clients"),
+            ("POST", format!("{}/revoke", path(&there)), None, "update:clients"),
             ("DELETE", path(&there), None, "delete:clients"),
         ];
         for (method, path, body, needed) in &calls {
@@ -328,6 +372,7 @@ on_both_gateways! {
             ("PATCH", path(&theirs), Some(json!({"name": "taken over"}))),
             ("DELETE", path(&theirs), None),
             ("POST", rotate, None),
+            ("POST", format!("{}/revoke", path(&theirs)), None),
         ] {
             assert_problem(&here.send(method, &path, body.as_ref()).await, 404, "inexistent_client");
         }

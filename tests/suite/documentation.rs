@@ -41,3 +41,29 @@ fn the_page_of_functions_is_what_the_program_prints() {
     assert_eq!(printed.code, 0, "{printed:?}");
     assert!(written == printed.out, "print it again: rosterd mapping functions --markdown > docs/mapping/functions.md");
 }
+
+/// What the guide has somebody type is taken as it stands there, and its Apache is told the address that was registered.
+#[test]
+fn the_guide_to_protect_an_app_can_be_typed_as_it_stands_there() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides/protect-an-app.md");
+    let text = std::fs::read_to_string(&page).expect("the page is there");
+    let joined = text.replace("\\\n", " ");
+    let typed: Vec<&str> = joined.lines().filter_map(|line| line.strip_prefix("    rosterd ")).collect();
+    assert_eq!(typed.len(), 4, "{typed:?}");
+    let (sandbox, _) = Sandbox::bootstrapped();
+    sandbox.write("acme.secret", "what they gave you");
+    for line in typed {
+        sandbox.run(line).succeeded();
+    }
+    let made = sandbox.run("client show shop --json").json();
+    let address = made["callbacks"][0].as_str().expect("an address");
+    let told = joined.lines().any(|line| line.trim_start().starts_with("OIDCRedirectURI") && line.ends_with(address));
+    assert!(told, "OIDCRedirectURI is not {address}");
+    let connections = sandbox.run("connection list --json").json();
+    let of_acme = connections
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|one| one["name"].as_str().is_some_and(|name| name.starts_with("acme-")));
+    assert_eq!(of_acme.count(), 2);
+}

@@ -19,7 +19,10 @@ use tokio::sync::Notify;
 use tower::ServiceExt;
 
 async fn app(change: impl FnOnce(&mut Config)) -> (App, TestStore) {
-    let test = TestStore::sqlite().await;
+    app_on(TestStore::sqlite().await, change)
+}
+
+fn app_on(test: TestStore, change: impl FnOnce(&mut Config)) -> (App, TestStore) {
     let mut config = Config::defaults();
     change(&mut config);
     let keys = KeyRing::new(Secret::new([1; 32]), None);
@@ -118,6 +121,29 @@ async fn retention_counts_what_it_removes() {
     let router = app.router(app.edges());
     let numbers = text(ask(&router, "/metrics").await).await;
     assert!(numbers.contains("rosterd_retention_deleted_rows_total{kind=\"log\"} 1200"), "{numbers}");
+}
+
+#[tokio::test]
+async fn a_tenant_keeps_its_log_for_as_long_as_it_says_and_the_others_as_configured() {
+    for test in [TestStore::sqlite().await, TestStore::postgres().await] {
+        let (app, test) = app_on(test, |config| config.retention.log_days = 90);
+        let now = app.clock.now();
+        let day = 86_400_000_000;
+        let row = "INSERT INTO log (tenant_id, id, kind, outcome, actor, request_id, created_at) VALUES ($1, $2, 'k', 'ok', 'a', 'r', $3)";
+        let tenant = "INSERT INTO tenants (tenant_id, name, options, created_at, updated_at) VALUES ($1, $1, $2, 0, 0)";
+        let mut batch = Batch::default();
+        for (name, options) in [("brief", r#"{"log_days":7}"#), ("long", r#"{"log_days":365}"#), ("usual", "{}")] {
+            batch.one(tenant, args![name, options]);
+            batch
+                .each(row, [1, 30, 200, 400].into_iter().map(|age: i64| args![name, age.to_string(), now - age * day]).collect());
+        }
+        test.store.apply(batch).await.unwrap();
+        rosterd::app::retention::pass(&app).await.unwrap();
+        let left = test.store.read("SELECT tenant_id, id FROM log ORDER BY tenant_id, created_at DESC", args![]).await.unwrap();
+        let left: Vec<(String, String)> = left.iter().map(|row| (row.text(0).unwrap(), row.text(1).unwrap())).collect();
+        let expected = [("brief", "1"), ("long", "1"), ("long", "30"), ("long", "200"), ("usual", "1"), ("usual", "30")];
+        assert_eq!(left, expected.map(|(tenant, id)| (tenant.to_owned(), id.to_owned())));
+    }
 }
 
 #[tokio::test]

@@ -297,6 +297,23 @@ on_both_gateways! {
         assert!(!answer.text.contains("secret-code"), "{}", answer.text);
     }
 
+    async fn attack_a_connection_that_is_bound_to_a_domain_brings_an_address_of_another(store) {
+        let site = OidcSite::start(store, &[]).await;
+        let mapping = "mapping bound from oidc to profile\n\
+            deny when not (lower($email ?? \"\").ends_with(\"@corp.example\")) because \"an address of another domain\"\nemail = $email\n";
+        std::fs::write(site.site.gateway.folder().join("mappings/bound.mapping"), mapping).expect("written");
+        site.site.gateway.cli(&["connection", "update", "acme", "--set", "mapping=bound"]);
+        for other in ["ceo@victim.example", "ceo@corp.example.evil.example", "ceo@corp.example@evil.example", ""] {
+            site.provider.act(|act| act.profile["email"] = other.into());
+            let mut browser = site.browser();
+            let answer = site.log_in(&mut browser).await;
+            assert!(answer.status == 403 && answer.text.contains("access_denied"), "{other}: {}", answer.text);
+            assert_eq!(browser.session().await.status, 401, "{other}");
+        }
+        site.provider.act(|act| act.profile["email"] = "ann@corp.example".into());
+        assert_eq!(site.log_in(&mut site.browser()).await.status, 303);
+    }
+
     async fn attack_another_sites_page_begins_logins(store) {
         let site = OidcSite::start(store, &[]).await;
         let mut browser = site.browser();

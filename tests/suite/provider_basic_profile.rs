@@ -133,7 +133,7 @@ on_both_gateways! {
     async fn a_scope_that_nobody_knows_is_left_out_and_the_answer_says_what_was_given(store) {
         let site = SamlSite::start(store, &[]).await;
         let app = Application::register(&site, "app", &[]);
-        let tokens = app.tokens(&mut signed_in(&site).await, &[("scope", "openid address email shoe_size")]).await;
+        let tokens = app.tokens(&mut signed_in(&site).await, &[("scope", "openid tenants email shoe_size")]).await;
         assert_eq!(tokens["scope"], "openid email");
     }
 

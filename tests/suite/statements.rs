@@ -150,6 +150,8 @@ fn every_statement_names_the_tenant() {
         "sessions::FIND_SESSION_BY_HASH",
         "positions::WAITING_LOG",
         "positions::WAITING_OUTBOX",
+        "webhooks::WEBHOOKS_AT_WORK",
+        "webhooks::WEBHOOK_LAG",
     ];
     let mut nameless = Vec::new();
     for (name, sql) in statements::all() {

@@ -392,6 +392,7 @@ async fn a_mapping_published_during_a_run_counts_from_the_next_one() {
         let run = corp.spawn_sync();
         reading.recv_timeout(Duration::from_secs(60)).expect("the run reads again");
         corp.mapping("mapping own from ldap to profile\nusername = $uid\nblocked = not has($employeeType)\n");
+        // Nobody is stored yet, so that there is nothing to preview.
         corp.run("mapping publish own").succeeded();
         // Longer than a process goes by the version it knows.
         tokio::time::sleep(Duration::from_millis(2_100)).await;

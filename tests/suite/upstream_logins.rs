@@ -17,9 +17,9 @@ use std::ops::Deref;
 const SECRET: &str = "s3cret: +&/%";
 
 /// A gateway and the strict provider that know each other as `acme`.
-struct Strict {
+pub struct Strict {
     site: UpstreamSite,
-    panva: Panva,
+    pub panva: Panva,
 }
 
 impl Deref for Strict {
@@ -31,12 +31,12 @@ impl Deref for Strict {
 }
 
 impl Strict {
-    async fn start(store: Store, options: &[&str]) -> Self {
+    pub async fn start(store: Store, options: &[&str]) -> Self {
         Self::start_with(store, &json!({}), options).await
     }
 
     /// With more metadata of the gateway as the provider's application.
-    async fn start_with(store: Store, metadata: &Value, options: &[&str]) -> Self {
+    pub async fn start_with(store: Store, metadata: &Value, options: &[&str]) -> Self {
         let strict = Self { site: UpstreamSite::start(store).await, panva: Panva::start() };
         strict.introduce("acme", metadata, options);
         strict
@@ -54,7 +54,7 @@ impl Strict {
     }
 
     /// A login with a new browser, to wherever it ends.
-    async fn log_in(&self, name: &str) -> Browser {
+    pub async fn log_in(&self, name: &str) -> Browser {
         let mut browser = self.begin(name).await;
         self.panva.sign_in(&mut browser, "alice").await;
         browser
@@ -268,11 +268,11 @@ on_both_gateways! {
 }
 
 /// A gateway and a copy of a service that know each other as `acme`.
-struct Copied {
+pub struct Copied {
     site: UpstreamSite,
-    emulate: Emulate,
+    pub emulate: Emulate,
     service: &'static str,
-    who: &'static str,
+    pub who: &'static str,
 }
 
 impl Deref for Copied {
@@ -284,7 +284,7 @@ impl Deref for Copied {
 }
 
 impl Copied {
-    async fn start(store: Store, (service, kind): (&'static str, &str), who: &'static str) -> Self {
+    pub async fn start(store: Store, (service, kind): (&'static str, &str), who: &'static str) -> Self {
         let (site, emulate) = (UpstreamSite::start(store).await, Emulate::start());
         emulate.register(service, "us", &site.callback("acme"));
         let base = emulate.base(service);
@@ -308,7 +308,7 @@ impl Copied {
         Self { site, emulate, service, who }
     }
 
-    async fn log_in(&self) -> Value {
+    pub async fn log_in(&self) -> Value {
         let mut browser = self.begin("acme").await;
         self.emulate.sign_in(&mut browser, self.who).await;
         self.entered(&mut browser).await

@@ -116,7 +116,7 @@ pub const RESERVED_CLAIMS: [&str; 22] = [
 ];
 
 /// What an application may ask for, and a claim may hang on.
-pub const SCOPES: [&str; 6] = ["openid", "profile", "email", "phone", "groups", "offline_access"];
+pub const SCOPES: [&str; 7] = ["openid", "profile", "email", "phone", "address", "groups", "offline_access"];
 
 /// Where a claim may be told. An access token is no place: nobody can read it.
 pub const CLAIM_PLACES: [&str; 2] = ["id_token", "userinfo"];
@@ -146,6 +146,9 @@ const STANDARD_CLAIMS: &[(&str, Type)] = &[
     ("updated_at", Type::Int),
 ];
 
+/// Members of the claim `address` (OpenID Connect Core §5.1.1).
+const ADDRESS: [&str; 6] = ["formatted", "street_address", "locality", "region", "postal_code", "country"];
+
 /// The type a claim's target wants; `None`: no mapping writes it.
 pub fn of_claim(path: &[&str]) -> Option<Type> {
     let is_name = |name: &&str| (1..=CLAIM_NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control);
@@ -153,6 +156,7 @@ pub fn of_claim(path: &[&str]) -> Option<Type> {
         [] => None,
         [first, ..] if RESERVED_CLAIMS.contains(first) || !path.iter().all(is_name) => None,
         ["groups"] => Some(Type::String.list()),
+        ["address", member] if ADDRESS.contains(member) => Some(Type::String),
         [one] => Some(STANDARD_CLAIMS.iter().find(|(name, _)| name == one).map_or(Type::Json, |(_, ty)| ty.clone())),
         _ => Some(Type::Json),
     }

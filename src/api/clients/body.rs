@@ -2,7 +2,7 @@
 //! name: a setting that is ignored would be one that somebody relies on. Pure.
 
 use crate::api::problem::Problem;
-use crate::model::client::{ClientKind, ClientOptions};
+use crate::model::client::{ClientKeys, ClientKind, ClientOptions};
 use crate::model::provider_key::SigningAlg;
 use crate::registration::decide::Wanted;
 use crate::registration::shown::{app_type, auth_methods, grant_types};
@@ -18,7 +18,7 @@ pub(super) fn new(members: &Map<String, Value>) -> Result<(ClientKind, Wanted), 
         None if text(members, "token_endpoint_auth_method")? == Some("none") => ClientKind::Public,
         None => ClientKind::Confidential,
     };
-    Ok((kind, wanted(members, kind)?))
+    Ok((kind, wanted(members, kind, false)?))
 }
 
 /// What a body says of an application that is there.
@@ -32,11 +32,12 @@ pub(super) fn of(members: &Map<String, Value>, options: &ClientOptions) -> Resul
         let says = format!("the application is and stays {}", app_type(options));
         return Err(Problem::member("app_type", says));
     }
-    wanted(members, options.kind)
+    wanted(members, options.kind, options.keys.is_some())
 }
 
-fn wanted(members: &Map<String, Value>, kind: ClientKind) -> Result<Wanted, Problem> {
-    let mut wanted = Wanted::default();
+fn wanted(members: &Map<String, Value>, kind: ClientKind, has_keys: bool) -> Result<Wanted, Problem> {
+    let mut wanted = Wanted { keys: keys(members)?, ..Wanted::default() };
+    let has_keys = wanted.keys.as_ref().map_or(has_keys, Option::is_some);
     for (name, value) in members {
         match name.as_str() {
             "name" => wanted.name = Some(of_text(name, value)?.to_owned()),
@@ -50,8 +51,12 @@ fn wanted(members: &Map<String, Value>, kind: ClientKind) -> Result<Wanted, Prob
             "scopes" => wanted.scopes = Some(texts(name, value)?),
             "token_endpoint_auth_method" => {
                 let method = of_text(name, value)?;
-                if !auth_methods(kind).contains(&method) {
-                    return Err(Problem::member(name, format!("this application has {}", auth_methods(kind).join(" and "))));
+                let methods = auth_methods(kind, has_keys);
+                if method == "private_key_jwt" && !has_keys && kind != ClientKind::Public {
+                    return Err(Problem::member(name, "private_key_jwt wants the application's public keys: jwks or jwks_uri"));
+                }
+                if !methods.contains(&method) {
+                    return Err(Problem::member(name, format!("this application has {}", methods.join(" and "))));
                 }
             }
             "grant_types" => {
@@ -63,6 +68,9 @@ fn wanted(members: &Map<String, Value>, kind: ClientKind) -> Result<Wanted, Prob
                 }
             }
             "jwt_configuration" => wanted.alg = alg(value)?,
+            // Read together.
+            "jwks" | "jwks_uri" => {}
+            "pkce_required" => wanted.without_pkce = Some(!of_bool(name, value)?),
             "id_token_claims" => wanted.id_token_claims = Some(of_bool(name, value)?),
             "asks_consent" => wanted.asks_consent = Some(of_bool(name, value)?),
             "claims_mapping" => {
@@ -79,6 +87,21 @@ pub(super) fn unknown(path: &str) -> Problem {
     // Of what was sent no more than a name's length comes back.
     let name: String = path.chars().take(64).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     Problem::member(&name, format!("Additional properties not allowed: {name}"))
+}
+
+/// What is said of keys: a set or an address, and none where null is all that is said.
+fn keys(members: &Map<String, Value>) -> Result<Option<Option<ClientKeys>>, Problem> {
+    let (set, uri) = (members.get("jwks"), members.get("jwks_uri"));
+    match (set.filter(|set| !set.is_null()), uri.filter(|uri| !uri.is_null())) {
+        (Some(_), Some(_)) => Err(Problem::member("jwks_uri", "there are keys in jwks already; wanted one of the two")),
+        (Some(set), None) if set.is_object() => Ok(Some(Some(ClientKeys::Set(set.clone())))),
+        (Some(_), None) => Err(Problem::member("jwks", "Expected type object")),
+        (None, Some(uri)) => {
+            let uri = of_text("jwks_uri", uri)?.to_owned();
+            Ok(Some(Some(ClientKeys::At { uri, allow_plaintext: false })))
+        }
+        (None, None) => Ok((set.is_some() || uri.is_some()).then_some(None)),
+    }
 }
 
 fn alg(value: &Value) -> Result<Option<SigningAlg>, Problem> {
@@ -164,6 +187,13 @@ mod tests {
             (json!({"callbacks": [1]}), "callbacks"),
             (json!({"app_type": "sso"}), "app_type"),
             (json!({"token_endpoint_auth_method": "private_key_jwt"}), "token_endpoint_auth_method"),
+            (json!({"jwks": {"keys": []}, "jwks_uri": "https://a.example"}), "jwks_uri"),
+            (json!({"jwks": []}), "jwks"),
+            (
+                json!({"jwks_uri": "https://a.example", "token_endpoint_auth_method": "client_secret_post"}),
+                "token_endpoint_auth_method",
+            ),
+            (json!({"app_type": "spa", "token_endpoint_auth_method": "private_key_jwt"}), "token_endpoint_auth_method"),
             (json!({"app_type": "spa", "token_endpoint_auth_method": "client_secret_post"}), "token_endpoint_auth_method"),
             (json!({"grant_types": ["authorization_code", "implicit"]}), "grant_types"),
             (json!({"grant_types": ["authorization_code"]}), "grant_types"),

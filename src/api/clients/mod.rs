@@ -5,6 +5,7 @@ mod body;
 mod create;
 mod delete;
 mod list;
+mod revoke;
 mod rotate_secret;
 mod schema;
 mod show;
@@ -56,6 +57,11 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .with(&DRY_RUN)
             .answers(200, "what would be done (`dry_run`)", schema::plan)
             .answers_nothing(204, "it is gone"),
+        Endpoint::new(Method::POST, "/clients/{id}/revoke", "revoke_client", &[UPDATE], handler!(revoke::revoke, nobody))
+            .does("Ends all it was given: people go through sign-in to it again, a machine fetches another token")
+            .with(&DRY_RUN)
+            .answers(200, "what would be done (`dry_run`)", schema::plan)
+            .answers_nothing(204, "it has nothing any more"),
         Endpoint::new(
             Method::POST,
             "/clients/{id}/rotate-secret",
@@ -86,6 +92,7 @@ enum Wish {
     RotateSecret {
         overlap_seconds: i64,
     },
+    Revoke,
     Delete,
 }
 
@@ -95,6 +102,10 @@ async fn plan(call: &Call<'_>, wish: &Wish, stored: StoredClient) -> Result<Plan
         Wish::Update(members) => {
             let wanted = body::of(members, &stored.client.options)?;
             call.may_give(wanted.scopes.as_deref().unwrap_or_default())?;
+            if wanted.keys.as_ref().is_some_and(|keys| *keys != stored.client.options.keys) {
+                // Whoever has the key has what the machine was given.
+                call.may_give(&stored.client.options.scopes)?;
+            }
             Ok(registrar.update(stored, wanted, &audit).await?)
         }
         Wish::RotateSecret { overlap_seconds } => {
@@ -102,6 +113,7 @@ async fn plan(call: &Call<'_>, wish: &Wish, stored: StoredClient) -> Result<Plan
             call.may_give(&stored.client.options.scopes)?;
             Ok(registrar.rotate(stored, audit.at.saturating_add(overlap_seconds * SECOND), &audit)?)
         }
+        Wish::Revoke => Ok(registrar.revoke(stored, &audit)),
         Wish::Delete => Ok(registrar.delete(stored, &audit)),
     }
 }

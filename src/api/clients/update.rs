@@ -14,5 +14,6 @@ pub(in crate::api) async fn update(call: &Call<'_>, sent: Body) -> Result<Answer
         return Ok(Answer::ok(shown::plan(&planned)));
     }
     let after = planned.after.as_ref().ok_or_else(Problem::no_client)?;
-    Ok(Answer::ok(shown::client(after, None)))
+    // One that has no keys any more has a secret, shown this once.
+    Ok(Answer::ok(shown::client(after, planned.secret.as_ref())))
 }

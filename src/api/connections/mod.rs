@@ -30,6 +30,12 @@ const SCIM: &str = "/connections/{id}/scim-configuration";
 const TOKENS: &str = "/connections/{id}/scim-configuration/tokens";
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
+    let mut all = of_connections();
+    all.extend(of_the_scim_side());
+    all
+}
+
+fn of_connections() -> Vec<Endpoint> {
     const REFUSED: Parameter = Parameter::new("refused", Kind::Flag, "only what was refused");
     let (all, one) = ("/connections", "/connections/{id}");
     vec![
@@ -67,31 +73,77 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .answers(202, "it is gone", deleted_schema)
             .answers_nothing(204, "it was gone already")
             .refuses(409, "users came in through it"),
-        Endpoint::new(Method::GET, "/connections/{id}/status", "show_connection_status", &[READ], handler!(status::status, nobody))
-            .does("Whether the directory of a connection answered when it was last read; any other connection is up")
-            .answers(200, "it is up", status_schema)
-            .refuses(404, "there is no such connection, or its directory does not answer"),
-        Endpoint::new(Method::GET, SCIM, "show_scim_configuration", &["read:scim_config"], handler!(scim_configuration::show, nobody))
-            .does("By what a SCIM client names people on a connection, and what goes where")
-            .answers(200, "the configuration", plan_schema),
-        Endpoint::new(Method::POST, SCIM, "create_scim_configuration", &["create:scim_config"], handler!(scim_configuration::create))
-            .does("Lets a SCIM client push to a connection that people log in through")
-            .with(&DRY_RUN)
-            .takes(plan_schema)
-            .answers(200, "what would be done (`dry_run`)", plan_schema)
-            .answers(201, "the configuration", plan_schema),
-        Endpoint::new(Method::PATCH, SCIM, "update_scim_configuration", &["update:scim_config"], handler!(scim_configuration::update))
-            .does("Changes by what a SCIM client names people; both members are wanted")
-            .with(&DRY_RUN)
-            .takes(plan_schema)
-            .answers(200, "the configuration, or what would be done (`dry_run`)", plan_schema)
-            .refuses(409, "somebody else was quicker"),
-        Endpoint::new(Method::DELETE, SCIM, "delete_scim_configuration", &["delete:scim_config"], handler!(scim_configuration::delete, nobody))
-            .does("Nothing is pushed to the connection any more")
-            .with(&DRY_RUN)
-            .answers(200, "what would be done (`dry_run`)", plan_schema)
-            .answers_nothing(204, "it is gone")
-            .refuses(409, "tokens open its endpoint"),
+        Endpoint::new(
+            Method::GET,
+            "/connections/{id}/status",
+            "show_connection_status",
+            &[READ],
+            handler!(status::status, nobody),
+        )
+        .does("Whether the directory of a connection answered when it was last read; any other connection is up")
+        .answers(200, "it is up", status_schema)
+        .refuses(404, "there is no such connection, or its directory does not answer"),
+        Endpoint::new(
+            Method::GET,
+            "/connections/{id}/traffic",
+            "list_connection_traffic",
+            &[READ],
+            handler!(traffic::list, nobody),
+        )
+        .does("The newest requests of a connection, each refusal with what to change at the identity provider")
+        .with(&CHECKPOINT)
+        .with(&[REFUSED])
+        .answers(200, "the newest first; bodies only with the scope read:raw", traffic_schema),
+    ]
+}
+
+fn of_the_scim_side() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new(
+            Method::GET,
+            SCIM,
+            "show_scim_configuration",
+            &["read:scim_config"],
+            handler!(scim_configuration::show, nobody),
+        )
+        .does("By what a SCIM client names people on a connection, and what goes where")
+        .answers(200, "the configuration", plan_schema),
+        Endpoint::new(
+            Method::POST,
+            SCIM,
+            "create_scim_configuration",
+            &["create:scim_config"],
+            handler!(scim_configuration::create),
+        )
+        .does("Lets a SCIM client push to a connection that people log in through")
+        .with(&DRY_RUN)
+        .takes(plan_schema)
+        .answers(200, "what would be done (`dry_run`)", plan_schema)
+        .answers(201, "the configuration", plan_schema),
+        Endpoint::new(
+            Method::PATCH,
+            SCIM,
+            "update_scim_configuration",
+            &["update:scim_config"],
+            handler!(scim_configuration::update),
+        )
+        .does("Changes by what a SCIM client names people; both members are wanted")
+        .with(&DRY_RUN)
+        .takes(plan_schema)
+        .answers(200, "the configuration, or what would be done (`dry_run`)", plan_schema)
+        .refuses(409, "somebody else was quicker"),
+        Endpoint::new(
+            Method::DELETE,
+            SCIM,
+            "delete_scim_configuration",
+            &["delete:scim_config"],
+            handler!(scim_configuration::delete, nobody),
+        )
+        .does("Nothing is pushed to the connection any more")
+        .with(&DRY_RUN)
+        .answers(200, "what would be done (`dry_run`)", plan_schema)
+        .answers_nothing(204, "it is gone")
+        .refuses(409, "tokens open its endpoint"),
         Endpoint::new(
             Method::GET,
             "/connections/{id}/scim-configuration/default-mapping",
@@ -101,10 +153,16 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         )
         .does("What a new configuration begins with")
         .answers(200, "pairs of what goes where", plan_schema),
-        Endpoint::new(Method::GET, "/connections-scim-configurations", "list_scim_configurations", &["read:scim_config"], handler!(scim_configuration::list, nobody))
-            .does("The SCIM configurations of all connections")
-            .with(&CHECKPOINT)
-            .answers(200, "by name of connection", plan_schema),
+        Endpoint::new(
+            Method::GET,
+            "/connections-scim-configurations",
+            "list_scim_configurations",
+            &["read:scim_config"],
+            handler!(scim_configuration::list, nobody),
+        )
+        .does("The SCIM configurations of all connections")
+        .with(&CHECKPOINT)
+        .answers(200, "by name of connection", plan_schema),
         Endpoint::new(Method::GET, TOKENS, "list_scim_tokens", &["read:scim_token"], handler!(scim_tokens::list, nobody))
             .does("The tokens that open the SCIM endpoint of a connection now, without their text")
             .answers(200, "a bare array", array_schema),
@@ -126,17 +184,6 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         .with(&DRY_RUN)
         .answers(200, "what would be done (`dry_run`)", plan_schema)
         .answers_nothing(204, "it opens nothing any more"),
-        Endpoint::new(
-            Method::GET,
-            "/connections/{id}/traffic",
-            "list_connection_traffic",
-            &[READ],
-            handler!(traffic::list, nobody),
-        )
-        .does("The newest requests of a connection, each refusal with what to change at the identity provider")
-        .with(&CHECKPOINT)
-        .with(&[REFUSED])
-        .answers(200, "the newest first; bodies only with the scope read:raw", traffic_schema),
     ]
 }
 

@@ -33,7 +33,8 @@ async fn is_configured(call: &Call<'_>, stored: &StoredConnection) -> Result<boo
     let connection = &stored.connection;
     Ok(connection.kind == ConnectionKind::Scim
         || may_be_pushed_to(connection.kind)
-            && (stored.set.contains_key("scim_mapping") || tokens::has_any(&call.api.store, &call.tenant, &connection.id).await?))
+            && (stored.set.contains_key("scim_mapping")
+                || tokens::has_any(&call.api.store, &call.tenant, &connection.id).await?))
 }
 
 /// The connection that the path names, if a client may push to it.
@@ -89,16 +90,18 @@ pub(in crate::api) async fn update(call: &Call<'_>, sent: Body) -> Result<Answer
 pub(in crate::api) async fn delete(call: &Call<'_>) -> Result<Answer, Problem> {
     let stored = find_configured(call).await?;
     if stored.connection.kind == ConnectionKind::Scim {
-        return Err(Problem::not_supported("a connection of strategy scim has its SCIM configuration for good; delete the connection"));
+        return Err(Problem::not_supported(
+            "a connection of strategy scim has its SCIM configuration for good; delete the connection",
+        ));
     }
     let now = call.api.clock.now();
     let all = tokens::list(&call.api.store, &call.tenant, Some(&stored.connection.id), "", 1).await?;
     if all.iter().any(|token| token.is_live(now)) {
         return Err(Problem::taken("tokens open its SCIM endpoint: revoke them first"));
     }
-    changed(call, [("scim_mapping", None), ("scim_user_id_attribute", None)]).await.map(|(value, made)| {
-        if made { Answer::no_content() } else { Answer::ok(value) }
-    })
+    changed(call, [("scim_mapping", None), ("scim_user_id_attribute", None)])
+        .await
+        .map(|(value, made)| if made { Answer::no_content() } else { Answer::ok(value) })
 }
 
 /// `GET /connections-scim-configurations`, by checkpoint.
@@ -126,10 +129,7 @@ fn mapping_stays() -> Problem {
 }
 
 /// Sets or takes back options; `false`: only the plan is asked for, and is here.
-async fn changed<const N: usize>(
-    call: &Call<'_>,
-    changes: [(&'static str, Option<Value>); N],
-) -> Result<(Value, bool), Problem> {
+async fn changed<const N: usize>(call: &Call<'_>, changes: [(&'static str, Option<Value>); N]) -> Result<(Value, bool), Problem> {
     let dry_run = call.is_dry_run()?;
     let registrar = &call.api.registrar;
     let mut round = 1;
@@ -207,7 +207,8 @@ fn pairs(text: &str) -> Vec<Value> {
     let pair = |line: &str| {
         let (target, rest) = line.split_once('=')?;
         let (target, rest) = (target.trim(), rest.trim());
-        let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.:".contains(&byte));
+        let plain =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.:".contains(&byte));
         let source = rest.split(" with ").next()?.trim().strip_prefix('$')?;
         if !plain(target) || !plain(source) {
             return None;

@@ -101,7 +101,8 @@ fn wanted(members: &Map<String, Value>) -> Result<(Vec<String>, Option<i64>), Pr
         Some(Value::Array(given)) if !given.is_empty() => {
             let known = |scope: &Value| SCIM_SCOPES.into_iter().find(|known| scope == known).map(str::to_owned);
             let scopes: Option<Vec<String>> = given.iter().map(known).collect();
-            let mut scopes = scopes.ok_or_else(|| Problem::member("scopes", format!("wanted some of {}", SCIM_SCOPES.join(", "))))?;
+            let mut scopes =
+                scopes.ok_or_else(|| Problem::member("scopes", format!("wanted some of {}", SCIM_SCOPES.join(", "))))?;
             scopes.sort_unstable();
             scopes.dedup();
             scopes

@@ -12,7 +12,8 @@ pub(in crate::api) async fn list(call: &Call<'_>) -> Result<Answer, Problem> {
     let which = which(call)?;
     let list = format!("groups {which:?}");
     let page = Page::of(call, &list)?;
-    let (found, next) = page.of_groups(groups_read::list(&call.api.store, &call.tenant, &which, &page.after, page.take + 1).await?);
+    let (found, next) =
+        page.of_groups(groups_read::list(&call.api.store, &call.tenant, &which, &page.after, page.take + 1).await?);
     let groups = found.iter().map(|group| with_fields(call, shown(call, group))).collect::<Result<Vec<_>, _>>()?;
     let mut answer = json!({ "groups": groups });
     if let Some(next) = next {
@@ -38,10 +39,7 @@ fn which(call: &Call<'_>) -> Result<Which, Problem> {
 
 impl Page {
     /// The groups of this page of one more, and the key of the next page.
-    pub(super) fn of_groups(
-        &self,
-        mut found: Vec<groups_read::GroupRecord>,
-    ) -> (Vec<groups_read::GroupRecord>, Option<String>) {
+    pub(super) fn of_groups(&self, mut found: Vec<groups_read::GroupRecord>) -> (Vec<groups_read::GroupRecord>, Option<String>) {
         let take = usize::try_from(self.take).unwrap_or_default();
         let more = found.len() > take;
         found.truncate(take);

@@ -34,10 +34,16 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .does("One group")
             .with(&FIELDS)
             .answers(200, "the group", schema),
-        Endpoint::new(Method::GET, "/groups/{id}/members", "list_group_members", &[READ_MEMBERS], handler!(members::list, nobody))
-            .does("Who is in a group itself: users, and groups")
-            .with(&CHECKPOINT)
-            .answers(200, "users by their user_id, groups by their id", members_schema),
+        Endpoint::new(
+            Method::GET,
+            "/groups/{id}/members",
+            "list_group_members",
+            &[READ_MEMBERS],
+            handler!(members::list, nobody),
+        )
+        .does("Who is in a group itself: users, and groups")
+        .with(&CHECKPOINT)
+        .answers(200, "users by their user_id, groups by their id", members_schema),
         Endpoint::new(Method::GET, "/users/{id}/groups", "list_user_groups", &[READ], handler!(of_user::list, nobody))
             .does("The groups a user is in, also by way of other groups; none while they are blocked")
             .with(&CHECKPOINT)

@@ -19,7 +19,8 @@ pub(in crate::api) async fn list(call: &Call<'_>) -> Result<Answer, Problem> {
         false => groups_read::of_user(&call.api.store, &call.tenant, &user.id, &page.after, page.take + 1).await?,
     };
     let (found, next) = page.of_groups(found);
-    let groups: Vec<_> = found.iter().filter(|group| group.mapped.get("skipped").is_none()).map(|group| shown(call, group)).collect();
+    let groups: Vec<_> =
+        found.iter().filter(|group| group.mapped.get("skipped").is_none()).map(|group| shown(call, group)).collect();
     let mut answer = json!({ "groups": groups });
     if let Some(next) = next {
         answer["next"] = Page::next(call, &list, &next).into();

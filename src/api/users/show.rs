@@ -3,8 +3,10 @@
 use crate::api::Answer;
 use crate::api::call::Call;
 use crate::api::problem::Problem;
+use axum::http::header::ETAG;
 
 pub(in crate::api) async fn show(call: &Call<'_>) -> Result<Answer, Problem> {
     let user = super::find(call).await?;
-    super::shown_one(call, &user).await.map(Answer::ok)
+    let shown = super::shown_one(call, &user).await?;
+    Ok(Answer::ok(shown).with_header(ETAG, super::tag(user.version)))
 }

@@ -13,26 +13,10 @@ use serde_json::{Map, Value, json};
 /// The object. `identities` in the order of their positions, the primary one first.
 pub fn user(user: &UserRecord, identities: &[IdentityRecord]) -> Value {
     let empty = Map::new();
-    let doc = user.doc.as_object().unwrap_or(&empty);
-    let mut shown = Map::new();
+    let mut shown = profile(&user.user_id, user.doc.as_object().unwrap_or(&empty));
     let mut put = |name: &str, value: Value| {
         shown.insert(name.to_owned(), value);
     };
-    put("user_id", user.user_id.as_str().into());
-    // Blocks are rows; the rest of the roots stands in the document, if anywhere.
-    for name in ROOTS.iter().filter(|name| **name != "blocked") {
-        if let Some(value) = doc.get(*name).filter(|value| !value.is_null()) {
-            put(name, value.clone());
-        }
-    }
-    put("name", profile_names::name(doc, &user.user_id).into());
-    put("nickname", profile_names::nickname(doc, &user.user_id).into());
-    put("email_verified", doc.get("email_verified").and_then(Value::as_bool).unwrap_or(false).into());
-    for name in ["user_metadata", "app_metadata"] {
-        if let Some(metadata) = doc.get(name).filter(|value| value.is_object()) {
-            put(name, metadata.clone());
-        }
-    }
     if user.blocked {
         put("blocked", true.into());
     }
@@ -47,6 +31,30 @@ pub fn user(user: &UserRecord, identities: &[IdentityRecord]) -> Value {
     }
     put("identities", identities.iter().map(|one| identity(user, one)).collect());
     Value::Object(shown)
+}
+
+/// What of the object is made of the document, now or as it was.
+pub fn profile(user_id: &str, doc: &Map<String, Value>) -> Map<String, Value> {
+    let mut shown = Map::new();
+    let mut put = |name: &str, value: Value| {
+        shown.insert(name.to_owned(), value);
+    };
+    put("user_id", user_id.into());
+    // Blocks are rows; the rest of the roots stands in the document, if anywhere.
+    for name in ROOTS.iter().filter(|name| **name != "blocked") {
+        if let Some(value) = doc.get(*name).filter(|value| !value.is_null()) {
+            put(name, value.clone());
+        }
+    }
+    put("name", profile_names::name(doc, user_id).into());
+    put("nickname", profile_names::nickname(doc, user_id).into());
+    put("email_verified", doc.get("email_verified").and_then(Value::as_bool).unwrap_or(false).into());
+    for name in ["user_metadata", "app_metadata"] {
+        if let Some(metadata) = doc.get(name).filter(|value| value.is_object()) {
+            put(name, metadata.clone());
+        }
+    }
+    shown
 }
 
 /// One element of `identities`.
@@ -95,7 +103,10 @@ pub(in crate::api) fn schema() -> Value {
     let instant = json!({"type": "string", "format": "date-time"});
     let mut properties = Map::new();
     for (names, kind) in [
-        (&["user_id", "email", "username", "phone_number", "name", "given_name", "family_name", "nickname", "picture"][..], &text),
+        (
+            &["user_id", "email", "username", "phone_number", "name", "given_name", "family_name", "nickname", "picture"][..],
+            &text,
+        ),
         (&["locale", "zoneinfo", "organization_id"], &text),
         (&["email_verified", "phone_verified", "blocked"], &flag),
         (&["user_metadata", "app_metadata"], &object),
@@ -199,11 +210,25 @@ mod tests {
         assert_eq!(
             names,
             [
-                "user_id", "email", "email_verified", "name", "nickname", "user_metadata", "app_metadata", "blocked", "created_at",
-                "updated_at", "last_login", "logins_count", "identities"
+                "user_id",
+                "email",
+                "email_verified",
+                "name",
+                "nickname",
+                "user_metadata",
+                "app_metadata",
+                "blocked",
+                "created_at",
+                "updated_at",
+                "last_login",
+                "logins_count",
+                "identities"
             ]
         );
-        assert_eq!((&shown["blocked"], &shown["email_verified"], &shown["name"]), (&json!(true), &json!(true), &json!("a@x.example")));
+        assert_eq!(
+            (&shown["blocked"], &shown["email_verified"], &shown["name"]),
+            (&json!(true), &json!(true), &json!("a@x.example"))
+        );
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::model::connection::{Connection, ConnectionKind, Options, check_name};
 use crate::model::connection_secrets::{self, ConnectionSecrets};
 use crate::model::ids::new_connection_id;
 use crate::model::nearest::nearest;
+use crate::model::oidc::OidcOptions;
 use crate::model::options::assignments;
 use crate::model::tenant::Tenant;
 use crate::registration;
@@ -487,8 +488,9 @@ async fn update(context: &Context, args: UpdateArgs) -> anyhow::Result<()> {
 }
 
 /// What people of a connection by OAuth are known by: whose ids, and which.
-fn whom(connection: &Connection) -> (Option<String>, Option<String>) {
-    (connection.options.oidc.issuer.clone(), connection.options.oidc.user_id_path.clone())
+fn whom(connection: &Connection) -> [Option<String>; 4] {
+    let OidcOptions { issuer, tenant, profile_url, user_id_path, .. } = &connection.options.oidc;
+    [issuer, tenant, profile_url, user_id_path].map(Clone::clone)
 }
 
 async fn delete(context: &Context, args: DeleteArgs) -> anyhow::Result<ExitCode> {

@@ -38,12 +38,11 @@ pub fn print(args: &OptionsArgs) -> anyhow::Result<()> {
     }
     for spec in &specs {
         let default = spec.default(args.kind).unwrap_or_else(|| String::from("unset"));
-        println!("{} ({}; default: {default})\n    {}\n", spec.name, spec.wanted, spec.meaning);
+        output::line(format_args!("{} ({}; default: {default})\n    {}\n", spec.name, spec.wanted, spec.meaning))?;
     }
     for spec in connection_secrets::of_kind(args.kind) {
-        println!("{} (a secret: {})\n    {}\n", spec.name, secret_ways(spec.name), spec.meaning);
+        output::line(format_args!("{} (a secret: {})\n    {}\n", spec.name, secret_ways(spec.name), spec.meaning))?;
     }
     let [name, values, meaning] = ORGANIZATION;
-    println!("{name} ({values}; default: unset)\n    {meaning}");
-    Ok(())
+    Ok(output::line(format_args!("{name} ({values}; default: unset)\n    {meaning}"))?)
 }

@@ -1,5 +1,5 @@
 //! `rosterd mapping …`: one file per verb. `check`, `test`, `try`, `diff`, `fmt`, `explain` and `functions` look at
-//! files alone; `list`, `show` and `publish` at the database. Both languages go through [`crate::mapping::Mapping`];
+//! files alone; `list`, `show`, `preview`, `publish` and `replay` at the database. Both languages go through [`crate::mapping::Mapping`];
 //! what only the mapping language has (tests, a trace, a canonical form) is said to be missing of a script.
 
 mod change;
@@ -13,9 +13,11 @@ mod functions;
 mod import;
 pub mod input;
 mod list;
+mod preview;
 pub mod progress;
 mod publish;
 pub(super) mod render;
+mod replay;
 mod show;
 mod test;
 pub mod try_entry;
@@ -53,8 +55,12 @@ pub enum MappingCommand {
     List(list::ListArgs),
     /// Print the text of a published version
     Show(show::ShowArgs),
-    /// Publish a draft as the next version: what runs within two seconds, everywhere
+    /// Tell what a new text would change of everybody who is stored; nothing is written
+    Preview(preview::PreviewArgs),
+    /// Publish a draft as the next version: what runs within two seconds, everywhere. Names the preview of it
     Publish(publish::PublishArgs),
+    /// Map anew what is stored of a connection's people, as one run that can be undone; exit code 3 if it is held
+    Replay(replay::ReplayArgs),
 }
 
 pub async fn run(global: &Global, command: MappingCommand) -> anyhow::Result<ExitCode> {
@@ -76,6 +82,18 @@ pub async fn run(global: &Global, command: MappingCommand) -> anyhow::Result<Exi
         MappingCommand::Show(args) => {
             let context = Context::open(global).await?;
             let outcome = show::run(&context, &args).await;
+            context.store.close().await;
+            outcome
+        }
+        MappingCommand::Preview(args) => {
+            let context = Context::open(global).await?;
+            let outcome = Box::pin(preview::run(&context, &args)).await;
+            context.store.close().await;
+            outcome
+        }
+        MappingCommand::Replay(args) => {
+            let context = Context::open(global).await?;
+            let outcome = Box::pin(replay::run(&context, &args)).await;
             context.store.close().await;
             outcome
         }

@@ -51,6 +51,11 @@ impl Progress {
         }
     }
 
+    /// Says that `done` of about `all` people are done.
+    pub fn of_people(&mut self, done: u64, all: u64) {
+        self.show(done, done.min(all), Some(all));
+    }
+
     /// Leaves no trace from here on.
     pub fn end(&mut self) {
         if self.shown {

@@ -8,6 +8,7 @@ use crate::cli::output;
 use crate::mapping::{self, Language, Published};
 use crate::mapping_files::{self, Folder};
 use crate::provisioning::mappings;
+use crate::replay::publish::may_publish;
 use crate::store::{Batch, mapping_versions};
 use anyhow::{anyhow, bail};
 use clap::Args;
@@ -21,6 +22,9 @@ use std::process::ExitCode;
 pub struct PublishArgs {
     /// Of the mapping: NAME.mapping or NAME.js in mappings.dir
     name: String,
+    /// Hash of the preview of this text (`rosterd mapping preview`): needed once people are stored whom it concerns
+    #[arg(long, value_name = "HASH")]
+    preview: Option<String>,
     /// Do everything but publish
     #[arg(long)]
     dry_run: bool,
@@ -41,6 +45,20 @@ pub async fn run(context: &Context, args: &PublishArgs) -> anyhow::Result<ExitCo
     let newest = mapping_versions::latest(&context.store, &tenant.id, &args.name).await?;
     let next = newest.as_ref().map_or(1, |newest| newest.version + 1);
     let unchanged = newest.as_ref().is_some_and(|newest| newest.checksum == mappings::checksum(&draft));
+    if !unchanged {
+        let checksum = mappings::checksum(&draft);
+        let what = (args.name.as_str(), checksum.as_str(), next - 1);
+        let seen = (makes_profiles(&draft), args.preview.as_deref());
+        let verdict = may_publish(&context.store, &tenant.id, what, seen, context.clock.now()).await?;
+        if let Err(why) = verdict {
+            bail!(
+                "{} is not published: {why}\n`rosterd mapping preview CONNECTION FILE` shows what it would change, and prints the hash for \
+                 `rosterd mapping publish {} --preview HASH`",
+                args.name,
+                args.name
+            );
+        }
+    }
     let (status, version) = match (unchanged, args.dry_run) {
         (true, _) => ("unchanged", next - 1),
         (false, true) => ("would be published", next),
@@ -67,6 +85,11 @@ pub async fn run(context: &Context, args: &PublishArgs) -> anyhow::Result<ExitCo
         output::line(format_args!("{} version {version}: {status}{passed}", args.name))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Scripts do, and what is written `to profile`.
+fn makes_profiles(draft: &Published) -> bool {
+    mapping::compile(draft).is_ok_and(|compiled| compiled.direction().is_none_or(|(_, to)| to == "profile"))
 }
 
 fn draft(dir: &Path, name: &str) -> anyhow::Result<Published> {

@@ -3,18 +3,15 @@
 use super::super::context::{Context, TenantArg};
 use super::super::mapping::progress::Progress;
 use super::super::output;
-use crate::mapping_files;
-use crate::model::connection::Connection;
-use crate::provisioning::Provisioner;
+use crate::model::connection::{Connection, ConnectionKind};
 use crate::provisioning::undo::Told;
-use crate::scim;
+use crate::replay::shown;
 use crate::store::connections;
 use crate::store::runs::Run;
 use crate::sync::undo::{Report, Undoer};
 use anyhow::Context as _;
 use clap::Args;
-use serde_json::{Value, json};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// Rows a table lists; the rest is counted.
 const LISTED_MAX: usize = 1_000;
@@ -25,10 +22,10 @@ Put back are: values of profiles with why they were so, blocks, people who left 
 brought (they go as if they had never been), members of groups, and groups the run made.\n\n\
 Stays, and is told: whatever anything newer wrote, people who signed in or were linked since, people removed for good \
 (deprovision=delete or a grace that is over), names and attributes of groups, and groups that went.\n\n\
-After that the connection is paused: the directory still says what it said. Mend it or the mapping, look with `rosterd sync \
+After that a directory is paused: it still says what it said. Mend it or the mapping, look with `rosterd sync \
 --dry-run`, and go on with `rosterd sync`. Runs are kept for 30 days, what they changed as long as the log.")]
 pub struct UndoArgs {
-    /// Id of a run over a directory
+    /// Id of a sync or a replay
     run: String,
     /// Say what would be put back and what would stay, and write nothing
     #[arg(long)]
@@ -44,10 +41,7 @@ pub async fn undo(context: &Context, args: UndoArgs) -> anyhow::Result<()> {
     let run = super::find(context, &tenant, &args.run).await?;
     let found = connections::find(&context.store, &tenant.id, &run.connection_id).await?;
     let connection = found.context("the connection of the run is gone, and everybody with it")?.connection;
-    let dir = context.config.mappings.dir.clone();
-    let drafts = Arc::new(move |name: &str| mapping_files::find(&dir, name));
-    let (store, clock, entropy) = (context.store.clone(), context.clock.clone(), context.entropy.clone());
-    let provisioner = Provisioner::new(store, clock, entropy, drafts, scim::http::record::values);
+    let provisioner = context.provisioner();
     let progress = Mutex::new(Progress::new());
     let tell = |changes: u64| progress.lock().unwrap_or_else(PoisonError::into_inner).at(changes, 0, None);
     let undoer = Undoer {
@@ -67,21 +61,9 @@ pub async fn undo(context: &Context, args: UndoArgs) -> anyhow::Result<()> {
 }
 
 fn print_json(run: &Run, connection: &Connection, report: &Report) -> anyhow::Result<()> {
-    let told = |told: &Told| {
-        let kept = told.kept.iter().map(|(what, why)| json!({ "what": what, "why": why })).collect::<Value>();
-        json!({ "subject": told.subject, "restored": told.restored, "kept": kept })
-    };
-    output::json(&json!({
-        "run_id": report.run_id,
-        "undoes": run.id,
-        "connection": connection.name,
-        "already_undone": run.state == "undone",
-        "changes": report.changes,
-        "restored": report.restored,
-        "kept": report.kept,
-        "as_before": report.as_before,
-        "items": report.told.iter().map(told).collect::<Value>(),
-    }))?;
+    let mut object = shown::undone(run, report);
+    object["connection"] = connection.name.as_str().into();
+    output::json(&object)?;
     Ok(())
 }
 
@@ -113,6 +95,14 @@ fn print(run: &Run, connection: &Connection, (report, dry_run): (&Report, bool))
         Some(id) => {
             output::line(format_args!("Done: {id}"))?;
             let name = &connection.name;
+            if run.kind == "replay" {
+                output::line(
+                    "People take the newest version of the mapping again at their next write: publish the one before it.",
+                )?;
+            }
+            if connection.kind != ConnectionKind::Ldap {
+                return Ok(());
+            }
             output::line(format_args!(
                 "{name} is paused. Mend what was wrong, look with `rosterd sync {name} --dry-run`, and go on with `rosterd sync {name}`."
             ))?;

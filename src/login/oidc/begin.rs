@@ -4,7 +4,7 @@ use super::refuse::Stopped;
 use super::waiting::{self, Waiting};
 use super::{Logins, Site};
 use crate::login::answer::{Refused, goes_to};
-use crate::login::visit::{is_a_visit, is_forced, return_to_of};
+use crate::login::visit::{ACR_VALUES, classes_of, is_a_visit, is_forced, return_to_of};
 use crate::oidc::Rule;
 use crate::oidc::client::wants_challenge;
 use crate::oidc::discovery::Provider;
@@ -48,7 +48,7 @@ pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result
         issuer: provider.issuer.as_ref().map(|issuer| issuer.shown().to_owned()),
         forced,
     };
-    let mut response = goes_to(&address(&settings, &provider, &waiting)?);
+    let mut response = goes_to(&address(&settings, &provider, &waiting, &classes_of(query).words)?);
     let sealing = (&logins.keys, &logins.entropy);
     for cookie in waiting::keep(&logins.public_url, &parts.headers, sealing, &site.connection, &waiting) {
         response.headers_mut().append(SET_COOKIE, cookie);
@@ -57,7 +57,7 @@ pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result
 }
 
 /// Where the browser goes.
-fn address(settings: &Settings, provider: &Provider, waiting: &Waiting) -> Result<String, Stopped> {
+fn address(settings: &Settings, provider: &Provider, waiting: &Waiting, classes: &[String]) -> Result<String, Stopped> {
     let unusable = || Rule::DiscoveryEndpoint.refused().received(&provider.authorization);
     let mut url = Url::parse(&provider.authorization).map_err(|_| unusable())?;
     let is_web = url.scheme() == "https" || (url.scheme() == "http" && settings.allow_plaintext);
@@ -88,6 +88,10 @@ fn address(settings: &Settings, provider: &Provider, waiting: &Waiting) -> Resul
     }
     if waiting.forced {
         query.append_pair("prompt", "login");
+    }
+    let is_set = settings.authorize_params.iter().any(|(name, _)| name == ACR_VALUES);
+    if kind.is_oidc() && !classes.is_empty() && !is_set {
+        query.append_pair(ACR_VALUES, &classes.join(" "));
     }
     let given =
         settings.authorize_params.iter().filter(|(name, _)| !(waiting.forced && matches!(name.as_str(), "prompt" | "max_age")));

@@ -5,7 +5,7 @@
 //! whatever comes of it.
 
 use super::posted::{self, Fields};
-use super::refuse::{self, Noted, Stopped};
+use super::refuse::{self, Stopped};
 use super::waiting::{self, Waiting};
 use super::{Logins, Site};
 use crate::clock::{Micros, SECOND};
@@ -13,7 +13,9 @@ use crate::http::body;
 use crate::login::answer::{Refused, goes_to};
 use crate::login::enter::stopped;
 use crate::login::session::Beginning;
+use crate::login::told::Noted;
 use crate::login::{cookie, return_to};
+use crate::model::proof::Proof;
 use crate::oidc::discovery::Provider;
 use crate::oidc::id_token::{Expectation, VerifiedIdToken, verified};
 use crate::oidc::keys::KeySet;
@@ -23,7 +25,6 @@ use crate::oidc::token_answer::TokenAnswer;
 use crate::oidc::{Beside, Refusal, Rule, apple_user, unverified};
 use crate::profile::verified::{LoginRecord, Verified, Verify};
 use crate::provisioning::decide::LoginTrace;
-use crate::provisioning::decide::login::Denial;
 use crate::provisioning::login::Entering;
 use crate::secret::Secret;
 use crate::store::{self, Batch, login_used};
@@ -32,7 +33,7 @@ use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -110,12 +111,11 @@ async fn entered(
     })?;
     logins.limits.take_back(&logins.store, &site.tenant.id, &tries).await?;
     let verified = Verified::by(Check { said: &said, settings: &settings }).await?;
-    let (response, trace) = let_in(logins, site, parts, (&verified, proved_at(&said)), waiting).await?;
-    let left_out = facts.get("left_out").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    let left_out: String = left_out.map(|what| format!("; not read: {what}")).collect();
-    let detail = trace.as_ref().map(|trace| format!("{}{left_out}", trace.line()));
-    let trace = trace.map(|trace| json!({ "provider": facts, "login": trace.to_json() }));
-    Ok((response, Noted { cause: None, detail, trace }))
+    let proved = (proved_at(&said), said.proof());
+    let (response, trace) = let_in(logins, site, parts, (&verified, proved), waiting).await?;
+    let left_out = facts.get("left_out").and_then(Value::as_array).into_iter().flatten();
+    let left_out: Vec<String> = left_out.filter_map(Value::as_str).map(str::to_owned).collect();
+    Ok((response, Noted::entered(trace, Value::Object(facts), &left_out)))
 }
 
 /// Nobody can answer this login again, at whichever replica.
@@ -259,29 +259,19 @@ async fn let_in(
     logins: &Logins,
     site: &Site,
     parts: &Parts,
-    (verified, proved_at): (&Verified<LoginRecord>, Option<Micros>),
+    (verified, (proved_at, proof)): (&Verified<LoginRecord>, (Option<Micros>, Proof)),
     waiting: &Waiting,
 ) -> Result<(Response, Option<LoginTrace>), Stopped> {
     let login = logins.login(&site.connection, parts);
-    let beginning = Beginning::new(logins, &site.tenant.id, parts).proved_at(proved_at);
+    let beginning = Beginning::new(logins, &site.tenant.id, parts).proved_at(proved_at).proved_by(proof);
     let begin = |entering: &Entering<'_>, batch: &mut Batch| beginning.store(entering, batch);
     let entered = logins.provisioner.login_storing(&login, verified, &begin).await.map_err(|error| stopped(&error))?;
     // Why somebody whom the provider knows is not let in is logged there, and theirs to ask an administrator.
-    let entered = match entered {
-        Ok(entered) => entered,
-        Err(denial) => return Err(Stopped::Denied(denial.code(), told(&denial))),
-    };
+    let entered = entered.map_err(|denial| Stopped::Denied(Noted::denied(&denial)))?;
     let target = waiting.return_to.clone().unwrap_or_else(|| return_to::DEFAULT.to_owned());
     let mut response = goes_to(&target);
     debug_assert_eq!(response.status(), StatusCode::SEE_OTHER);
     let session = cookie::keep(&logins.public_url, &beginning.secret, beginning.lasts() / SECOND);
     response.headers_mut().append(SET_COOKIE, session);
     Ok((response, entered.trace))
-}
-
-/// Why, for the administrator.
-fn told(denial: &Denial) -> String {
-    let mut detail = denial.detail();
-    detail.remove("reason");
-    if detail.is_empty() { denial.code().to_owned() } else { format!("{}; {}", denial.code(), Value::Object(detail)) }
 }

@@ -100,7 +100,7 @@ pub(super) async fn callback(State(logins): State<Arc<Logins>>, request: Request
     let (parts, body) = request.into_parts();
     let site = match Site::find(&logins, &parts).await {
         Ok(site) => site,
-        Err(refused) => return refuse::page(&logins, &parts, refused.into()),
+        Err(refused) => return refuse::page(&logins, &parts, None, refused.into()).await,
     };
     callback::answer(&logins, &site, &parts, body, started).await
 }

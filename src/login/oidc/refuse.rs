@@ -2,32 +2,24 @@
 //! reason, expected and received values go to the log and to the connection's recorded traffic.
 
 use super::{Logins, Site};
-use crate::http::page::Page;
 use crate::login::answer::Refused;
-use crate::login::request_id;
+use crate::login::told::{self, NOT_LET_IN, Noted, Shown};
+use crate::model::connection::Connection;
 use crate::oidc::{Refusal, Rule};
-use crate::traffic::recorder::{Answered, Asked};
-use crate::traffic::{Cause, Seen, Stranger};
-use axum::extract::OriginalUri;
-use axum::http::header::{ALLOW, RETRY_AFTER};
+use crate::traffic::Cause;
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use bytes::Bytes;
-use serde_json::Value;
-use std::sync::Arc;
 use std::time::Instant;
-
-/// What the page says whenever the roster keeps somebody out.
-const NOT_LET_IN: &str = "access_denied";
 
 /// Why it does not go on.
 #[derive(Debug)]
 pub(super) enum Stopped {
     /// What the provider says, or does not say.
     Said(Refusal),
-    /// The roster keeps the person out, by this code and for these reasons, which its own log row has too.
-    Denied(&'static str, String),
+    /// The roster keeps the person out, for these reasons, which its own log row has too.
+    Denied(Noted),
     /// Nothing is said of the provider or the person.
     Other(Refused),
 }
@@ -87,95 +79,42 @@ fn is_passing(rule: Rule) -> bool {
     matches!(rule, Rule::DiscoveryUnavailable | Rule::KeysUnavailable | Rule::ExchangeFailed | Rule::ProfileUnavailable)
 }
 
-/// A reason as the administrator reads it.
-struct Told {
-    code: &'static str,
-    cause: Cause,
-    detail: String,
-}
-
 /// Shows the page and tells the administrator.
-pub(super) async fn refuse(logins: &Logins, site: &Site, parts: &Parts, started: Instant, stopped: Stopped) -> Response {
-    let told = match &stopped {
-        Stopped::Said(refusal) if logs(logins, site, parts).await => {
-            let login = logins.login(&site.connection, parts);
-            let facts: Vec<(&str, &str)> = [("expected", &refusal.expected), ("received", &refusal.received)]
-                .into_iter()
-                .filter_map(|(name, value)| value.as_deref().map(|value| (name, value)))
-                .collect();
+pub(super) async fn refuse(logins: &Logins, site: &Site, parts: &Parts, started: Instant, mut stopped: Stopped) -> Response {
+    let noted = match &mut stopped {
+        Stopped::Said(refusal) if told::is_written_down(logins, &site.connection, parts, "oidc_refusals").await => {
             let code = refusal.rule.code();
-            if let Err(error) = logins.provisioner.note_unverified(&login, code, None, &facts).await {
-                tracing::warn!(%error, code, "a refused login could not be logged");
-            }
-            Some(Told { code, cause: cause(refusal.rule), detail: refusal.to_string() })
+            told::log(logins, &site.connection, parts, code, (refusal.expected.as_deref(), refusal.received.as_deref())).await;
+            tracing::debug!(code, connection = site.connection.name, "a login was refused");
+            Some(Noted { cause: Some(cause(refusal.rule)), detail: Some(refusal.to_string()), trace: None })
         }
-        Stopped::Denied(code, reasons) => Some(Told { code, cause: Cause::LoginDenied, detail: reasons.clone() }),
+        Stopped::Denied(noted) => Some(std::mem::take(noted)),
         _ => None,
     };
-    let response = page(logins, parts, stopped);
-    if let Some(told) = &told {
-        let noted = Noted { cause: Some(told.cause), detail: Some(told.detail.clone()), trace: None };
+    let response = page(logins, parts, Some(&site.connection), stopped).await;
+    if let Some(noted) = noted {
         note(logins, site, parts, started, response.status(), noted);
-        tracing::debug!(code = told.code, connection = site.connection.name, "a login was refused");
     }
     response
 }
 
-/// Whether this refusal is written down: anybody can send answers, and what is kept of those of one address has a limit.
-async fn logs(logins: &Logins, site: &Site, parts: &Parts) -> bool {
-    let counted = logins.limits.of_refusals(logins.client_address(parts));
-    let counting = logins.limits.count(&logins.store, &site.tenant.id, &[counted], logins.clock.now()).await;
-    if counting.is_err() {
-        logins.metrics.refused("oidc_refusals");
-    }
-    counting.is_ok()
-}
-
-/// What an administrator reads of a login besides.
-#[derive(Default)]
-pub(super) struct Noted {
-    pub(super) cause: Option<Cause>,
-    pub(super) detail: Option<String>,
-    /// Of somebody who was let in: what their provider said and what became of each attribute. It stands where other requests have
-    /// their answer.
-    pub(super) trace: Option<Value>,
-}
-
-/// Puts what was asked and answered into the connection's recorded traffic; nothing of a code or a token.
+/// Puts it into the connection's recorded traffic. Who began no login is anybody.
 pub(super) fn note(logins: &Logins, site: &Site, parts: &Parts, started: Instant, status: StatusCode, noted: Noted) {
-    let took = started.elapsed();
-    let at = logins.clock.now() - i64::try_from(took.as_micros()).unwrap_or_default();
-    // As it was asked for: routers see what is left below their prefix.
-    let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
-    let mut asked = Asked::new(at, request_id(parts).to_owned(), &parts.method, uri, &parts.headers);
-    // A query holds the code.
-    asked.target = asked.target.split('?').next().unwrap_or_default().to_owned();
-    let Noted { cause, detail, trace } = noted;
-    let body = trace.map(|trace| Bytes::from(trace.to_string()));
-    let answered = Answered { status: status.as_u16(), scim_type: None, cause, detail, body, body_bytes: 0, took };
-    // Somebody who began no login can have caused it: what is kept of those must not push out what is worth keeping.
-    if cause == Some(Cause::OidcState) {
-        let named = site.connection.id.as_str().to_owned();
-        logins.recorder.note_stranger(Stranger { named, asked, answered });
-        return;
-    }
-    let connection = Arc::new(site.connection.clone());
-    logins.recorder.note(Seen { connection, token: None, asked, answered, secrets: Arc::from([]) });
+    let is_anybodys = noted.cause == Some(Cause::OidcState);
+    told::note(logins, &site.connection, parts, (started, status), noted, is_anybodys);
 }
 
 /// What the person reads.
-pub(super) fn page(logins: &Logins, parts: &Parts, stopped: Stopped) -> Response {
-    let id = request_id(parts);
-    let shown = |status: StatusCode, title: &str, text: &str, code: &str| {
-        Page { title, text, reference: Some((code, id)), form: "" }.into_response(status, &logins.entropy)
-    };
-    match stopped {
+pub(super) async fn page(logins: &Logins, parts: &Parts, of: Option<&Connection>, stopped: Stopped) -> Response {
+    const NOT_NOW: &str = "Sign-in is not possible at the moment";
+    const DID_NOT_WORK: &str = "Sign-in did not work";
+    let shown = match stopped {
         Stopped::Said(Refusal { rule, .. }) if is_passing(rule) => {
             let text = "Whoever signs you in can't be reached. Go back to where you came from and try again in a minute.";
-            let title = "Sign-in is not possible at the moment";
-            let mut response = shown(StatusCode::SERVICE_UNAVAILABLE, title, text, rule.code());
+            let shown = Shown { status: StatusCode::SERVICE_UNAVAILABLE, title: NOT_NOW, text, code: rule.code() };
+            let mut response = told::page(logins, parts, of, shown).await;
             response.headers_mut().insert(RETRY_AFTER, 5.into());
-            response
+            return response;
         }
         Stopped::Said(Refusal { rule, .. }) => {
             let text = match cause(rule) {
@@ -187,24 +126,15 @@ pub(super) fn page(logins: &Logins, parts: &Parts, stopped: Stopped) -> Response
                 Cause::OidcAnswer => "Whoever signs you in did not do so.",
                 _ => "What whoever signs you in said could not be accepted. Go back to where you came from and try again.",
             };
-            shown(StatusCode::FORBIDDEN, "Sign-in did not work", text, rule.code())
+            Shown { status: StatusCode::FORBIDDEN, title: DID_NOT_WORK, text, code: rule.code() }
         }
-        Stopped::Denied(..) => {
-            let text = "Whoever signs you in knows you, but you can't sign in here.";
-            shown(StatusCode::FORBIDDEN, "You can't sign in here", text, NOT_LET_IN)
-        }
-        Stopped::Other(refused) => {
-            let (status, code, text) = refused.parts();
-            let title = if status.is_server_error() { "Sign-in is not possible at the moment" } else { "Sign-in did not work" };
-            let mut response = shown(status, title, text, code);
-            match refused {
-                Refused::Unavailable | Refused::Misconfigured => _ = response.headers_mut().insert(RETRY_AFTER, 5.into()),
-                Refused::MethodNotAllowed { allow } => {
-                    _ = response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-                }
-                _ => {}
-            }
-            response
-        }
-    }
+        Stopped::Denied(_) => Shown {
+            status: StatusCode::FORBIDDEN,
+            title: "You can't sign in here",
+            text: "Whoever signs you in knows you, but you can't sign in here.",
+            code: NOT_LET_IN,
+        },
+        Stopped::Other(refused) => return told::page_of(logins, parts, of, refused, [NOT_NOW, DID_NOT_WORK]).await,
+    };
+    told::page(logins, parts, of, shown).await
 }

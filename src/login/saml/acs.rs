@@ -10,13 +10,16 @@ use crate::clock::{Micros, SECOND};
 use crate::login::answer::{Refused, goes_to};
 use crate::login::enter::stopped;
 use crate::login::session::Beginning;
+use crate::login::told::Noted;
 use crate::login::{cookie, return_to};
 use crate::profile::verified::{LoginRecord, Verified, Verify};
+use crate::provisioning::decide::LoginTrace;
 use crate::provisioning::login::Entering;
 use crate::saml::known::Known;
 use crate::saml::metadata::{IdentityProvider, instant};
 use crate::saml::not_a_record::NotARecord;
-use crate::saml::record::record;
+use crate::saml::proof;
+use crate::saml::record::{dropped, record};
 use crate::saml::subject::Subject;
 use crate::store::{self, Batch, login_used, saml_sessions};
 use crate::traffic::Cause;
@@ -26,11 +29,12 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use rosterd_saml::protocol::{Awaited, Expectation, PendingRequest, VerifiedAssertion, judge};
 use rosterd_saml::read::AuthenticAssertion;
+use serde_json::json;
 
 /// Longest of what an identity provider calls a session, as JSON: nobody can end a session that is called more here.
 const SUBJECT_BYTES_MAX: usize = 8_192;
 
-pub(super) async fn consume(logins: &Logins, site: &Site, parts: &Parts, body: Body) -> Result<Response, Stopped> {
+pub(super) async fn consume(logins: &Logins, site: &Site, parts: &Parts, body: Body) -> Result<(Response, Noted), Stopped> {
     wants(parts, "POST")?;
     let fields = read_form(logins, body).await?;
     let Some(field) = fields.response else {
@@ -44,7 +48,7 @@ pub(super) async fn consume(logins: &Logins, site: &Site, parts: &Parts, body: B
     let check = Said { assertion: &assertion, site, idp: &idp };
     let verified = Verified::by(check).await?;
     used_up(logins, site, waiting.as_ref(), &assertion).await?;
-    entered(logins, site, parts, (&assertion, &verified), waiting).await
+    entered(logins, site, parts, (&assertion, &verified, &idp), waiting).await
 }
 
 /// What this browser is waiting for, if it is what the assertion answers.
@@ -118,13 +122,15 @@ async fn entered(
     logins: &Logins,
     site: &Site,
     parts: &Parts,
-    (assertion, verified): (&VerifiedAssertion, &Verified<LoginRecord>),
+    (assertion, verified, idp): (&VerifiedAssertion, &Verified<LoginRecord>, &IdentityProvider),
     waiting: Option<Waiting>,
-) -> Result<Response, Stopped> {
+) -> Result<(Response, Noted), Stopped> {
     let login = logins.login(&site.connection, parts);
     let until = assertion.authn().session_not_on_or_after.map(|until| until.as_microsecond());
     let proved_at = assertion.authn().instant.as_microsecond();
-    let mut beginning = Beginning::new(logins, &site.tenant.id, parts).until(until).proved_at(Some(proved_at));
+    let proof = proof::of_context(assertion.authn().context.as_deref());
+    let beginning = Beginning::new(logins, &site.tenant.id, parts).until(until);
+    let mut beginning = beginning.proved_at(Some(proved_at)).proved_by(proof);
     if let Some(replaced) = waiting.as_ref().and_then(Waiting::replaced) {
         beginning.replace(replaced);
     }
@@ -139,9 +145,8 @@ async fn entered(
     };
     let entered = logins.provisioner.login_storing(&login, verified, &begin).await.map_err(|error| stopped(&error))?;
     // Why somebody with a good assertion is not let in is logged there, and theirs to ask an administrator.
-    if let Err(denial) = entered {
-        return Err(Stopped::Denied(denial.code()));
-    }
+    let entered = entered.map_err(|denial| Stopped::Denied(Noted::denied(&denial)))?;
+    let noted = noted(site, idp, assertion, waiting.is_some(), entered.trace);
     let target = match &waiting {
         Some(waiting) => waiting.return_to.clone(),
         None => unasked_target(logins, site),
@@ -152,7 +157,28 @@ async fn entered(
     if let Some(cookie) = waiting.and_then(|waiting| waiting::forget(&logins.public_url, &waiting.id)) {
         headers.append(SET_COOKIE, cookie);
     }
-    Ok(response)
+    Ok((response, noted))
+}
+
+/// What an administrator reads of it: whose assertion it was and what of it no mapping saw, by name.
+fn noted(
+    site: &Site,
+    idp: &IdentityProvider,
+    assertion: &VerifiedAssertion,
+    asked_for: bool,
+    trace: Option<LoginTrace>,
+) -> Noted {
+    let known = Known { sp_entity_id: &site.addresses.entity_id, scopes: &idp.scopes };
+    let mut left_out: Vec<String> =
+        dropped(assertion, &known).iter().map(|(name, _)| format!("{name} (a foreign scope)")).collect();
+    left_out.dedup();
+    let source = json!({
+        "issuer": assertion.issuer(),
+        "authn_context": assertion.authn().context,
+        "asked_for": asked_for,
+        "left_out": left_out,
+    });
+    Noted::entered(trace, source, &left_out)
 }
 
 /// Where a login goes that nobody here asked for: always to the same place, whatever its form says.

@@ -7,7 +7,7 @@ use super::waiting::{self, For, Waiting};
 use super::{Logins, Site, wants};
 use crate::login::answer::Refused;
 use crate::login::cookie;
-use crate::login::visit::{is_a_visit, is_forced, return_to_of};
+use crate::login::visit::{classes_of, is_a_visit, is_forced, return_to_of};
 use crate::saml::metadata::{endpoint, instant};
 use crate::traffic::Cause;
 use axum::http::header::SET_COOKIE;
@@ -30,6 +30,10 @@ pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result
     let force_authn = saml.force_authn || is_forced(query);
     let endpoint = endpoint(&idp.sign_on, saml.request_binding)
         .ok_or_else(|| Stopped::told("saml_no_sign_on_endpoint", Cause::SamlMetadata))?;
+    // Asked for to the letter, so that only what has to be is: an identity provider that has no such class signs nobody in. What the
+    // connection asks for stands above.
+    let classes = classes_of(query);
+    let wanted = if classes.required { classes.words } else { Vec::new() };
     let now = logins.clock.now();
     let waiting = Waiting {
         id: waiting::new_id(&logins.entropy),
@@ -47,7 +51,7 @@ pub(super) async fn begin(logins: &Logins, site: &Site, parts: &Parts) -> Result
         issuer: &site.addresses.entity_id,
         force_authn,
         name_id_format: saml.name_id_format.as_deref(),
-        authn_contexts: &saml.authn_contexts,
+        authn_contexts: if saml.authn_contexts.is_empty() { &wanted } else { &saml.authn_contexts },
     };
     let keys = match saml.signs_requests(idp.wants_signed_requests) {
         true => Some(logins.service_keys(site).await?),

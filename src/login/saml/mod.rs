@@ -17,7 +17,7 @@ mod slo;
 mod waiting;
 
 use super::answer::Refused;
-use super::{Logins, request_id};
+use super::{Logins, told};
 use crate::model::connection::{Connection, ConnectionKind};
 use crate::model::tenant::Tenant;
 use crate::saml::addresses::{Addresses, base_url};
@@ -28,7 +28,6 @@ use crate::traffic::Cause;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::any;
@@ -80,10 +79,13 @@ async fn answer(State(logins): State<Arc<Logins>>, request: Request) -> Response
     let (named, what) = (segments.next().unwrap_or_default().to_owned(), segments.next().unwrap_or_default().to_owned());
     let site = match Site::find(&logins, &parts, &named).await {
         Ok(site) => site,
-        Err(refused) => return refuse::page(&logins, &parts, refused.into()),
+        Err(refused) => return refuse::page(&logins, &parts, None, refused.into()).await,
     };
     let done = match what.as_str() {
-        "acs" => acs::consume(&logins, &site, &parts, body).await,
+        "acs" => acs::consume(&logins, &site, &parts, body).await.map(|(response, noted)| {
+            told::note(&logins, &site.connection, &parts, (started, response.status()), noted, false);
+            response
+        }),
         "slo" => slo::answer(&logins, &site, &parts, body).await,
         _ => describe::metadata(&logins, &site, &parts).await,
     };
@@ -100,13 +102,8 @@ pub(super) async fn begin(logins: &Logins, parts: &Parts, tenant: Tenant, connec
 
 async fn finished(logins: &Logins, site: &Site, parts: &Parts, started: Instant, done: Result<Response, Stopped>) -> Response {
     match done {
-        Ok(response) => {
-            // Whoever asks for metadata or begins a login is anybody: what they do would push out what is worth keeping.
-            if parts.method == Method::POST && parts.uri.path().ends_with("/acs") {
-                refuse::note(logins, site, parts, started, response.status(), None);
-            }
-            response
-        }
+        // Whoever asks for metadata or begins a login is anybody: what they do is not noted, it would push out what is worth keeping.
+        Ok(response) => response,
         Err(stopped) => refuse::refuse(logins, site, parts, started, stopped).await,
     }
 }

@@ -1,31 +1,25 @@
 //! Nobody gets in: what the person reads, and what the administrator does. The person gets a page with a code and a reference;
 //! reason, expected and received values go to the log and to the connection's recorded traffic.
 
-use super::{Logins, Site, request_id};
-use crate::http::page::Page;
+use super::{Logins, Site};
 use crate::login::answer::Refused;
+use crate::login::told::{self, NOT_LET_IN, Noted, Shown};
+use crate::model::connection::Connection;
 use crate::saml::not_a_record::NotARecord;
-use crate::traffic::recorder::{Answered, Asked};
-use crate::traffic::{Cause, Seen, Stranger};
-use axum::extract::OriginalUri;
-use axum::http::header::{ALLOW, RETRY_AFTER};
+use crate::traffic::Cause;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use rosterd_saml::rule::{Refusal, Rule};
-use std::sync::Arc;
 use std::time::Instant;
-
-/// What the page says whenever the roster keeps somebody out.
-const NOT_LET_IN: &str = "access_denied";
 
 /// Why it does not go on.
 #[derive(Debug)]
 pub(super) enum Stopped {
     /// The message, or what it says.
     Message(Told),
-    /// The roster keeps the person out, by this code; its own log row says more.
-    Denied(&'static str),
+    /// The roster keeps the person out, for these reasons, which its own log row has too.
+    Denied(Noted),
     /// Nothing is said of the message or the person.
     Other(Refused),
 }
@@ -140,27 +134,23 @@ fn cause(rule: Rule) -> Cause {
 
 /// Shows the page and tells the administrator.
 pub(super) async fn refuse(logins: &Logins, site: &Site, parts: &Parts, started: Instant, mut stopped: Stopped) -> Response {
-    if let Stopped::Message(told) = &mut stopped
-        && logs(logins, site, parts).await
-    {
-        if told.code == Rule::SignatureInvalid.code() || told.code == Rule::NoMatchingCertificate.code() {
-            told.expected = with_what_waits(logins, site, told.expected.take()).await;
+    let when = (started, StatusCode::FORBIDDEN);
+    match &mut stopped {
+        Stopped::Message(told) if told::is_written_down(logins, &site.connection, parts, "saml_refusals").await => {
+            if told.code == Rule::SignatureInvalid.code() || told.code == Rule::NoMatchingCertificate.code() {
+                told.expected = with_what_waits(logins, site, told.expected.take()).await;
+            }
+            let (expected, received) = (told.expected.as_deref(), told.received.as_deref());
+            told::log(logins, &site.connection, parts, told.code, (expected, received)).await;
+            let says = |what: &str, value: Option<&str>| value.map(|value| format!("; {what} {value}")).unwrap_or_default();
+            let detail = format!("{}{}{}", told.code, says("expected", expected), says("received", received));
+            let noted = Noted { cause: Some(told.cause), detail: Some(detail), trace: None };
+            told::note(logins, &site.connection, parts, when, noted, is_anybodys(told.cause));
         }
-        let login = logins.login(&site.connection, parts);
-        let facts: Vec<(&str, &str)> = [("expected", &told.expected), ("received", &told.received)]
-            .into_iter()
-            .filter_map(|(name, value)| value.as_deref().map(|value| (name, value)))
-            .collect();
-        if let Err(error) = logins.provisioner.note_unverified(&login, told.code, None, &facts).await {
-            tracing::warn!(%error, code = told.code, "a refused login could not be logged");
-        }
-        note(logins, site, parts, started, StatusCode::FORBIDDEN, Some(told));
+        Stopped::Denied(noted) => told::note(logins, &site.connection, parts, when, std::mem::take(noted), false),
+        _ => {}
     }
-    if let Stopped::Denied(code) = stopped {
-        let told = Told { code, cause: Cause::LoginDenied, expected: None, received: None };
-        note(logins, site, parts, started, StatusCode::FORBIDDEN, Some(&told));
-    }
-    page(logins, parts, stopped)
+    page(logins, parts, Some(&site.connection), stopped).await
 }
 
 /// What a signature by no known key was expected to be by, and that metadata waits which may list its key.
@@ -173,80 +163,33 @@ async fn with_what_waits(logins: &Logins, site: &Site, known: Option<String>) ->
     Some(format!("{known}; newer metadata waits for your word: rosterd connection metadata {}", site.connection.name))
 }
 
-/// Whether this refusal is written down: anybody can send messages, and what is kept of those of one address has a limit.
-async fn logs(logins: &Logins, site: &Site, parts: &Parts) -> bool {
-    let counted = logins.limits.of_refusals(logins.client_address(parts));
-    let counting = logins.limits.count(&logins.store, &site.tenant.id, &[counted], logins.clock.now()).await;
-    if counting.is_err() {
-        logins.metrics.refused("saml_refusals");
-    }
-    counting.is_ok()
-}
-
-/// Puts what was asked and answered into the connection's recorded traffic; nothing of a message.
-pub(super) fn note(logins: &Logins, site: &Site, parts: &Parts, started: Instant, status: StatusCode, told: Option<&Told>) {
-    let took = started.elapsed();
-    let at = logins.clock.now() - i64::try_from(took.as_micros()).unwrap_or_default();
-    // As it was asked for: routers see what is left below their prefix.
-    let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
-    let mut asked = Asked::new(at, request_id(parts).to_owned(), &parts.method, uri, &parts.headers);
-    // A query may hold a message with its signature.
-    asked.target = asked.target.split('?').next().unwrap_or_default().to_owned();
-    let detail = told.map(|told| {
-        let says = |what: &str, value: &Option<String>| value.as_ref().map(|value| format!("; {what} {value}"));
-        let [expected, received] = [says("expected", &told.expected), says("received", &told.received)];
-        format!("{}{}{}", told.code, expected.unwrap_or_default(), received.unwrap_or_default())
-    });
-    let cause = told.map(|told| told.cause);
-    let answered = Answered { status: status.as_u16(), scim_type: None, cause, detail, body: None, body_bytes: 0, took };
-    if told.is_some_and(|told| is_anybodys(told.cause)) {
-        let named = site.connection.id.as_str().to_owned();
-        logins.recorder.note_stranger(Stranger { named, asked, answered });
-        return;
-    }
-    let connection = Arc::new(site.connection.clone());
-    logins.recorder.note(Seen { connection, token: None, asked, answered, secrets: Arc::from([]) });
-}
-
 /// Whether somebody without any key can have caused it: what is kept of those must not push out what is worth keeping.
 fn is_anybodys(cause: Cause) -> bool {
     matches!(cause, Cause::SamlMessage | Cause::SamlSignature | Cause::SamlEncryption | Cause::SamlMetadata)
 }
 
 /// What the person reads.
-pub(super) fn page(logins: &Logins, parts: &Parts, stopped: Stopped) -> Response {
-    let id = request_id(parts);
+pub(super) async fn page(logins: &Logins, parts: &Parts, of: Option<&Connection>, stopped: Stopped) -> Response {
     let leaves = parts.uri.path().ends_with("/slo");
     let did_not_work = if leaves { "Signing out did not work" } else { "Sign-in did not work" };
-    match stopped {
+    let shown = match stopped {
         Stopped::Message(told) => {
             let text = if leaves { not_signed_out(told.cause) } else { not_signed_in(told.cause) };
-            let page = Page { title: did_not_work, text, reference: Some((told.code, id)), form: "" };
-            page.into_response(StatusCode::FORBIDDEN, &logins.entropy)
+            Shown { status: StatusCode::FORBIDDEN, title: did_not_work, text, code: told.code }
         }
-        Stopped::Denied(_) => {
-            let text = "Your identity provider knows you, but you can't sign in here.";
-            let page = Page { title: "You can't sign in here", text, reference: Some((NOT_LET_IN, id)), form: "" };
-            page.into_response(StatusCode::FORBIDDEN, &logins.entropy)
-        }
+        Stopped::Denied(_) => Shown {
+            status: StatusCode::FORBIDDEN,
+            title: "You can't sign in here",
+            text: "Your identity provider knows you, but you can't sign in here.",
+            code: NOT_LET_IN,
+        },
         Stopped::Other(refused) => {
-            let (status, code, text) = refused.parts();
-            let title = match status.is_server_error() {
-                true if leaves => "Signing out is not possible at the moment",
-                true => "Sign-in is not possible at the moment",
-                false => did_not_work,
-            };
-            let mut response = Page { title, text, reference: Some((code, id)), form: "" }.into_response(status, &logins.entropy);
-            match refused {
-                Refused::Unavailable | Refused::Misconfigured => _ = response.headers_mut().insert(RETRY_AFTER, 5.into()),
-                Refused::MethodNotAllowed { allow } => {
-                    _ = response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-                }
-                _ => {}
-            }
-            response
+            let not_now =
+                if leaves { "Signing out is not possible at the moment" } else { "Sign-in is not possible at the moment" };
+            return told::page_of(logins, parts, of, refused, [not_now, did_not_work]).await;
         }
-    }
+    };
+    told::page(logins, parts, of, shown).await
 }
 
 fn not_signed_in(cause: Cause) -> &'static str {

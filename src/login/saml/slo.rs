@@ -12,7 +12,7 @@ use crate::clock::Micros;
 use crate::http::page::Page;
 use crate::login::answer::{Refused, goes_to};
 use crate::login::visit::{checked, return_to_of};
-use crate::login::{cookie, request_id, session};
+use crate::login::{cookie, request_id, session, user_agent};
 use crate::model::event::LogEntry;
 use crate::model::ids::SessionId;
 use crate::model::saml::RequestBinding;
@@ -178,9 +178,9 @@ async fn leave(logins: &Logins, site: &Site, parts: &Parts, return_to: Option<St
             let now = logins.clock.now();
             let mut batch = Batch::default();
             sessions::delete_by_id(&mut batch, &site.tenant.id, &signed_in.session.id);
-            let detail = json!({ "ip": logins.client_address(parts).to_string() });
-            let mut entry = ended(logins, site, Some(signed_in), &detail, now);
-            entry.request_id = request_id(parts).to_owned();
+            let entry = ended(logins, site, Some(signed_in), &json!({ "by": "person" }), now);
+            let entry = LogEntry { request_id: request_id(parts).to_owned(), ..entry };
+            let entry = entry.from_where(Some(logins.client_address(parts)), user_agent(parts));
             events::insert_log(&mut batch, &site.tenant.id, &[entry]);
             logins.store.apply(batch).await?;
             match subject {

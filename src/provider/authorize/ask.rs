@@ -48,7 +48,11 @@ fn known(scope: &str, has_own_claims: bool) -> String {
         "profile" => Some("your name, picture and language"),
         "email" => Some("your e-mail address"),
         "phone" => Some("your telephone number"),
+        "address" => Some("your postal address"),
         "groups" => Some("your groups"),
+        "read:current_user" => Some("everything that is kept of you here"),
+        "create:current_user_metadata" | "update:current_user_metadata" => Some("and to change what you may change of it"),
+        "update:current_user_identities" => Some("and to connect your other accounts with this one"),
         "offline_access" => Some("and to stay signed in when you are away"),
         _ => None,
     };
@@ -64,7 +68,7 @@ mod tests {
 
     #[test]
     fn each_scope_is_said_in_words() {
-        for scope in SCOPES {
+        for scope in SCOPES.into_iter().chain(crate::model::access::OWN_SCOPES) {
             assert!(known(scope, false).contains("<li>"), "{scope}");
         }
     }

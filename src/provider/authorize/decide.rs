@@ -11,6 +11,11 @@ const SINCE_LASTS: Micros = 15 * 60 * SECOND;
 const SKEW: Micros = 180 * SECOND;
 
 const NOT_ANEW: Told = Told { error: "login_required", says: "the person was let in by an older proof of who they are" };
+/// OpenID Connect Core Error Code unmet_authentication_requirements 1.0.
+const NOT_STRONG: Told = Told {
+    error: "unmet_authentication_requirements",
+    says: "acr is essential, and whoever signed the person in vouches for none of the classes that were asked for",
+};
 const INTERACTION_REQUIRED: Told =
     Told { error: "interaction_required", says: "the person has to say that it is their own application that asks" };
 const CONSENT_REQUIRED: Told = Told { error: "consent_required", says: "the person has to say what the application may know" };
@@ -20,6 +25,8 @@ pub(in crate::provider) struct Session {
     pub(in crate::provider) began_at: Micros,
     /// When they proved who they are.
     pub(in crate::provider) auth_time: Micros,
+    /// Whether they proved who they are by a class that the application can't do without.
+    pub(in crate::provider) is_strong: bool,
     /// Whether they came by a way that was asked for, and that the application takes.
     pub(in crate::provider) fits: bool,
     /// Whether it is whom the application believes to meet.
@@ -69,8 +76,8 @@ pub(in crate::provider) fn decide(
     };
     let anew = match (session, since) {
         (Some(session), Some(since)) => session.began_at < since,
-        (Some(session), None) => asks || is_older(session, now, 0),
-        (None, _) => since.is_some() || asks || request.max_age_seconds == Some(0),
+        (Some(session), None) => asks || is_older(session, now, 0) || !session.is_strong,
+        (None, _) => since.is_some() || asks || request.max_age_seconds == Some(0) || request.strength.is_essential,
     };
     let prove = anew && (request.prompt.login || request.max_age_seconds.is_some());
     let sign_in = |anew| match request.prompt.none {
@@ -85,6 +92,9 @@ pub(in crate::provider) fn decide(
     let is_from_before = |since: Micros| request.prompt.login && session.auth_time < since.saturating_sub(SKEW);
     if since.is_some_and(|since| is_older(session, since, SKEW) || is_from_before(since)) {
         return Step::Refuse(NOT_ANEW);
+    }
+    if !session.is_strong {
+        return Step::Refuse(NOT_STRONG);
     }
     // Not another one's code for whom the application knows.
     if !session.is_meant {
@@ -125,7 +135,6 @@ mod tests {
     use super::*;
     use crate::model::client::{ClientKind, ClientOptions};
     use crate::model::ids::{ClientId, TenantId};
-    use crate::model::provider_key::SigningAlg;
     use crate::provider::parameters::Parameters;
     use crate::provider::request::read;
 
@@ -134,15 +143,30 @@ mod tests {
     fn request(more: &str) -> Request {
         let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
         let text = format!("response_type=code&scope=openid&code_challenge={challenge}&code_challenge_method=S256&{more}");
-        read(&Parameters::parse(text.as_bytes()).expect("readable")).expect("valid")
+        read(&Parameters::parse(text.as_bytes()).expect("readable"), false).expect("valid")
     }
 
     fn session(began_at: Micros) -> Session {
-        Session { began_at, auth_time: began_at, fits: true, is_meant: true }
+        Session { began_at, auth_time: began_at, is_strong: true, fits: true, is_meant: true }
     }
 
     fn of(more: &str, began_at: Option<Micros>, since: Option<Micros>) -> Step {
         decide(&request(more), began_at.map(session).as_ref(), since, Question::None, NOW)
+    }
+
+    #[test]
+    fn whoever_lacks_an_essential_class_signs_in_once_more_and_then_is_told_of() {
+        let request =
+            request("claims=%7B%22id_token%22%3A%7B%22acr%22%3A%7B%22essential%22%3Atrue%2C%22value%22%3A%22mfa%22%7D%7D%7D");
+        let of = |session: Option<Session>, since| decide(&request, session.as_ref(), since, Question::None, NOW);
+        let weak = |began_at| Session { is_strong: false, ..session(began_at) };
+        assert_eq!(of(Some(session(0)), None), Step::Issue);
+        assert_eq!(of(None, None), Step::SignIn { anew: true, prove: false });
+        assert_eq!(of(Some(weak(0)), None), Step::SignIn { anew: true, prove: false });
+        assert_eq!(of(Some(weak(NOW - 5)), Some(NOW - 10)), Step::Refuse(NOT_STRONG));
+        assert_eq!(of(Some(session(NOW - 5)), Some(NOW - 10)), Step::Issue);
+        let silent = Request { prompt: Prompt { none: true, ..Prompt::default() }, ..request.clone() };
+        assert_eq!(decide(&silent, Some(&weak(0)), None, Question::None, NOW), Step::Refuse(LOGIN_REQUIRED));
     }
 
     #[test]
@@ -215,18 +239,7 @@ mod tests {
             tenant_id: TenantId::new("t"),
             id: ClientId::new("c"),
             name: String::from("app"),
-            options: ClientOptions {
-                kind: ClientKind::Public,
-                redirect_uris: vec![],
-                post_logout_redirect_uris: vec![],
-                connections: vec![],
-                scopes: vec![],
-                alg: SigningAlg::Rs256,
-                id_token_claims: true,
-                asks_consent: false,
-                claims_mapping: None,
-                native: false,
-            },
+            options: ClientOptions::plain(ClientKind::Public),
             version: 1,
             created_at: 0,
             updated_at: 0,

@@ -34,8 +34,13 @@ fn judge(stored: &StoredCode, client: &Client, redirect_uri: Option<&str>, verif
     if stored.used_at.is_some() {
         return Judged::Replayed;
     }
-    let is_bound =
-        redirect_uri == Some(stored.redirect_uri.as_str()) && verifier.is_some_and(|text| goes_with(text, &stored.challenge));
+    let is_answered = match (&stored.challenge, verifier) {
+        (Some(challenge), Some(verifier)) => goes_with(verifier, challenge),
+        (None, None) => true,
+        // A verifier for a challenge that never came: somebody took that out on the way.
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    let is_bound = redirect_uri == Some(stored.redirect_uri.as_str()) && is_answered;
     if is_bound && now < stored.grant.expires_at && stored.person.is_some() { Judged::Good } else { Judged::Refused }
 }
 

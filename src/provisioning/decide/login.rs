@@ -5,10 +5,10 @@
 use super::login_trace::{self, Met, Whom};
 use super::outcome::{self, GroupsBefore, Membership, ProfileOutcome, Results, Stored};
 use super::rows::{self, email_elsewhere};
-use super::{Desk, Joined, Known, Moment, Newcomer, UserEvent, hash, input, same, unknown};
+use super::{Desk, Joined, Known, Moment, Newcomer, UserEvent, hash, input, kept, same, unknown};
 use crate::mapping::{Gate, Given, Mapped};
 use crate::model::connection::{Connection, ConnectionKind};
-use crate::model::event::LogEntry;
+use crate::model::event::{InboxEntry, LINK_SUGGESTION, LogEntry};
 use crate::model::identity::{Identity, IdentityState, LoginSide};
 use crate::model::ids::{IdentityId, ProfileId};
 use crate::model::user::BlockKind;
@@ -91,12 +91,12 @@ impl From<Refusal> for Denial {
 
 /// Runs the mapping over a record that meets no profile yet: what it gives decides whom to look for.
 pub fn map(desk: &Desk<'_>, record: &Verified<LoginRecord>) -> Mapped {
-    without_read_groups(desk, desk.mapping.map(&input(desk, record.get().payload(), None)))
+    without_read_groups(desk, desk.mapping.map(&input(desk, &kept(desk.connection, record.get().payload()), None)))
 }
 
 /// Groups that a connection reads of its directory are rows, also while nobody is in one: what a mapping makes of an entry
 /// counts where it reads none (design §3, "Groups").
-fn without_read_groups(desk: &Desk<'_>, mut mapped: Mapped) -> Mapped {
+pub(super) fn without_read_groups(desk: &Desk<'_>, mut mapped: Mapped) -> Mapped {
     let connection = desk.connection;
     if connection.kind == ConnectionKind::Ldap && connection.options.directory.group_base.is_some() {
         mapped.given.retain(|(rule, _)| &*rule.target != "groups");
@@ -121,7 +121,7 @@ pub fn known(desk: &Desk<'_>, known: Known, record: &Verified<LoginRecord>) -> R
         return Err(blocked(blocks.iter().map(|block| block.kind)));
     }
     let stored = Stored::read(user, blocks);
-    let payload = record.get().payload();
+    let payload = &*kept(desk.connection, record.get().payload());
     // Also where nothing is new: a gate may look at the clock.
     let mapped = without_read_groups(desk, desk.mapping.map(&input(desk, payload, Some(&stored.doc))));
     let raw = raw(payload)?;
@@ -172,11 +172,11 @@ pub fn first(
     newcomer: Newcomer,
 ) -> Result<UserPlan, Denial> {
     let record = record.get();
-    let Newcomer { user_id, joined, by_email } = newcomer;
+    let Newcomer { user_id, joined, by_email, in_doubt } = newcomer;
     if joined.is_none() && !desk.connection.options.create_on_login {
         return Err(Denial::NoJit);
     }
-    let raw = raw(record.payload())?;
+    let raw = raw(&kept(desk.connection, record.payload()))?;
     let raw_hash = hash(&raw);
     let mut identity = unknown(desk, id);
     identity.external_id = Some(record.external_id().to_owned());
@@ -220,6 +220,7 @@ pub fn first(
     if let Some((profile_id, user_id)) = suggested {
         suggest(desk, &mut plan, record.external_id(), &profile_id, &user_id);
     }
+    rows::tell_of_doubt(desk, &mut plan, &in_doubt);
     Ok(plan)
 }
 
@@ -274,7 +275,7 @@ pub fn unverified(
 
 /// What the mapping's gates and its `blocked` say. A login sets no block and lifts none: the source is asked anew the
 /// next time.
-fn passes(mapped: &Mapped, blocked: Option<bool>) -> Result<(), Denial> {
+pub(super) fn passes(mapped: &Mapped, blocked: Option<bool>) -> Result<(), Denial> {
     match &mapped.gate {
         Some(Gate::Skip { reason }) => Err(Denial::Skipped { reason: reason.clone() }),
         Some(Gate::Deny { reason }) => Err(Denial::Denied { reason: reason.clone() }),
@@ -313,7 +314,7 @@ fn side(desk: &Desk<'_>, raw: String, raw_hash: String, mapped: &Mapped, previou
 
 /// Groups are no values of the document: those of a login stand in what its mapping gave. That they changed is told
 /// like any other change.
-fn groups(mapped: &Mapped, previous: Option<&Map<String, Value>>) -> Option<GroupsBefore> {
+pub(super) fn groups(mapped: &Mapped, previous: Option<&Map<String, Value>>) -> Option<GroupsBefore> {
     let (rule, given) = mapped.given.iter().find(|(rule, _)| &*rule.target == "groups")?;
     let given = match given {
         Given::Value(value) => Some(value),
@@ -333,6 +334,7 @@ fn suggest(desk: &Desk<'_>, plan: &mut UserPlan, external_id: &str, profile_id: 
     let identity = plan.identity.identity();
     let history_id = plan.history.as_ref().map(|history| history.id.clone());
     let log = LogEntry { outcome: "ok", identity_id: Some(identity.id.clone()), history_id, ..log };
-    plan.inbox.push(inbox);
+    // Nothing is refused: an administrator may say that the two are one.
+    plan.inbox.push(InboxEntry { kind: LINK_SUGGESTION, ..inbox });
     plan.log.push(log);
 }

@@ -94,7 +94,7 @@ pub(super) fn profile(
     let mut outcome = ProfileOutcome::nothing(desk);
     let stored = match target {
         Target::Has(stored) => *stored,
-        Target::Nobody(Newcomer { user_id, joined, by_email }) => match joined {
+        Target::Nobody(Newcomer { user_id, joined, by_email, .. }) => match joined {
             Some(Joined { user, position, blocks }) if !skips(results.mapped) => {
                 identity.position = position;
                 identity.profile_id = Some(user.id.clone());
@@ -395,7 +395,7 @@ pub(super) fn block_diff(
 }
 
 /// A block as a history row keeps it.
-fn block_json(block: &Block) -> Value {
+pub(in crate::provisioning) fn block_json(block: &Block) -> Value {
     json!({
         "kind": block.kind.as_str(),
         "origin": block.origin,
@@ -407,7 +407,7 @@ fn block_json(block: &Block) -> Value {
 }
 
 /// The same, read.
-pub(super) fn block_of(value: &Value) -> Option<Block> {
+pub(in crate::provisioning) fn block_of(value: &Value) -> Option<Block> {
     let text = |name: &str| value.get(name)?.as_str().map(str::to_owned);
     Some(Block {
         kind: BlockKind::parse(&text("kind")?)?,

@@ -3,8 +3,9 @@
 
 use super::outcome::{Membership, ProfileOutcome};
 use super::{Desk, UserEvent};
-use crate::model::event::{Announcement, History, InboxEntry, LogEntry};
-use crate::model::ids::ProfileId;
+use crate::model::event::{Announcement, History, InboxEntry, LogEntry, last_known};
+use crate::model::identity::Identity;
+use crate::model::ids::{IdentityId, ProfileId};
 use crate::provisioning::plan::{IdentityWrite, ProfileWrite, UserPlan, ValueDiff};
 use crate::provisioning::policy::Changes;
 use serde_json::{Map, Value, json};
@@ -51,11 +52,16 @@ pub(super) fn finish(
         identity_id: Some(row.id.clone()),
         group_id: None,
         profile_id: row.profile_id.clone(),
+        user_id: match &outcome.write {
+            ProfileWrite::Remove { user, .. } => Some(user.user_id.clone()),
+            _ => None,
+        },
         actor: moment.actor.to_owned(),
         request_id: moment.request_id.to_owned(),
         history_id: history.as_ref().map(|history| history.id.clone()),
         detail: (!detail.is_empty()).then(|| Value::Object(detail).to_string()),
         at: moment.now,
+        ..LogEntry::default()
     };
     let outbox = user.map(|(user, version)| Announcement {
         id: moment.id(),
@@ -64,7 +70,10 @@ pub(super) fn finish(
         group_id: None,
         connection_id: row.connection_id.clone(),
         version,
-        changed: json!(outcome.changed).to_string(),
+        changed: match &outcome.write {
+            ProfileWrite::Remove { user, .. } => last_known("user_id", &user.user_id).to_string(),
+            _ => json!(outcome.changed).to_string(),
+        },
         log_id: entry.id.clone(),
         at: moment.now,
     });
@@ -73,22 +82,11 @@ pub(super) fn finish(
         kind: "identity.linked",
         ..entry.clone()
     });
-    let inbox = outcome
-        .changes
-        .errors
-        .iter()
-        .map(|(rule, reason)| InboxEntry {
-            id: moment.id(),
-            connection_id: row.connection_id.clone(),
-            kind: "attribute_error",
-            subject: format!("{}:{}", row.id, rule.target),
-            detail: json!({"attribute": &*rule.target, "line": rule.line, "reason": reason}).to_string(),
-            at: moment.now,
-        })
-        .collect();
+    let inbox = inbox(desk, row, &outcome.changes);
     UserPlan {
         profile: outcome.write,
         values,
+        handles: ValueDiff::default(),
         blocks: outcome.blocks,
         lifts: outcome.lifts,
         history,
@@ -105,6 +103,21 @@ pub(super) fn finish(
         trace: None,
         identity,
     }
+}
+
+/// An entry for each attribute that failed.
+fn inbox(desk: &Desk<'_>, row: &Identity, changes: &Changes) -> Vec<InboxEntry> {
+    let errors = changes.errors.iter();
+    errors
+        .map(|(rule, reason)| InboxEntry {
+            id: desk.moment.id(),
+            connection_id: row.connection_id.clone(),
+            kind: "attribute_error",
+            subject: format!("{}:{}", row.id, rule.target),
+            detail: json!({"attribute": &*rule.target, "line": rule.line, "reason": reason}).to_string(),
+            at: desk.moment.now,
+        })
+        .collect()
 }
 
 /// What the log row says besides.
@@ -135,13 +148,41 @@ pub(super) fn email_elsewhere(
     profile_id: &ProfileId,
     user_id: &str,
 ) -> (InboxEntry, LogEntry) {
-    let moment = &desk.moment;
     let detail = json!({"user_id": user_id, "profile_id": profile_id, "user_name": user_name}).to_string();
+    let (inbox, log) = opened(desk, "email_match", subject, detail);
+    (inbox, LogEntry { profile_id: Some(profile_id.clone()), ..log })
+}
+
+/// The user name that `subject` is to have is that of the identity `holder`.
+pub fn user_name_taken(desk: &Desk<'_>, subject: &str, user_name: Option<&str>, holder: &IdentityId) -> (InboxEntry, LogEntry) {
+    let detail = json!({"user_name": user_name, "identity_id": holder}).to_string();
+    opened(desk, "user_name_taken", subject, detail)
+}
+
+/// Profiles named in a row.
+const DOUBTS_MAX: usize = 10;
+
+/// Somebody who could be any of several people got a profile of their own, and the inbox says so.
+pub(super) fn tell_of_doubt(desk: &Desk<'_>, plan: &mut UserPlan, in_doubt: &[ProfileId]) {
+    let is_new = matches!(plan.profile, ProfileWrite::Insert(_));
+    let identity = plan.identity.identity();
+    let Some(profile) = identity.profile_id.clone().filter(|_| is_new && !in_doubt.is_empty()) else { return };
+    let named: Vec<&ProfileId> = in_doubt.iter().take(DOUBTS_MAX).collect();
+    let detail = json!({"profile_ids": named, "profiles": in_doubt.len()}).to_string();
+    let subject = identity.external_id.clone().unwrap_or_else(|| identity.id.to_string());
+    let (inbox, log) = opened(desk, "join_ambiguous", &subject, detail);
+    let identity_id = Some(identity.id.clone());
+    plan.inbox.push(inbox);
+    plan.log.push(LogEntry { outcome: "ok", identity_id, profile_id: Some(profile), ..log });
+}
+
+fn opened(desk: &Desk<'_>, kind: &'static str, subject: &str, detail: String) -> (InboxEntry, LogEntry) {
+    let moment = &desk.moment;
     (
         InboxEntry {
             id: moment.id(),
             connection_id: desk.connection.id.clone(),
-            kind: "email_match",
+            kind,
             subject: subject.to_owned(),
             detail: detail.clone(),
             at: moment.now,
@@ -151,7 +192,6 @@ pub(super) fn email_elsewhere(
             kind: "conflict.opened",
             outcome: "refused",
             connection_id: Some(desk.connection.id.clone()),
-            profile_id: Some(profile_id.clone()),
             actor: moment.actor.to_owned(),
             request_id: moment.request_id.to_owned(),
             detail: Some(detail),

@@ -4,6 +4,10 @@
 //!
 //! Refuses to guess: what history does not hold is told and not restored.
 
+mod replayed;
+
+pub use replayed::{IdentityBefore, replayed};
+
 use super::outcome::{self, Membership, ProfileOutcome, Stored};
 use super::{Desk, Known, UserEvent, rows};
 use crate::clock::Micros;

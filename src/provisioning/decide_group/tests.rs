@@ -161,7 +161,7 @@ fn a_deleted_group_leaves_the_count_and_takes_no_version_on_trust() {
     let gone = plan(delete(&moment(&seeded()), stored(), None));
     holds_together(&gone);
     assert!(matches!(&gone.group, GroupWrite::Remove { expected: None, .. }));
-    assert_eq!((gone.counted, announced(&gone)), (-1, vec![("group.deleted", "[]")]));
+    assert_eq!((gone.counted, announced(&gone)), (-1, vec![("group.deleted", r#"{"known":{"name":"Süd"}}"#)]));
     let conditional = plan(delete(&moment(&seeded()), stored(), Some(4)));
     assert!(matches!(conditional.group, GroupWrite::Remove { expected: Some(4), .. }));
 }

@@ -321,7 +321,7 @@ impl Refresher {
         saml_metadata::save(&mut batch, connection, row);
         if let Some((kind, detail)) = news {
             let (request_id, log_id) = (self.entropy.uuid(at), self.entropy.uuid(at));
-            let audit = Audit { actor: by.actor.to_owned(), request_id, log_id, at };
+            let audit = Audit { actor: by.actor.to_owned(), request_id, log_id, at, from: None };
             saml_metadata::log(&mut batch, connection, kind, detail, &audit);
         }
         self.store.apply(batch).await

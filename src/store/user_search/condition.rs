@@ -32,6 +32,8 @@ pub(super) struct Part {
 pub(super) struct OneValue {
     /// Their column with the id.
     pub(super) id: &'static str,
+    /// Whether nobody stands there twice.
+    pub(super) is_unique: bool,
     /// All of them match.
     pub(super) is_all: bool,
 }
@@ -65,12 +67,14 @@ impl Part {
     }
 }
 
-const VALUES: &str = "SELECT user_values.profile_id AS id FROM user_values WHERE user_values.tenant_id = $1 AND user_values.attribute";
+const VALUES: &str =
+    "SELECT user_values.profile_id AS id FROM user_values WHERE user_values.tenant_id = $1 AND user_values.attribute";
 // An attribute that is compared as an expression leaves the index of the profile alone to go by.
 const OF_THIS: &str = "SELECT 1 FROM user_values WHERE user_values.tenant_id = users.tenant_id \
     AND user_values.profile_id = users.id AND user_values.attribute || ''";
 const USERS: &str = "SELECT users.id AS id FROM users WHERE users.tenant_id = $1 AND";
-/// As the index has it.
+/// As the index has them. What is compared with them is no column either: SQLite would take it for text, and them not.
+const WHERE_FROM: &str = "(identities.connection_id || '')";
 const PERSON: &str = "coalesce(identities.profile_id, '')";
 const IDENTITY_OF_THIS: &str = "SELECT 1 FROM identities JOIN connections ON connections.tenant_id = identities.tenant_id \
     AND connections.id = identities.connection_id WHERE identities.tenant_id = users.tenant_id AND identities.profile_id = users.id AND";
@@ -164,7 +168,7 @@ impl Builder {
             Test::Blocked => Part::found("users.blocked", format!("{USERS} users.blocked"), Rank::Some),
             Test::When(Moment::Created, whole) => self.numbers("users.created_at", *whole),
             Test::When(Moment::Updated, whole) => self.numbers("users.updated_at", *whole),
-            Test::When(Moment::LastLogin, whole) => self.numbers("coalesce(users.last_login_at, 0)", *whole),
+            Test::When(Moment::LastLogin, whole) => self.numbers("users.login_order", *whole),
             Test::Logins(whole) => self.numbers("users.logins_count", *whole),
             Test::Identity(identity) => self.identity(identity),
             Test::Nothing => Part::found("FALSE", format!("{USERS} FALSE"), Rank::Few),
@@ -172,11 +176,15 @@ impl Builder {
     }
 
     fn value(&mut self, attribute: &str, keys: &Keys) -> Part {
+        // Many share a domain or a value of metadata: beside a name the index of the name goes first.
+        let is_own = matches!(attribute, "name" | "given_name" | "family_name" | "nickname" | "username" | "phone_number");
         let attribute = self.bind(attribute);
         let (compared, rank) = self.keys("user_values.value_key", keys);
+        let rank = if is_own { rank } else { rank.max(Rank::Some) };
         let each = format!("({OF_THIS} = {attribute} AND {compared} LIMIT 1) IS NOT NULL");
         let part = Part::found(each, format!("{VALUES} = {attribute} AND {compared}"), rank);
-        let one_value = matches!(keys, Keys::Equal(_)).then_some(OneValue { id: "user_values.profile_id", is_all: true });
+        let one_value =
+            matches!(keys, Keys::Equal(_)).then_some(OneValue { id: "user_values.profile_id", is_unique: true, is_all: true });
         Part { one_value, ..part }
     }
 
@@ -186,7 +194,7 @@ impl Builder {
         let entries = format!("{USERS} {each}");
         // A user_id is one person's; an address is that of a few.
         let rank = if rank == Rank::OneValue && column != "users.organization_id" { Rank::Few } else { rank };
-        let one_value = (rank == Rank::OneValue).then_some(OneValue { id: "users.id", is_all: true });
+        let one_value = (rank == Rank::OneValue).then_some(OneValue { id: "users.id", is_unique: true, is_all: true });
         Part { one_value, ..Part::found(each, entries, rank) }
     }
 
@@ -205,7 +213,9 @@ impl Builder {
             }
             // LIKE would ignore the case of ASCII on SQLite, which does no harm to folded text, and only that is asked so.
             Keys::Suffix(key) => (format!("{column} LIKE {} ESCAPE '!'", self.bind(format!("%{}", escaped(key)))), Rank::Through),
-            Keys::Contains(key) => (format!("{column} LIKE {} ESCAPE '!'", self.bind(format!("%{}%", escaped(key)))), Rank::Through),
+            Keys::Contains(key) => {
+                (format!("{column} LIKE {} ESCAPE '!'", self.bind(format!("%{}%", escaped(key)))), Rank::Through)
+            }
             Keys::Between { from, to } => {
                 let (above, below) = (if from.1 { ">=" } else { ">" }, if to.1 { "<=" } else { "<" });
                 let (least, most) = (self.bind(from.0.as_str()), self.bind(to.0.as_str()));
@@ -227,11 +237,11 @@ impl Builder {
                 let name = self.bind(name.as_str());
                 let each = format!("({IDENTITY_OF_THIS} connections.name = {name} LIMIT 1) IS NOT NULL");
                 let entries = format!(
-                    "SELECT {PERSON} AS id FROM identities WHERE identities.tenant_id = $1 AND identities.connection_id = \
-                     (SELECT connections.id FROM connections WHERE connections.tenant_id = $1 AND connections.name = {name}) \
+                    "SELECT {PERSON} AS id FROM identities WHERE identities.tenant_id = $1 AND {WHERE_FROM} = \
+                     (SELECT connections.id || '' FROM connections WHERE connections.tenant_id = $1 AND connections.name = {name}) \
                      AND {PERSON} > ''"
                 );
-                let one_value = Some(OneValue { id: PERSON, is_all: true });
+                let one_value = Some(OneValue { id: PERSON, is_unique: false, is_all: true });
                 Part { one_value, ..Part::found(each, entries, Rank::OneValue) }
             }
             Identity::Kinds(kinds) => {
@@ -241,7 +251,7 @@ impl Builder {
                 let entries = format!(
                     "SELECT {PERSON} AS id FROM connections CROSS JOIN identities WHERE connections.tenant_id = $1 \
                      AND connections.kind IN ({kinds}) AND identities.tenant_id = connections.tenant_id \
-                     AND identities.connection_id = connections.id AND {PERSON} > ''"
+                     AND {WHERE_FROM} = connections.id || '' AND {PERSON} > ''"
                 );
                 Part::found(each, entries, Rank::Range)
             }
@@ -262,7 +272,9 @@ impl Builder {
             "(connections.name = {name} AND (identities.external_id = {rest} OR identities.external_id IS NULL AND identities.id = {rest}) \
              OR {name} = '' AND (connections.kind = 'database' OR connections.name = connections.kind) AND identities.external_id = {rest})"
         );
-        let each = format!("(users.user_id IN ({strategies}) OR ({IDENTITY_OF_THIS} identities.position > 0 AND {of} LIMIT 1) IS NOT NULL)");
+        let each = format!(
+            "(users.user_id IN ({strategies}) OR ({IDENTITY_OF_THIS} identities.position > 0 AND {of} LIMIT 1) IS NOT NULL)"
+        );
         let entries = format!(
             "{USERS} users.user_id IN ({strategies}) UNION ALL SELECT identities.profile_id AS id FROM connections CROSS JOIN identities \
              WHERE connections.tenant_id = $1 AND (connections.name = {name} OR {name} = '' AND (connections.kind = 'database' OR \
@@ -333,9 +345,9 @@ mod tests {
             let entries = part.entries.as_ref().map(|entries| format!("{entries} {}", part.rest()));
             for text in std::iter::once(part.each.clone()).chain(entries) {
                 for n in 2..=builder.args.len() {
-                    let named = text.match_indices(&format!("${n}")).any(|(at, found)| {
-                        !text[at + found.len()..].starts_with(|c: char| c.is_ascii_digit())
-                    });
+                    let named = text
+                        .match_indices(&format!("${n}"))
+                        .any(|(at, found)| !text[at + found.len()..].starts_with(|c: char| c.is_ascii_digit()));
                     assert!(named, "${n} in {text}");
                 }
             }

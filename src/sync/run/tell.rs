@@ -1,11 +1,13 @@
 //! How a run is told: its row, what it holds, the inbox, and what the next run is compared with, in one batch.
 
+use super::logged::Ended;
 use super::{Counts, Found, HOUR, Report, Runner, Way};
 use crate::clock::Micros;
 use crate::ldap::delta::Strategy;
 use crate::model::connection::Connection;
 use crate::provisioning;
 use crate::provisioning::sync::Fence;
+use crate::store::events;
 use crate::store::runs::{self, SyncEnd, SyncItem};
 use crate::store::sync_state::{self, SyncState};
 use crate::store::{self, Batch, Store};
@@ -50,6 +52,8 @@ impl Runner<'_> {
                 let end = SyncEnd { state, summary: &text, list_hash: is_told.then_some(hash), at: now };
                 runs::end_sync(&mut batch, connection, run_id, &end);
                 if is_told {
+                    let inbox = runs::held_row(self.entropy.uuid(now), &connection.id, run_id, &text, now);
+                    events::open_conflicts(&mut batch, &connection.tenant_id, &[inbox]);
                     // Part of a list can't be let through one by one: the rest would be judged without it.
                     let of_each = if items.1 > items.0.len() { "sample" } else { "held" };
                     runs::hold_sync(&mut batch, connection, run_id, &items.0, of_each, now);
@@ -75,7 +79,12 @@ impl Runner<'_> {
             told_anew = inbox::settle(self.store, connection, refused, closes, (self.entropy, now), &mut batch).await?;
         }
         // Of all deltas in a row that found nothing the last one is told.
-        if found.way.is_delta() && !told_anew && counts.are_of_nothing_new() {
+        let is_idle = found.way.is_delta() && !told_anew && counts.are_of_nothing_new();
+        if ends_as.is_some() && !is_idle {
+            let ended = if is_held { Ended::Held(&summary) } else { Ended::Completed(&summary) };
+            events::insert_log(&mut batch, &connection.tenant_id, &self.logged(run_id, &ended, now));
+        }
+        if is_idle {
             if let Some(before) = state.idle_run.replace(told.clone()) {
                 runs::forget_idle(&mut batch, connection, &before);
             }
@@ -134,6 +143,8 @@ impl Runner<'_> {
         let mut batch = Batch::default();
         runs::end_sync(&mut batch, connection, run_id, &SyncEnd { state: "failed", summary: &summary, list_hash: None, at: now });
         sync_state::save(&mut batch, connection, &state);
+        let told = state.last_error.as_deref().unwrap_or_default();
+        events::insert_log(&mut batch, &connection.tenant_id, &self.logged(run_id, &Ended::Failed(told), now));
         fence.guard(connection, &mut batch);
         Ok(self.store.apply(batch).await?)
     }

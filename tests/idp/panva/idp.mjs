@@ -2,7 +2,8 @@
 //
 // `node idp.mjs FOLDER PORT MODULES`. FOLDER holds `idp.json`, read anew with each request: `clients`, `people` (their claims by
 // name), `keys` (how often the signing keys were changed), `forgets_keys` (the former are no longer listed) and `in_id_token` (whether
-// claims are in the ID token too, or in the userinfo alone). MODULES is where its packages are.
+// claims are in the ID token too, or in the userinfo alone) and `sessions_age` (so many seconds ago at the latest did whoever has a session
+// prove who they are). MODULES is where its packages are.
 // tests/suite/support/panva.rs writes it.
 import { generateKeyPairSync } from "node:crypto";
 import fs from "node:fs";
@@ -37,11 +38,16 @@ class Memory {
   }
 
   async find(id) {
-    return Memory.rows.get(this.key(id));
+    return this.aged(Memory.rows.get(this.key(id)));
+  }
+
+  aged(row) {
+    const age = this.model === "Session" && row?.loginTs ? JSON.parse(read()).sessions_age : 0;
+    return age ? { ...row, loginTs: Math.min(row.loginTs, Math.floor(Date.now() / 1000) - age) } : row;
   }
 
   async findByUid(uid) {
-    for (const [key, row] of Memory.rows) if (key.startsWith(`${this.model}:`) && row.uid === uid) return row;
+    for (const [key, row] of Memory.rows) if (key.startsWith(`${this.model}:`) && row.uid === uid) return this.aged(row);
     return undefined;
   }
 

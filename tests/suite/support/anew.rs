@@ -80,7 +80,7 @@ impl View {
             let group = view.groups.get_mut(&text(&row, "external_id")).expect("it is listed");
             group.unresolved.insert(text(&row, "dn_key"));
         }
-        for row in corp.rows("SELECT kind, subject, detail FROM conflicts WHERE state = 'open'").await {
+        for row in corp.rows("SELECT kind, subject, detail FROM conflicts WHERE state = 'open' AND kind <> 'held_run'").await {
             let detail = text(&row, "detail");
             match text(&row, "kind").as_str() {
                 "sync_rejected" => {

@@ -86,6 +86,15 @@ impl Sandbox {
         Answer { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
     }
 
+    /// Runs `rosterd` with nobody who reads what it prints; what it says of that on standard error.
+    pub fn run_unread(&self, line: &str) -> String {
+        let mut child =
+            self.command(line, &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        String::from_utf8(output.stderr).expect("text")
+    }
+
     /// Starts `rosterd serve` on a free port and waits until it listens.
     pub fn serve(&self, line: &str) -> Serving {
         self.serve_with(line, &[])

@@ -177,6 +177,22 @@ impl Browser {
         page
     }
 
+    /// Goes there and no further: the answer, which leads somewhere else or not.
+    pub async fn fetch_visit(&mut self, url: &str) -> Page {
+        let url = parsed(url);
+        let mut request = self.client.get(self.really(&url)).header("host", authority(&url)).header("sec-fetch-mode", "navigate");
+        if let Some(cookies) = self.cookies.header(&url, Asked { is_cross_site: false, is_post: false }) {
+            request = request.header("cookie", cookies);
+        }
+        let response = request.send().await.unwrap_or_else(|error| panic!("{url}: {error}\n{}", self.told()));
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        for line in headers.get_all("set-cookie") {
+            self.cookies.keep(&url, line.to_str().expect("a cookie is text"));
+        }
+        self.trail.push(format!("GET {url} {status} (no further)"));
+        Page { url, status, headers, text: response.text().await.expect("a body") }
+    }
+
     /// What a script of a page of that site would get: JSON, with the cookies of the site.
     pub async fn fetch(&mut self, method: &str, url: &str) -> Page {
         let url = parsed(url);

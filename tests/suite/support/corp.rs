@@ -200,7 +200,7 @@ impl Corp {
             "history",
             "log WHERE kind LIKE 'sync.%' OR kind = 'conflict.opened'",
             "outbox",
-            "conflicts",
+            "conflicts WHERE kind <> 'held_run'",
             "unresolved_members",
         ] {
             all.push(self.count(table).await.into());
@@ -209,7 +209,7 @@ impl Corp {
             "SELECT CAST(coalesce(sum(version), 0) AS BIGINT) AS n FROM identities",
             "SELECT CAST(coalesce(sum(version), 0) AS BIGINT) AS n FROM users",
             "SELECT CAST(coalesce(sum(version), 0) AS BIGINT) AS n FROM groups",
-            "SELECT CAST(coalesce(sum(occurrences), 0) AS BIGINT) AS n FROM conflicts",
+            "SELECT CAST(coalesce(sum(occurrences), 0) AS BIGINT) AS n FROM conflicts WHERE kind <> 'held_run'",
             "SELECT CAST(coalesce(sum(total), 0) AS BIGINT) AS n FROM counters",
         ] {
             all.extend(self.list(sum).await);
@@ -229,8 +229,12 @@ impl Corp {
         rows.pop().expect("somebody")
     }
 
+    /// Without the rows that tell of held runs.
     pub async fn inbox(&self) -> Vec<Map<String, Value>> {
-        self.rows("SELECT kind, state, subject, detail, occurrences FROM conflicts ORDER BY kind, subject").await
+        self.rows(
+            "SELECT kind, state, subject, detail, occurrences FROM conflicts WHERE kind <> 'held_run' ORDER BY kind, subject",
+        )
+        .await
     }
 }
 

@@ -85,7 +85,7 @@ impl Edge {
             last_used_at: None,
             created_at: NOW,
         };
-        let audit = Audit { actor: "cli".into(), request_id: "r".into(), log_id: entropy.uuid(NOW), at: NOW };
+        let audit = Audit { actor: "cli".into(), request_id: "r".into(), log_id: entropy.uuid(NOW), at: NOW, from: None };
         let set: Map<String, Value> = options.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
         let mut batch = Batch::default();
         tenants::create(&mut batch, &tenant, &audit);

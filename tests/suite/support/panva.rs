@@ -28,8 +28,8 @@ impl Panva {
         assert!(modules.join("installed.json").exists(), "oidc-provider is not installed: scripts/identity-providers.sh");
         let folder = tempfile::Builder::new().prefix("rosterd-panva-").tempdir().expect("a temporary folder");
         let path = folder.path();
-        let settings =
-            json!({"clients": [], "people": {"alice": alice()}, "keys": 0, "forgets_keys": false, "in_id_token": false});
+        let settings = json!({"clients": [], "people": {"alice": alice()}, "keys": 0, "forgets_keys": false, "in_id_token": false,
+                "sessions_age": 0});
         let settings = Settings::new(path, settings);
         let port = free_port();
         let command = [
@@ -56,6 +56,11 @@ impl Panva {
     /// Whether claims are in the ID token too.
     pub fn tell_in_id_token(&self, is_in: bool) {
         self.settings.change(None, json!({"in_id_token": is_in}));
+    }
+
+    /// Whoever has a session there got it so many seconds ago, at the latest.
+    pub fn age_sessions(&self, seconds: u32) {
+        self.settings.change(None, json!({"sessions_age": seconds}));
     }
 
     /// Signs with other keys from now on, and lists the former beside them, or not.

@@ -195,7 +195,7 @@ impl<'a> Checker<'a> {
 /// `scope` and `in` of a claim name what there is: anything else would be a claim that nobody ever gets.
 fn claim_word(modifier: &Modifier, word: &str, name: &str) -> Option<Diagnostic> {
     let (known, otherwise): (&[&str], &str) = match word {
-        "scope" => (&target::SCOPES, "scopes are: openid profile email phone groups offline_access"),
+        "scope" => (&target::SCOPES, "scopes are: openid profile email phone address groups offline_access"),
         _ => (&target::CLAIM_PLACES, "a claim is told in id_token or in userinfo, and without `in` in both"),
     };
     if known.contains(&name) {

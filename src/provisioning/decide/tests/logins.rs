@@ -157,8 +157,11 @@ async fn an_unknown_person_is_made_only_where_the_connection_says_so() {
 
 #[tokio::test]
 async fn an_address_known_elsewhere_is_a_suggestion_only_if_the_source_verified_it() {
-    let elsewhere =
-        || Newcomer { user_id: "oidc|acme|e1".into(), joined: None, by_email: Some((ProfileId::new("p-9"), "scim|hr|9".into())) };
+    let elsewhere = || Newcomer {
+        user_id: "oidc|acme|e1".into(),
+        by_email: Some((ProfileId::new("p-9"), "scim|hr|9".into())),
+        ..Newcomer::default()
+    };
     for (verified, suggestions) in [(true, 1), (false, 0)] {
         let mut world = World::of_login();
         world.mapping = Said::with(vec![rule("email"), rule("email_verified")]);

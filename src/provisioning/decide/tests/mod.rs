@@ -6,6 +6,7 @@ mod entries;
 mod events_and_states;
 mod logins;
 mod profiles;
+mod replays;
 mod sequences;
 mod undoing;
 
@@ -238,7 +239,7 @@ impl World {
             IdentityWrite::Update { identity, expected } | IdentityWrite::Login { identity, expected } => {
                 Identity { version: expected + 1, ..identity.clone() }
             }
-            IdentityWrite::Seen(identity) => identity.clone(),
+            IdentityWrite::Seen(identity) | IdentityWrite::Untouched(identity) => identity.clone(),
             IdentityWrite::Remove { .. } => return decision,
         };
         let (mut user, mut blocks, mut values) =

@@ -197,3 +197,19 @@ fn an_update_of_the_resource_alone_leaves_the_profile_its_version() {
     assert_eq!((world.user(), announced(&plan)), (before, vec![]));
     assert_eq!(world.known().identity.version, 2);
 }
+
+#[test]
+fn what_a_connection_never_stores_reaches_neither_document_nor_mapping_nor_search() {
+    let mut world = World::with(|options| options.non_persistent_attrs = vec!["email".into(), "displayName".into()]);
+    let mut record = said(json!({"name": "Ana", "email": "a@x.example", "displayName": "Ana of Acme"}));
+    record.label = Some("Ana of Acme".into());
+    record.values =
+        vec![("emails.value".into(), "e".into()), ("email.value".into(), "a@x.example".into()), ("name".into(), "ana".into())];
+    let Decision::Write(plan) = world.post(&record) else { panic!("made") };
+    let identity = plan.identity.identity();
+    let raw: Value = serde_json::from_str(identity.raw.as_deref().expect("raw")).expect("JSON");
+    assert_eq!((raw.get("email"), raw.get("displayName"), &raw["name"]), (None, None, &json!("Ana")));
+    assert_eq!((world.value("email"), identity.label.clone()), (Value::Null, record.user_name.clone()));
+    assert!(plan.values.new.iter().all(|(attribute, _)| attribute != "email.value") && plan.values.new.len() == 2);
+    assert!(matches!(world.put(&record), Decision::Nothing), "the same again is the same");
+}
